@@ -1,0 +1,120 @@
+"""Tasks as data: read from params/tasks.yaml, never listed in code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from mtopt_spec.errors import InputError
+
+SKILLS = ("lift", "place")
+REQUIREMENTS = ("empty_gripper", "holding")
+RULES = ("lifted", "placed")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task.
+
+    Attributes:
+        name: Its name everywhere: `lift-banana`.
+        skill: Tasks of one skill share data: `lift` or `place`.
+        requires: What the scene must offer at its start: `empty_gripper` or `holding`.
+        success: How the simulator's truth judges it in a person's place:
+            `{rule: lifted, object: any | NAME}` or `{rule: placed, section: any | NAME}`.
+        bootstrap_policy: Policy that collects its first data.
+        difficulty: Lower ones are collected first.
+        description: For people.
+    """
+
+    name: str
+    skill: str
+    requires: str
+    success: Mapping[str, str]
+    bootstrap_policy: str
+    difficulty: int
+    description: str = ""
+
+
+class TaskList(Sequence[Task]):
+    """The tasks of a cell, in the order of their file: the order of a network's task input."""
+
+    def __init__(self, tasks: Sequence[Task]):
+        self._tasks = tuple(tasks)
+        self._index = {task.name: i for i, task in enumerate(self._tasks)}
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __getitem__(self, index):
+        return self._tasks[index]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in order."""
+        return tuple(task.name for task in self._tasks)
+
+    def index_of(self, name: str) -> int:
+        """Position of a task.
+
+        Raises:
+            InputError: There is none of this name.
+        """
+        if name not in self._index:
+            raise InputError(
+                "task", where="task list", got=repr(name), expected=f"one of {list(self._index)}"
+            )
+        return self._index[name]
+
+    def named(self, name: str) -> Task:
+        """The task of this name (`InputError` if there is none)."""
+        return self._tasks[self.index_of(name)]
+
+    def subset(self, names: Sequence[str]) -> TaskList:
+        """These tasks, in this list's order (`InputError` for an unknown one)."""
+        wanted = {self.index_of(name) for name in names}
+        return TaskList([task for i, task in enumerate(self._tasks) if i in wanted])
+
+
+def load_tasks(path: Path) -> TaskList:
+    """Reads a task file.
+
+    Raises:
+        InputError: The file is missing, is no YAML, or a task lacks or misspells a field.
+    """
+    try:
+        data = yaml.safe_load(Path(path).read_text())
+    except FileNotFoundError:
+        raise InputError("task file", where=path, got="no file", expected="tasks.yaml") from None
+    except yaml.YAMLError as error:
+        raise InputError("task file", where=path, got=f"{error}", expected="YAML") from error
+    if not isinstance(data, dict) or not isinstance(data.get("tasks"), dict) or not data["tasks"]:
+        raise InputError(
+            "task file", where=path, got="no tasks", expected="a mapping `tasks: {name: ...}`"
+        )
+    return TaskList([_parse(path, name, fields) for name, fields in data["tasks"].items()])
+
+
+def _parse(path: Path, name: str, fields: object) -> Task:
+    where = f"{path}, task {name}"
+    if not isinstance(fields, dict):
+        raise InputError("task", where=where, got=repr(fields), expected="a mapping of fields")
+    allowed = {f for f in Task.__dataclass_fields__ if f != "name"}
+    unknown, missing = set(fields) - allowed, allowed - {"description"} - set(fields)
+    if unknown or missing:
+        raise InputError(
+            "task fields",
+            where=where,
+            got=f"unknown {sorted(unknown)}, missing {sorted(missing)}",
+            expected=f"{sorted(allowed)}",
+        )
+    for key, choices in (("skill", SKILLS), ("requires", REQUIREMENTS)):
+        if fields[key] not in choices:
+            raise InputError(key, where=where, got=repr(fields[key]), expected=f"one of {choices}")
+    rule = fields["success"]
+    if not isinstance(rule, dict) or rule.get("rule") not in RULES:
+        raise InputError("success", where=where, got=repr(rule), expected=f"rule one of {RULES}")
+    return Task(name=name, **fields)

@@ -1,0 +1,87 @@
+"""The stations of a cell, each with its own model, scene and random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtopt_sim.labels import label_tasks
+from mtopt_sim.station import Station
+from mtopt_sim.world_file import robot_names
+from mtopt_spec import seeds
+from mtopt_spec.errors import InputError
+from mtopt_spec.interfaces import TaskLabel
+from mtopt_spec.resources import share_dir
+from mtopt_spec.task import TaskList, load_tasks
+
+LABEL_SOURCE = "simulator"
+
+
+@dataclass(frozen=True)
+class CellConfig:
+    """What a cell is made of.
+
+    Attributes:
+        robots: How many stations: the first ones of the world file.
+        seed: Of the scenes at the start.
+        world: World file; None takes the installed one.
+        image_sizes: Camera name to (height_px, width_px); None takes an observation's sizes.
+    """
+
+    robots: int = 7
+    seed: int = 0
+    world: Path | None = None
+    image_sizes: tuple[tuple[str, tuple[int, int]], ...] | None = None
+
+
+def world_file(config: CellConfig = CellConfig()) -> Path:
+    """The world file of a cell."""
+    return config.world or share_dir() / "worlds" / "bin_cell.sdf"
+
+
+def cell_robots(config: CellConfig) -> tuple[str, ...]:
+    """Names of a cell's robots.
+
+    Raises:
+        InputError: The world has fewer.
+    """
+    names = robot_names(world_file(config))
+    if not 1 <= config.robots <= len(names):
+        raise InputError(
+            "robots", where=world_file(config), got=config.robots, expected=f"1 to {len(names)}"
+        )
+    return names[: config.robots]
+
+
+def make_station(config: CellConfig, robot: str) -> Station:
+    """A robot's station with its first scene."""
+    sizes = {"image_sizes": dict(config.image_sizes)} if config.image_sizes else {}
+    station = Station(world_file(config), robot, **sizes)
+    names = cell_robots(config)
+    new_scene(station, seeds.derive(config.seed, "first scene", names.index(robot)))
+    return station
+
+
+def new_scene(station: Station, seed: int, objects: Sequence[str] = ()) -> None:
+    """Puts other objects into a station's bin.
+
+    Args:
+        station: The station.
+        seed: Of everything that is drawn.
+        objects: Names; none draws them with the seed.
+    """
+    station.reset(seed, objects=list(objects) or None)
+
+
+def truth_labels(station: Station, tasks: TaskList) -> tuple[TaskLabel, ...]:
+    """Every task's success in the present state, standing in for a person's judgement."""
+    judged = label_tasks(station.truth(), tasks)
+    return tuple(
+        TaskLabel(name, success, float(success), LABEL_SOURCE) for name, success in judged.items()
+    )
+
+
+def cell_tasks(path: Path | None = None) -> TaskList:
+    """The tasks that are labelled: the installed params/tasks.yaml, if no other is named."""
+    return load_tasks(path or share_dir() / "params" / "tasks.yaml")

@@ -1,0 +1,54 @@
+"""Judges every task from the simulator's truth: the stand-in for a person's judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mtopt_sim.truth import PLATE_SECTIONS, SceneTruth
+from mtopt_spec.errors import InputError
+from mtopt_spec.task import Task
+
+LIFTED_HEIGHT_M = 0.06
+
+
+def label_tasks(truth: SceneTruth, tasks: Iterable[Task]) -> dict[str, bool]:
+    """Success of each task in one state of a scene.
+
+    `lifted`: an object (of that name, or any) is held and its centre is `LIFTED_HEIGHT_M` or more
+    above the bin's floor. `placed`: an object lies at rest on the plate (in that section, or any),
+    touched by no finger.
+
+    Args:
+        truth: The scene at the end of an episode.
+        tasks: The tasks to judge.
+
+    Returns:
+        Task name to success.
+
+    Raises:
+        InputError: A task has an unknown rule or section.
+    """
+    return {task.name: _judge(truth, task) for task in tasks}
+
+
+def _judge(truth: SceneTruth, task: Task) -> bool:
+    rule = task.success["rule"]
+    if rule == "lifted":
+        wanted = task.success["object"]
+        return any(
+            held and height >= LIFTED_HEIGHT_M and wanted in ("any", name)
+            for name, held, height in zip(truth.names, truth.held, truth.position_bin_m[:, 2])
+        )
+    if rule == "placed":
+        wanted = task.success["section"]
+        if wanted not in ("any", *PLATE_SECTIONS):
+            raise _bad(task, f"section {wanted!r}", f"any or one of {PLATE_SECTIONS}")
+        return any(
+            section != "" and wanted in ("any", section) and rest and not touched
+            for section, rest, touched in zip(truth.section, truth.at_rest, truth.touched)
+        )
+    raise _bad(task, f"rule {rule!r}", "lifted or placed")
+
+
+def _bad(task: Task, got: str, expected: str) -> InputError:
+    return InputError("success rule", where=f"task {task.name}", got=got, expected=expected)

@@ -1,0 +1,475 @@
+"""One robot's station in MuJoCo: physics, trajectories in, joint states and pictures out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import mujoco
+import numpy as np
+
+from mtopt_sim.description import inverse
+from mtopt_sim.dropping import drop_objects
+from mtopt_sim.hinge_brake import HingeBrake
+from mtopt_sim.randomise import Randomiser
+from mtopt_sim.renderer import Renderer
+from mtopt_sim.scene import build_spec, object_names, relative_pose
+from mtopt_sim.sim_params import load_sim_params
+from mtopt_sim.trajectory import JointTrajectory
+from mtopt_sim.truth import SceneTruth, plate_section
+from mtopt_sim.world_file import read_world
+from mtopt_spec.episode import JointState
+from mtopt_spec.errors import InputError
+from mtopt_spec.observation import DEFAULT_IMAGE_SIZES
+from mtopt_spec.resources import share_dir
+from mtopt_spec.robot import load_robot
+
+_PARKED_M = 30.0
+
+
+@dataclass(frozen=True)
+class CameraCalibration:
+    """A camera's nominal calibration (the jitter of a reset is unknown to the robot).
+
+    Attributes:
+        fx, fy, cx, cy: Pinhole model, px.
+        width_px, height_px: Size of the picture.
+        pose_bin_camera: (4, 4) optical frame (z forward, x right, y down) in the bin's frame, or
+            None for a camera on the wrist.
+        pose_tool_camera: (4, 4) optical frame in tool0, or None for a fixed camera.
+    """
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width_px: int
+    height_px: int
+    pose_bin_camera: np.ndarray | None
+    pose_tool_camera: np.ndarray | None
+
+
+class Station:
+    """One station of the cell.
+
+    An instance belongs to one thread at a time; different instances run side by side.
+
+    Args:
+        world: World file; None takes the installed `worlds/bin_cell.sdf`.
+        robot: Name of the robot in it.
+        image_sizes: Camera name to (height_px, width_px).
+        params: Parameter file; None takes the installed `params/sim.yaml`.
+        robot_file: Robot file (home posture, finger opening); None takes
+            `params/robots/iiwa14.yaml`.
+
+    Attributes:
+        stepping_s: Processor time spent in MuJoCo's steps alone.
+
+    Raises:
+        WorldFileError: The world, a model or the URDF is broken.
+        InputError: A parameter file is broken or a camera is unknown.
+    """
+
+    def __init__(
+        self,
+        world: Path | None = None,
+        robot: str = "robot_1",
+        *,
+        image_sizes: Mapping[str, tuple[int, int]] = DEFAULT_IMAGE_SIZES,
+        params: Path | None = None,
+        robot_file: Path | None = None,
+    ):
+        self._params = load_sim_params(params or share_dir() / "params" / "sim.yaml")
+        config = load_robot(robot_file or share_dir() / "params" / "robots" / "iiwa14.yaml")
+        description = read_world(world or share_dir() / "worlds" / "bin_cell.sdf", robot)
+        base = description.models[robot].pose
+        self.robot = robot
+        self.stepping_s = 0.0
+        self.object_names = object_names(description, robot)
+        self.model = build_spec(description, self._params, base, robot=robot).compile()
+        self.data = mujoco.MjData(self.model)
+        self._image_sizes = dict(image_sizes)
+        self._home = np.array([*config.home_position, config.finger_open_m])
+        self._index(description, config)
+        self.pose_base_bin = relative_pose(inverse(base), description.models[f"{robot}_bin"].pose)
+        self._find_plate(description)
+        self._set_camera_fov()
+        self._renderer = Renderer(self.model)
+        self._randomiser = Randomiser(self.model, self._params, self._objects, robot)
+        self._nominal = self._calibrations()
+        self._present: tuple[str, ...] = ()
+        self._step_s = description.step_s
+        self.reset(0)
+        self.data.time = 0.0
+
+    @property
+    def drawing_s(self) -> float:
+        """Processor time spent in MuJoCo's drawing alone."""
+        return self._renderer.drawing_s
+
+    # -- what it is ---------------------------------------------------------------------------
+
+    @property
+    def time_s(self) -> float:
+        """Simulated time since the station was made."""
+        return float(self.data.time)
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Names of the cameras."""
+        return tuple(self._cameras)
+
+    # -- scene --------------------------------------------------------------------------------
+
+    def reset(
+        self,
+        seed: int,
+        *,
+        objects: Sequence[str] | None = None,
+        object_count: int = 5,
+        randomise: bool = True,
+    ) -> None:
+        """Puts a new scene into the bin, as a person would; the arm is at home, time goes on.
+
+        Args:
+            seed: Of all that is drawn: which objects, poses, light, camera, friction, colours.
+            objects: Names of the objects; None draws `object_count` of all.
+            object_count: How many are drawn.
+            randomise: False keeps the world file's light, camera, friction and colours.
+
+        Raises:
+            InputError: An object is unknown or there are not so many.
+        """
+        rng = np.random.default_rng([seed, 0x5CE7E])
+        names = self._choose(rng, objects, object_count)
+        time_s = self.data.time
+        # Before mj_resetData: what stands still is placed there, once, with the model as it is.
+        self._randomiser.apply(rng if randomise else None)
+        self._brake.match_friction()
+        mujoco.mj_resetData(self.model, self.data)
+        data = self.data
+        data.qpos[self._arm_qpos] = self._home[:-1]
+        data.qpos[self._finger_qpos] = self._home[-1]
+        self._set_point, self._set_speed = self._home.copy(), np.zeros_like(self._home)
+        self._path: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._hinge_target = self._hinge_set_point = 0.0
+        self._brake.update(data, 0.0, 0.0)
+        self._write_controls()
+        self._present = names
+        for index, name in enumerate(self.object_names):
+            address = self._object_qpos[name]
+            data.qpos[address : address + 7] = [_PARKED_M + index, 0, 0, 1, 0, 0, 0]
+        drop_objects(
+            self.model,
+            data,
+            rng,
+            [self._object_qpos[name] for name in names],
+            self.pose_base_bin,
+            self._params,
+        )
+        data.time = time_s
+
+    def _choose(self, rng, objects, object_count: int) -> tuple[str, ...]:
+        if objects is None:
+            if not 0 <= object_count <= len(self.object_names):
+                raise InputError(
+                    "object_count",
+                    where="reset",
+                    got=object_count,
+                    expected=f"0 to {len(self.object_names)}",
+                )
+            return tuple(
+                str(name)
+                for name in rng.choice(self.object_names, size=object_count, replace=False)
+            )
+        for name in objects:
+            if name not in self.object_names:
+                raise InputError(
+                    "object", where="reset", got=name, expected=f"one of {self.object_names}"
+                )
+        return tuple(objects)
+
+    # -- joints -------------------------------------------------------------------------------
+
+    def joint_state(self) -> JointState:
+        """Arm joints, finger and `bin_hinge_joint`: measured positions, speeds, efforts."""
+        data = self.data
+        return JointState(
+            float(data.time),
+            self._state_names,
+            data.qpos[self._state_qpos],
+            data.qvel[self._state_dof],
+            data.qfrc_actuator[self._state_dof],
+        )
+
+    def command_trajectory(
+        self,
+        positions: np.ndarray,
+        velocities: np.ndarray | None,
+        times_from_start_s: np.ndarray,
+    ) -> None:
+        """Follows a trajectory from now on, in place of the active one.
+
+        Args:
+            positions: (points, 8) arm joints (rad) and finger (m), in the order of `joint_names`.
+            velocities: (points, 8) or None for straight lines.
+            times_from_start_s: (points,) increasing.
+
+        Raises:
+            InputError: A shape, a number or a time is wrong; the active one goes on.
+        """
+        trajectory = JointTrajectory(
+            self._set_point, self._set_speed, positions, velocities, times_from_start_s
+        )
+        steps = int(np.ceil(trajectory.duration_s / self._step_s - 1e-6))
+        position, speed = trajectory.sample(self._step_s * np.arange(1, max(steps, 1) + 1))
+        position = np.clip(position, self._lower, self._upper)
+        speed[-1] = 0.0  # the last point is held
+        self._path = position, speed, position + self._lead * speed
+        self._path_step = 0
+
+    def command_hinge(self, angle_rad: float) -> None:
+        """Turns the bin to an angle at the hinge motor's rate.
+
+        Raises:
+            InputError: The angle is not finite or beyond the hinge's range.
+        """
+        low, high = self._hinge_range
+        if not low <= angle_rad <= high:
+            raise InputError(
+                "hinge angle", where="command_hinge", got=angle_rad, expected=f"{low} to {high} rad"
+            )
+        self._hinge_target = float(angle_rad)
+
+    def advance(self, duration_s: float, readings: int = 1) -> list[JointState]:
+        """Runs the physics.
+
+        Args:
+            duration_s: Simulated time.
+            readings: Joint readings on the way, evenly spread, the last one at the end.
+
+        Returns:
+            The readings.
+
+        Raises:
+            InputError: Duration or readings are no whole number of physics steps.
+        """
+        steps = round(duration_s / self._step_s)
+        if abs(steps * self._step_s - duration_s) > 1e-9 or steps < 0 or steps % readings:
+            raise InputError(
+                "duration_s",
+                where="advance",
+                got=f"{duration_s} in {readings} readings",
+                expected=f"a multiple of {self._step_s} s between readings",
+            )
+        self._brake.update(self.data, self._hinge_target, self._hinge_set_point)
+        model, data, controls = self.model, self.data, self._controls(steps)
+        control, mj_step = data.ctrl, mujoco.mj_step
+        states = []
+        every = max(1, steps // readings)
+        for first in range(0, steps, every):
+            began_s = time.thread_time()
+            for row in controls[first : first + every]:
+                control[:] = row
+                mj_step(model, data)
+            self.stepping_s += time.thread_time() - began_s
+            states.append(self.joint_state())
+        return states
+
+    def _controls(self, steps: int) -> np.ndarray:
+        """(steps, actuators) set points of the next steps; moves the set point on."""
+        controls = np.empty((steps, self.model.nu))
+        if self._path is None:
+            controls[:, self._command_actuators] = self._set_point
+        else:
+            position, speed, lead = self._path
+            rows = np.minimum(np.arange(self._path_step, self._path_step + steps), len(lead) - 1)
+            controls[:, self._command_actuators] = lead[rows]
+            self._path_step += steps
+            self._set_point, self._set_speed = position[rows[-1]], speed[rows[-1]]
+        way = self._hinge_target - self._hinge_set_point
+        if way == 0.0:
+            controls[:, self._hinge_actuator] = self._hinge_set_point
+            return controls
+        rate = self._params.hinge_rate * self._step_s
+        walked = np.minimum(rate * np.arange(1, steps + 1), abs(way)) * np.sign(way)
+        controls[:, self._hinge_actuator] = self._hinge_set_point + walked
+        self._hinge_set_point += walked[-1]
+        if abs(self._hinge_target - self._hinge_set_point) < 1e-9:
+            self._hinge_set_point = self._hinge_target
+        return controls
+
+    def _write_controls(self) -> None:
+        self.data.ctrl[self._command_actuators] = self._set_point
+        self.data.ctrl[self._hinge_actuator] = self._hinge_set_point
+
+    # -- cameras ------------------------------------------------------------------------------
+
+    def render(self, camera: str) -> np.ndarray:
+        """(h, w, 3) uint8 RGB of what a camera sees now."""
+        return self._renderer.render(
+            self.data, self._camera_index(camera), self._image_sizes[camera]
+        )
+
+    def camera_info(self, camera: str) -> CameraCalibration:
+        """A camera's nominal calibration."""
+        self._camera_index(camera)
+        return self._nominal[camera]
+
+    def _camera_index(self, camera: str) -> int:
+        if camera not in self._cameras:
+            raise InputError("camera", where="station", got=camera, expected=f"{self.cameras}")
+        return self._cameras[camera]
+
+    # -- truth --------------------------------------------------------------------------------
+
+    def truth(self) -> SceneTruth:
+        """Where everything is."""
+        data = self.data
+        rotation, origin = self.pose_base_bin[:3, :3], self.pose_base_bin[:3, 3]
+        names = self._present
+        bodies = [self._object_body[name] for name in names]
+        positions = (data.xpos[bodies] - origin) @ rotation if names else np.zeros((0, 3))
+        left, right, fixed = self._touched_bodies()
+        speeds = [
+            np.linalg.norm(data.qvel[self._object_dof[name] : self._object_dof[name] + 3])
+            for name in names
+        ]
+        to_plate = np.asarray(positions) - self._plate_centre
+        return SceneTruth(
+            names=names,
+            position_bin_m=np.asarray(positions),
+            quat_bin_wxyz=data.xquat[bodies].copy() if names else np.zeros((0, 4)),
+            held=np.array([b in left and b in right and b not in fixed for b in bodies], bool),
+            touched=np.array([b in left or b in right for b in bodies], bool),
+            at_rest=np.array([speed < 0.05 for speed in speeds], bool),
+            section=tuple(plate_section(p, self._plate_size) for p in to_plate),
+            hinge_angle_rad=float(data.qpos[self._hinge_qpos]),
+        )
+
+    def _touched_bodies(self) -> tuple[set[int], set[int], set[int]]:
+        """Bodies in contact with the left finger, the right finger, and the bin or ground."""
+        left: set[int] = set()
+        right: set[int] = set()
+        fixed: set[int] = set()
+        kinds = {self._left_body: left, self._right_body: right, self._tray_body: fixed, 0: fixed}
+        contact = self.data.contact
+        if len(contact) == 0:
+            return left, right, fixed
+        pairs = self.model.geom_bodyid[contact.geom]
+        for a, b in pairs.tolist():
+            if a in kinds:
+                kinds[a].add(b)
+            if b in kinds:
+                kinds[b].add(a)
+        return left, right, fixed
+
+    # -- set-up -------------------------------------------------------------------------------
+
+    def _index(self, description, config) -> None:
+        model, robot = self.model, self.robot
+        self.joint_names = (*config.arm_joints, config.finger_joint)
+        names = [f"{robot}/{name}" for name in self.joint_names]
+        hinge = f"{robot}_bin/{config.hinge_joint}"
+        for name in (*names, hinge):
+            if mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_JOINT, name) < 0:
+                raise InputError(
+                    "joint", where=description.path, got=f"no {name}", expected="the joint"
+                )
+        self._state_names = (*self.joint_names, config.hinge_joint)
+        self._state_qpos = np.array([model.joint(n).qposadr[0] for n in (*names, hinge)])
+        self._state_dof = np.array([model.joint(n).dofadr[0] for n in (*names, hinge)])
+        self._hinge_qpos = self._state_qpos[-1]
+        self._brake = HingeBrake(model, hinge)
+        self._hinge_range = tuple(model.joint(hinge).range)
+        self._arm_qpos = self._state_qpos[: len(config.arm_joints)]
+        self._finger_qpos = [
+            model.joint(i).qposadr[0]
+            for i in range(model.njnt)
+            if model.jnt_type[i] == mujoco.mjtJoint.mjJNT_SLIDE
+        ]
+        self._command_actuators = np.array([model.actuator(n).id for n in names])
+        self._hinge_actuator = model.actuator(hinge).id
+        self._lower, self._upper = np.array([model.joint(n).range for n in names]).T
+        stiffness = model.actuator_gainprm[self._command_actuators, 0]
+        damping = -model.actuator_biasprm[self._command_actuators, 2]
+        # A set point this much ahead makes the servo's damping vanish along the trajectory.
+        self._lead = damping / stiffness
+        self._left_body = model.body(f"{robot}/gripper_left_finger").id
+        self._right_body = model.body(f"{robot}/gripper_right_finger").id
+        self._tray_body = model.body(f"{robot}_bin/tray").id
+        self._objects = {
+            name: model.joint(f"{robot}_{name}/free").bodyid[0] for name in self.object_names
+        }
+        self._object_body = self._objects
+        self._object_qpos = {
+            name: model.joint(f"{robot}_{name}/free").qposadr[0] for name in self.object_names
+        }
+        self._object_dof = {
+            name: model.joint(f"{robot}_{name}/free").dofadr[0] for name in self.object_names
+        }
+        self._cameras = {model.camera(i).name.split("/")[-1]: i for i in range(model.ncam)}
+        for name in self._image_sizes:
+            self._camera_index(name)
+        for name, body in self._objects.items():
+            decay = next(
+                iter(description.models[f"{robot}_{name}"].links.values())
+            ).angular_decay_1_s
+            address = self._object_dof[name]
+            model.dof_damping[address + 3 : address + 6] = decay * model.body_inertia[body]
+
+    def _find_plate(self, description) -> None:
+        bin_model = description.models[f"{self.robot}_bin"]
+        try:
+            frame = bin_model.frames["plate"]
+            tray = bin_model.links["tray"]
+            plate = next(c for c in tray.collisions if np.allclose(c.pose[:2, 3], frame[:2, 3]))
+        except (KeyError, StopIteration):
+            raise InputError(
+                "bin", where=description.path, got="no plate", expected="a frame and shape `plate`"
+            ) from None
+        self._plate_centre = frame[:3, 3]
+        self._plate_size = (plate.shape.size_m[0], plate.shape.size_m[1])
+
+    def _set_camera_fov(self) -> None:
+        """The world file gives the horizontal angle; MuJoCo wants the vertical one."""
+        for name, index in self._cameras.items():
+            height, width = self._image_sizes.get(name, (1, 1))
+            horizontal = np.deg2rad(self.model.cam_fovy[index])
+            self.model.cam_fovy[index] = np.rad2deg(
+                2 * np.arctan(np.tan(horizontal / 2) * height / width)
+            )
+
+    def _calibrations(self) -> dict[str, CameraCalibration]:
+        model = self.model
+        data = mujoco.MjData(model)
+        mujoco.mj_forward(model, data)
+        tool = model.site(f"{self.robot}/tool0").id
+        pose_tool = _pose(data.site_xpos[tool], data.site_xmat[tool])
+        out = {}
+        for name, index in self._cameras.items():
+            height, width = self._image_sizes.get(name, (1, 1))
+            focal = 0.5 * height / np.tan(np.deg2rad(model.cam_fovy[index]) / 2)
+            optical = _pose(data.cam_xpos[index], data.cam_xmat[index])
+            optical[:3, 1:3] *= -1
+            on_wrist = model.cam_bodyid[index] != 0
+            out[name] = CameraCalibration(
+                fx=focal,
+                fy=focal,
+                cx=width / 2,
+                cy=height / 2,
+                width_px=width,
+                height_px=height,
+                pose_bin_camera=None if on_wrist else inverse(self.pose_base_bin) @ optical,
+                pose_tool_camera=inverse(pose_tool) @ optical if on_wrist else None,
+            )
+        return out
+
+
+def _pose(position, matrix) -> np.ndarray:
+    out = np.eye(4)
+    out[:3, :3] = np.asarray(matrix).reshape(3, 3)
+    out[:3, 3] = position
+    return out

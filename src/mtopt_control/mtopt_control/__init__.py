@@ -1,0 +1,1 @@
+"""The nodes that run a robot cell, and their cores."""

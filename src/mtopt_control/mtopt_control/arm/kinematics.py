@@ -1,0 +1,170 @@
+"""Forward and inverse kinematics of a serial arm, from its URDF."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pinocchio as pin
+from scipy.linalg.lapack import dposv
+
+from mtopt_spec.errors import InputError
+
+# x forward, y and z turned about it by half a turn: the tool looks down at azimuth 0
+_DOWN = np.diag([1.0, -1.0, -1.0])
+_UNIT = np.eye(6)
+
+
+def read_urdf(path: Path) -> str:
+    """URDF text of a .urdf file or of a xacro file.
+
+    Raises:
+        InputError: It is missing, or xacro cannot read it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError("robot description", where=path, got="no file", expected="URDF or xacro")
+    if path.suffix != ".xacro":
+        return path.read_text()
+    import xacro
+
+    try:
+        return xacro.process_file(str(path)).toxml()
+    except Exception as error:  # xacro raises whatever an expression in the file raises
+        raise InputError(
+            "robot description", where=path, got=f"{error}", expected="xacro"
+        ) from error
+
+
+class ArmKinematics:
+    """The tool's pose in the bin's frame for joint positions, and back.
+
+    A pose is x, y, z (m) and azimuth (rad): the angle of the tool's x axis about the bin's z axis.
+    Inverse kinematics also keeps the tool's z axis pointing down.
+
+    Args:
+        urdf: URDF text.
+        arm_joints: Names of the arm's joints, base first.
+        base_link: Frame that `bin_position_base_m` is given in.
+        tool_link: Frame between the finger tips, z out of the gripper.
+        bin_position_base_m: Origin of the bin's frame; its axes are parallel to the base's.
+
+    Raises:
+        InputError: The URDF cannot be read, or lacks one of the names.
+    """
+
+    def __init__(
+        self,
+        urdf: str,
+        arm_joints: Sequence[str],
+        base_link: str,
+        tool_link: str,
+        bin_position_base_m: Sequence[float],
+    ):
+        try:
+            model = pin.buildModelFromXML(urdf)
+        except (ValueError, RuntimeError) as error:
+            raise InputError(
+                "robot description", where="URDF", got=f"{error}", expected="a valid URDF"
+            ) from error
+        missing = [name for name in arm_joints if not model.existJointName(name)]
+        missing += [name for name in (base_link, tool_link) if not model.existFrame(name)]
+        if missing:
+            raise InputError(
+                "joints or links",
+                where=f"URDF {model.name}",
+                got=f"none named {missing}",
+                expected=f"joints {list(arm_joints)}, links {[base_link, tool_link]}",
+                todo="correct arm_joints, base_link or tool_link in the robot's file",
+            )
+        self.urdf_joint_names = tuple(model.names[1:])
+        wanted = set(arm_joints)
+        locked = [model.getJointId(n) for n in self.urdf_joint_names if n not in wanted]
+        model = pin.buildReducedModel(model, locked, pin.neutral(model))
+        order = [model.joints[model.getJointId(name)].idx_q for name in arm_joints]
+        if model.nq != len(arm_joints) or order != list(range(model.nq)):
+            raise InputError(
+                "arm_joints",
+                where=f"URDF {model.name}",
+                got=list(arm_joints),
+                expected="joints of one degree of freedom each, base first",
+            )
+        self._model = model
+        self._data = model.createData()
+        self._tool = model.getFrameId(tool_link)
+        pin.framesForwardKinematics(model, self._data, pin.neutral(model))
+        base = self._data.oMf[model.getFrameId(base_link)]
+        self._rotation = np.array(base.rotation.T)
+        self._origin = np.array(base.act(np.asarray(bin_position_base_m, float)))
+        self._world_from_bin = np.array(base.rotation)
+        self.position_low = np.array(model.lowerPositionLimit)
+        self.position_high = np.array(model.upperPositionLimit)
+        self.urdf_max_velocity = np.array(model.velocityLimit)
+
+    def pose(self, q: np.ndarray) -> np.ndarray:
+        """(4,) x, y, z, azimuth of the tool in the bin's frame for (joints,) positions."""
+        pin.framesForwardKinematics(self._model, self._data, q)
+        return self._pose_of(self._data.oMf[self._tool])
+
+    def tilt_rad(self, q: np.ndarray) -> float:
+        """Angle between the tool's z axis and straight down."""
+        pin.framesForwardKinematics(self._model, self._data, q)
+        down = -(self._rotation @ self._data.oMf[self._tool].rotation)[2, 2]
+        return float(np.arccos(np.clip(down, -1.0, 1.0)))
+
+    def _pose_of(self, tool) -> np.ndarray:
+        pose = np.empty(4)
+        pose[:3] = self._rotation @ (tool.translation - self._origin)
+        x_axis = self._rotation @ tool.rotation[:, 0]
+        pose[3] = math.atan2(x_axis[1], x_axis[0])
+        return pose
+
+    def solve(
+        self,
+        pose: np.ndarray,
+        start: np.ndarray,
+        rest: np.ndarray | None = None,
+        *,
+        iterations: int = 12,
+        tolerance: float = 2e-5,
+        damping: float = 1e-3,
+        rest_gain: float = 0.05,
+    ) -> np.ndarray | None:
+        """Joint positions near `start` with the tool at `pose`, looking down.
+
+        Damped least squares from `start`; a redundant arm also leans towards `rest` in its first
+        iteration, so that many small steps do not fold the elbow.
+
+        Args:
+            pose: (4,) x, y, z, azimuth in the bin's frame.
+            start: (joints,) present positions.
+            rest: (joints,) posture that is preferred.
+            iterations: Newton steps at most.
+            tolerance: Of the error, m and rad.
+            damping: Of the least squares.
+            rest_gain: Share of the way to `rest`.
+
+        Returns:
+            (joints,) positions, possibly outside the limits; None if none was found.
+        """
+        sine, cosine = np.sin(pose[3]), np.cos(pose[3])
+        turn = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+        goal = pin.SE3(
+            self._world_from_bin @ turn @ _DOWN, self._world_from_bin @ pose[:3] + self._origin
+        )
+        damped = damping**2 * _UNIT
+        q = np.array(start, float)
+        for iteration in range(iterations):
+            pin.computeJointJacobians(self._model, self._data, q)
+            tool = pin.updateFramePlacement(self._model, self._data, self._tool)
+            jacobian = pin.getFrameJacobian(self._model, self._data, self._tool, pin.LOCAL)
+            error = pin.log6(tool.actInv(goal)).vector
+            leans = iteration == 0 and rest is not None
+            if not leans and np.abs(error).max() < tolerance:
+                return q
+            lean = rest_gain * (rest - q) if leans else 0.0
+            residual = error - jacobian @ lean if leans else error
+            q = q + lean + jacobian.T @ dposv(jacobian @ jacobian.T + damped, residual)[1]
+        return None

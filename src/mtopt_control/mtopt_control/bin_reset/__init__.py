@@ -1,0 +1,1 @@
+"""Tipping the bin, so that the objects slide back into the picking area."""

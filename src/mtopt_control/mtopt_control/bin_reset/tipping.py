@@ -1,0 +1,97 @@
+"""The plan of a bin reset: retract, tip back and forth, level."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from mtopt_control.episode.requests import Act, CellFault, ReadHinge, Request
+from mtopt_spec import seeds
+from mtopt_spec.action import CONTROL_PERIOD_S, Action, ArmError, Kind
+from mtopt_spec.interfaces import Fault
+from mtopt_spec.observation import Observation
+from mtopt_spec.robot import RobotConfig
+
+_RETRACT_PERIODS = 60
+_LEVEL_PERIODS = 40
+_LEVEL_RAD = 0.02
+
+
+class ResetCanceled(Exception):
+    """Thrown into `tip_bin` to end it early: the bin is levelled first."""
+
+
+class ResetFailed(CellFault):
+    """The reset did not come off.
+
+    Args:
+        part: `arm` or `hinge`.
+        message: What happened.
+    """
+
+    def __init__(self, part: str, message: str):
+        super().__init__(Fault.ARM, message)
+        self.part = part
+
+
+def tip_bin(
+    robot: RobotConfig, seed: int, period_s: float = CONTROL_PERIOD_S
+) -> Generator[Request, object, Observation]:
+    """Opens the gripper, retracts the arm, tips the bin through its stages and levels it.
+
+    Each stage of `robot.bin_reset` lasts a time drawn between its bounds. The arm keeps the
+    retracted posture all the while.
+
+    Args:
+        robot: The robot's file.
+        seed: Of the stages' times.
+        period_s: Control period.
+
+    Returns:
+        The observation after the last control period.
+
+    Raises:
+        ResetFailed: The arm does not retract (then the bin is not moved), or the hinge does not
+            follow.
+        ResetCanceled: It was thrown in; the bin is level again.
+    """
+    yield from _retract()
+    draw = seeds.generator(seed, "tip_bin")
+    canceled = None
+    try:
+        for angle_rad, shortest_s, longest_s in robot.bin_reset:
+            periods = max(1, round(float(draw.uniform(shortest_s, longest_s)) / period_s))
+            for _ in range(periods):
+                sent, _ = yield Act(Action(Kind.HOLD), hinge_angle_rad=float(angle_rad))
+                if sent.error not in (ArmError.NONE, ArmError.LIMITS):
+                    raise ResetFailed("arm", f"{sent.error.name}: {sent.error_msg}")
+    except ResetCanceled as request:
+        canceled = request
+    except ResetFailed as failure:
+        yield from _level()
+        raise failure
+    observation = yield from _level()
+    if canceled is not None:
+        raise canceled
+    return observation
+
+
+def _retract():
+    for _ in range(_RETRACT_PERIODS):
+        sent, _ = yield Act(Action(Kind.RETRACT, open=True))
+        if sent.error not in (ArmError.NONE, ArmError.LIMITS, ArmError.TRACKING):
+            raise ResetFailed("arm", f"cannot retract: {sent.error.name}: {sent.error_msg}")
+        if sent.arrived:
+            return
+    raise ResetFailed("arm", f"not retracted after {_RETRACT_PERIODS} control periods")
+
+
+def _level():
+    """Levels the bin and waits until it is; returns the last observation."""
+    for _ in range(_LEVEL_PERIODS):
+        _, observation = yield Act(Action(Kind.HOLD), hinge_angle_rad=0.0)
+        angle_rad = yield ReadHinge()
+        if abs(angle_rad) < _LEVEL_RAD:
+            return observation
+    raise ResetFailed(
+        "hinge", f"hinge at {angle_rad:.3f} rad after {_LEVEL_PERIODS} control periods, not level"
+    )

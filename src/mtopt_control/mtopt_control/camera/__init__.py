@@ -1,0 +1,1 @@
+"""A camera's pictures at the observation's size."""

@@ -1,0 +1,1 @@
+"""A robot's life: ask for a task, act, judge, record, report."""

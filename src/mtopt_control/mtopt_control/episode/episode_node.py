@@ -1,0 +1,438 @@
+"""A robot's life as a node: the requests of `episode.machine` become topics and services."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CompressedImage
+
+from mtopt_control.episode.assembling import ObservationAssembler
+from mtopt_control.episode.machine import (
+    LifeConfig,
+    Outcome,
+    SingleEpisode,
+    run_robot,
+    run_single,
+)
+from mtopt_control.episode.requests import (
+    Act,
+    AskTask,
+    Begin,
+    CellFault,
+    End,
+    Look,
+    RecordStep,
+    Recover,
+    ResetBin,
+)
+from mtopt_control.episode.ros_acting import ActionChannel
+from mtopt_control.episode.ros_answers import FAULT_OF, SharedServices
+from mtopt_control.episode.ros_bin_reset import BinResetClient
+from mtopt_control.episode.ros_readiness import missing_endpoints
+from mtopt_control.episode.run_episode_server import RunEpisodeServer
+from mtopt_control.ros_parameters import declare, installed, robot_of
+from mtopt_control.ros_run import run
+from mtopt_msgs.msg import EpisodeBegin, EpisodeEnd, EpisodeRecorded, ToolState
+from mtopt_spec import bag_topics, ros_messages
+from mtopt_spec.action import CONTROL_PERIOD_S, HOLD, MAX_STEPS
+from mtopt_spec.interfaces import Fault, PolicyAnswer
+from mtopt_spec.observation import Observation
+from mtopt_spec.task import load_tasks
+
+
+@dataclass(frozen=True)
+class EpisodeParameters:
+    """Parameters of episode_node.
+
+    Attributes:
+        run: Name of the run: the beginning of every episode's id.
+        tasks_file: Absolute or below the installed params/.
+        camera_names: Cameras of an observation.
+        judge: Whose label is the reward: `detector` (the simulator's where it gives none),
+            `simulator`, or `none`.
+        autostart: Ask the scheduler for tasks, one after the other, as soon as all is there.
+        simulator: The simulator labels episodes and puts in new objects.
+        require_recorder: Episodes count once the recorder says that they are on disk.
+        lockstep: Time stands still while a robot decides; idle, every tick is answered by a hold.
+        max_steps: Control steps of an episode.
+        home_spread_m: Spread of the home position in x and y.
+        first_episode_number: Of this process's first episode.
+        max_image_age_s: Free-running: of a picture in an observation.
+        observation_timeout_s: Wall time without the next observation that is a fault.
+        answer_timeout_s: Wall time without a service's answer that is a fault.
+        ask_again_s: Wall time without a service's answer after which it is asked again, and then
+            again after twice as long.
+        recorder_timeout_s: Wall time without the recorder's answer that makes an episode void.
+        reset_timeout_s: Wall time for a bin reset.
+    """
+
+    run: str = "run"
+    tasks_file: str = "tasks.yaml"
+    camera_names: tuple[str, ...] = ("shoulder", "wrist")
+    judge: str = "simulator"
+    autostart: bool = False
+    simulator: bool = False
+    require_recorder: bool = True
+    lockstep: bool = False
+    max_steps: int = MAX_STEPS
+    home_spread_m: float = 0.05
+    first_episode_number: int = 0
+    max_image_age_s: float = 0.15
+    observation_timeout_s: float = 60.0
+    answer_timeout_s: float = 30.0
+    ask_again_s: float = 0.5
+    recorder_timeout_s: float = 30.0
+    reset_timeout_s: float = 120.0
+
+
+class EpisodeNode(Node):
+    """Drives a robot's generator: carries out what it asks, sends it the answers."""
+
+    def __init__(self, *, context=None, parameter_overrides=None, **options):
+        super().__init__(
+            "episode_node",
+            context=context,
+            parameter_overrides=parameter_overrides or [],
+            **options,
+        )
+        self._settings = p = declare(self, EpisodeParameters)
+        self._robot = robot_of(self)
+        self._tasks = load_tasks(installed(p.tasks_file, "params"))
+        self._config = LifeConfig(
+            robot=self._robot,
+            run=p.run,
+            judge=p.judge,
+            max_steps=p.max_steps,
+            home_spread_m=p.home_spread_m,
+            camera_names=p.camera_names,
+            first_episode_number=p.first_episode_number,
+        )
+        self._assembler = ObservationAssembler(
+            p.camera_names, CONTROL_PERIOD_S, 0.0 if p.lockstep else p.max_image_age_s
+        )
+        self.finished = False
+        """The scheduler has no more for this robot."""
+        self._life: Generator | None = None
+        self._autostarted = False
+        self._ready_checks = 0
+        self._on_end = None
+        self._request = None
+        self._asked = 0
+        self._deadline_ns: int | None = None
+        self._ask_again_ns: int | None = None
+        self._ask_again_wait_s = 0.0
+        self._fault_on_deadline = Fault.NONE
+        self._observation: Observation | None = None
+        self._complained = ""
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._make_endpoints()
+
+    def _make_endpoints(self) -> None:
+        p = self._settings
+        deep = QoSProfile(depth=20)
+        self._arm = ActionChannel(self, lockstep=p.lockstep, on_sent=self._act_or_answer)
+        self._shared = SharedServices(
+            self,
+            self._robot,
+            scheduler=p.autostart,
+            detector=p.judge == "detector",
+            simulator=p.simulator,
+        )
+        self._begins = self.create_publisher(EpisodeBegin, bag_topics.EPISODE_BEGIN.name, deep)
+        self._ends = self.create_publisher(EpisodeEnd, bag_topics.EPISODE_END.name, deep)
+        self.create_subscription(EpisodeRecorded, "episode/recorded", self._on_recorded, deep)
+        self.create_subscription(ToolState, "tool_state", self._on_tool_state, deep)
+        for camera in p.camera_names:
+            self.create_subscription(
+                CompressedImage,
+                bag_topics.camera_image(camera).name,
+                lambda message, camera=camera: self._on_image(camera, message),
+                deep,
+            )
+        self._bin = BinResetClient(self, on_over=self._on_bin_level)
+        self._server = RunEpisodeServer(
+            self, self._start_single, self._tasks, p.first_episode_number
+        )
+        self.create_timer(0.1, self._watch, clock=self._steady)
+
+    # --- observations --------------------------------------------------------------------------
+
+    def _on_image(self, camera: str, message: CompressedImage) -> None:
+        now_s = None
+        if not self._settings.lockstep:
+            now_s = self.get_clock().now().nanoseconds / ros_messages.NANOSECONDS
+        self._see(
+            self._assembler.add_image(
+                camera, ros_messages.from_time(message.header.stamp), bytes(message.data), now_s
+            )
+        )
+
+    def _on_tool_state(self, message: ToolState) -> None:
+        self._see(self._assembler.add_tool(ros_messages.to_observation(message, {})))
+
+    def _see(self, observation: Observation | None) -> None:
+        """Takes the next tick's observation."""
+        if observation is None:
+            return
+        self._observation = observation
+        if self._life is not None:
+            if not self._canceled():
+                self._act_or_answer()
+        elif self._settings.lockstep and self._idles():
+            self._hold()
+
+    def _idles(self) -> bool:
+        """True where nobody else will answer this tick."""
+        waits_for_start = self._settings.autostart and not self._autostarted
+        return not waits_for_start and not self._bin.under_way
+
+    def _on_bin_level(self) -> None:
+        """Whoever asked for it, bin_reset_node answered the ticks until here."""
+        if self._life is not None:
+            self._act_or_answer()
+        elif self._settings.lockstep and self._idles():
+            self._hold()
+
+    def _hold(self) -> None:
+        if self._observation is not None and self._arm.is_free(self._observation.stamp_s):
+            self._arm.command(HOLD, self._observation.stamp_s)
+
+    def _act_or_answer(self) -> None:
+        """At an observation or an answer of arm_node: whatever comes second goes on."""
+        request, observation = self._request, self._observation
+        if observation is None or self._bin.under_way:
+            return  # the arm stays clear of the tipping bin until that is level again
+        if isinstance(request, Act):
+            if not self._arm.awaits:
+                self._command(request)
+                return
+            sent = self._arm.answer(observation.stamp_s)
+            if sent is not None:
+                self._send((sent, observation))
+        elif isinstance(request, (Look, Recover)) or request is _RESET_DONE:
+            if self._arm.is_free(observation.stamp_s):
+                self._send(None if isinstance(request, Recover) else observation)
+
+    def _command(self, request: Act) -> None:
+        stamp_s = self._observation.stamp_s
+        if self._arm.is_free(stamp_s):
+            self._arm.command(request.action, stamp_s, request.episode_id, request.step_index)
+
+    # --- the generator -------------------------------------------------------------------------
+
+    def _start(self, life: Generator, on_end) -> None:
+        self._life, self._on_end = life, on_end
+        self._arm.forget()  # a hold from before
+        self._go_on(lambda: next(life))
+
+    def _send(self, answer) -> None:
+        life = self._life
+        self._go_on(lambda: life.send(answer))
+
+    def _throw(self, fault: CellFault) -> None:
+        self.get_logger().warning(f"{fault}")
+        life = self._life
+        self._arm.forget()
+        self._bin.cancel()
+        self._go_on(lambda: life.throw(fault))
+
+    def _go_on(self, step) -> None:
+        """Lets the generator go on, and carries out what it asks, until an answer must come."""
+        life = self._life
+        while True:
+            self._asked += 1
+            self._request = self._deadline_ns = self._ask_again_ns = None
+            try:
+                request = step()
+            except StopIteration as stop:
+                self._life = None
+                self._on_end(stop.value)
+                return
+            if not self._carry_out(request):
+                return
+            step = lambda: life.send(None)  # noqa: E731
+
+    def _carry_out(self, request) -> bool:
+        """Begins to carry out a request; True where its answer is None, at once."""
+        p = self._settings
+        self._server.feedback(request)
+        if isinstance(request, RecordStep):
+            return True
+        self._request = request
+        if isinstance(request, Begin):
+            self._assembler.take_counts()
+            self._begins.publish(ros_messages.to_episode_begin(request.begin))
+            return True
+        if isinstance(request, Act):
+            self._await(p.observation_timeout_s, Fault.STALE_OBSERVATION)
+            self._act_or_answer()
+        elif isinstance(request, Look):
+            self._await(p.observation_timeout_s, Fault.STALE_OBSERVATION)
+            self._act_or_answer()
+        elif isinstance(request, Recover):
+            if request.fault == Fault.STALE_OBSERVATION:
+                self._observation = None  # the next one
+            else:
+                self._act_or_answer()
+        elif isinstance(request, End):
+            self._end(request)
+        elif isinstance(request, ResetBin):
+            self._await(p.reset_timeout_s, Fault.ARM)
+            on_done = self._if_still_asked(self._on_bin_reset)
+            self._bin.reset(request.seed, on_done, self._if_still_asked(self._throw))
+        else:
+            if isinstance(request, AskTask):
+                request = replace(
+                    request, request=replace(request.request, stamp_s=self._observation.stamp_s)
+                )
+            self._ask(request)
+        return False
+
+    def _await(self, timeout_s: float, fault: Fault) -> None:
+        self._deadline_ns = self._steady.now().nanoseconds + round(timeout_s * 1e9)
+        self._fault_on_deadline = fault
+
+    def _if_still_asked(self, act):
+        """The same callback, without effect once the generator has gone on."""
+        asked = self._asked
+        return lambda value: act(value) if asked == self._asked else None
+
+    def _ask(self, request) -> None:
+        self._await(self._settings.answer_timeout_s, FAULT_OF.get(type(request), Fault.INTERRUPTED))
+        on_answer = self._if_still_asked(self._on_answer)
+        there = self._shared.ask(request, on_answer, self._if_still_asked(self._throw))
+        if not there:
+            self._send([])
+        else:
+            self._ask_later(self._settings.ask_again_s)
+
+    def _ask_later(self, wait_s: float) -> None:
+        self._ask_again_wait_s = wait_s
+        self._ask_again_ns = self._steady.now().nanoseconds + round(wait_s * 1e9)
+
+    def _on_answer(self, answer) -> None:
+        if isinstance(answer, PolicyAnswer):
+            self._server.q_value = answer.q_value
+        self._send(answer)
+
+    def _end(self, request: End) -> None:
+        counts = self._assembler.take_counts()
+        end = replace(request.end, dropped_frames=counts.dropped, late_frames=counts.late)
+        self._ends.publish(ros_messages.to_episode_end(end, robot=self._robot))
+        if not self._settings.require_recorder:
+            self._send(True)
+        else:
+            self._await(self._settings.recorder_timeout_s, Fault.RECORDER)
+
+    def _on_recorded(self, message: EpisodeRecorded) -> None:
+        request = self._request
+        if isinstance(request, End) and request.end.episode_id == message.episode_id:
+            if not message.recorded:
+                self.get_logger().error(f"episode refused by the recorder: {message.error_msg}")
+            self._send(message.recorded)
+
+    def _on_bin_reset(self, _: None) -> None:
+        self._request = _RESET_DONE  # the answer is the observation of the tick after
+        self._act_or_answer()
+
+    # --- start, watch, stop --------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """On wall time: starts when all is there, ends waits that take too long."""
+        if self._life is None and self._settings.autostart and not self._autostarted:
+            missing = self.missing()
+            self._ready_checks = 0 if missing else self._ready_checks + 1
+            if missing:
+                self._complain(f"waits for {', '.join(missing)}")
+            elif self._ready_checks >= _READY_CHECKS:
+                self._autostarted = True
+                self._start(run_robot(self._config, self._tasks), self._on_finished)
+        if self._life is not None:
+            self._canceled()
+        now_ns = self._steady.now().nanoseconds
+        if self._ask_again_ns is not None and now_ns >= self._ask_again_ns:
+            self.get_logger().info(f"asks again: {type(self._request).__name__}")
+            self._ask_later(2.0 * self._ask_again_wait_s)
+            self._shared.ask_again()
+        if self._deadline_ns is None or now_ns < self._deadline_ns:
+            return
+        what = type(self._request).__name__
+        if isinstance(self._request, End):
+            self.get_logger().error("the recorder does not answer: the episode is void")
+            self._send(False)
+        else:
+            self._throw(CellFault(self._fault_on_deadline, f"no answer to {what} in time"))
+
+    def _canceled(self) -> bool:
+        """Ends the episode whose client wants it to end."""
+        if not self._server.cancel_requested():
+            return False
+        self._throw(CellFault(Fault.INTERRUPTED, "canceled"))
+        return True
+
+    def missing(self) -> list[str]:
+        """What a robot's life needs and is not there yet."""
+        missing = self._shared.missing()
+        if not self._bin.is_there():
+            missing.append("reset_bin")
+        if self._observation is None:
+            missing.append("an observation")
+        cameras = self._settings.camera_names
+        required = self._settings.require_recorder
+        return missing + missing_endpoints(self, cameras, require_recorder=required)
+
+    def _complain(self, text: str) -> None:
+        if text != self._complained:
+            self._complained = text
+            self.get_logger().info(text)
+
+    def _on_finished(self, _: None) -> None:
+        self.finished = True
+        self.get_logger().info("the scheduler has no more tasks")
+        if self._settings.lockstep:
+            self._hold()
+
+    def _start_single(self, single: SingleEpisode, on_end) -> bool:
+        """Starts the episode of a RunEpisode goal; False where one is running."""
+        if self._life is not None:
+            return False
+
+        def ended(outcome: Outcome | None) -> None:
+            on_end(outcome)
+            if self._settings.lockstep:
+                self._hold()
+
+        self._start(run_single(self._config, self._tasks, single), ended)
+        return True
+
+    def destroy_node(self) -> None:
+        """Ends a running episode as interrupted, so that its bag says so."""
+        if self._life is not None:
+            self._settings = replace(self._settings, require_recorder=False)
+            life, self._life = self._life, None
+            try:
+                request = life.throw(CellFault(Fault.INTERRUPTED, "the node was stopped"))
+                if isinstance(request, End):
+                    self._ends.publish(ros_messages.to_episode_end(request.end, robot=self._robot))
+            except StopIteration:
+                pass
+            life.close()
+        super().destroy_node()
+
+
+_RESET_DONE = object()
+_READY_CHECKS = 5
+"""All must be there for so long (tenths of a second): others may still be finding this node."""
+
+
+def main() -> int:
+    """Runs the node until it is stopped."""
+    return run(lambda context: [EpisodeNode(context=context)])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,83 @@
+"""Commands to arm_node and its answers, by topic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+from mtopt_control.ros_parameters import robot_of
+from mtopt_msgs.msg import ActionCommanded, ActionSent
+from mtopt_spec import ros_messages
+from mtopt_spec.action import CONTROL_PERIOD_S, Action, SentAction
+
+_EARLY_S = 1e-3
+
+
+class ActionChannel:
+    """One command at a time, and arm_node's answer to it.
+
+    Args:
+        node: Gets the publisher and the subscription.
+        lockstep: Time stands still between an observation and the command that answers it. Else
+            a command that is late by more than half a period ends a tick later.
+        on_sent: Called when an answer has come.
+    """
+
+    def __init__(self, node: Node, *, lockstep: bool, on_sent: Callable[[], None]):
+        self._frame_id = f"{robot_of(node)}/bin"
+        self._clock = None if lockstep else node.get_clock()
+        self._on_sent = on_sent
+        deep = QoSProfile(depth=20)
+        self._commanded = node.create_publisher(ActionCommanded, "action/commanded", deep)
+        node.create_subscription(ActionSent, "action/sent", self._take, deep)
+        self._stamp_s: float | None = None
+        self._due_s = 0.0
+        self._sent: tuple[float, ActionSent] | None = None
+
+    def command(
+        self, action: Action, stamp_s: float, episode_id: str = "", step_index: int = 0
+    ) -> None:
+        """Commands an action that answers the observation of this stamp."""
+        self._stamp_s = stamp_s
+        due_s = stamp_s + CONTROL_PERIOD_S
+        if self._clock is not None:
+            now_s = self._clock.now().nanoseconds / ros_messages.NANOSECONDS
+            due_s = max(due_s, now_s + 0.5 * CONTROL_PERIOD_S)
+        self._due_s = due_s - _EARLY_S
+        self._commanded.publish(
+            ros_messages.to_action_commanded(
+                action,
+                header=ros_messages.to_header(stamp_s, self._frame_id),
+                episode_id=episode_id,
+                step_index=step_index,
+            )
+        )
+
+    def _take(self, message: ActionSent) -> None:
+        self._sent = (ros_messages.from_time(message.header.stamp), message)
+        self._on_sent()
+
+    def is_free(self, stamp_s: float) -> bool:
+        """True where no command, of this node or another, has answered this stamp or a later."""
+        mine = self._stamp_s is None or self._stamp_s < stamp_s
+        return mine and (self._sent is None or self._sent[0] < stamp_s)
+
+    @property
+    def awaits(self) -> bool:
+        """True between a command and the end of `answer`'s wait for it."""
+        return self._stamp_s is not None
+
+    def answer(self, tick_s: float) -> SentAction | None:
+        """What arm_node said to the last command, from the tick at its control period's end on."""
+        if self._stamp_s is None or self._sent is None or tick_s < self._due_s:
+            return None
+        if self._sent[0] < self._stamp_s:
+            return None
+        self._stamp_s = None
+        return ros_messages.from_action_sent(self._sent[1])
+
+    def forget(self) -> None:
+        """The last command's answer is of no interest any more."""
+        self._stamp_s = None

@@ -1,0 +1,1 @@
+"""Messages in, bags out: whole episodes, on disk before they are acknowledged."""

@@ -1,0 +1,248 @@
+"""Which messages belong to an episode, and when it is complete. No ROS, no clock.
+
+Topics overtake each other: the first observation is heard before the begin (which is said once the
+policy has answered), the last pictures may come after the end, and so may the begin itself. So a
+little of the past is kept, and after the end the buffer waits for what is still on its way.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
+
+from mtopt_control.recorder.cdr_fields import episode_step, stamp_ns
+from mtopt_control.recorder.mcap_file import BagMessage
+from mtopt_spec import bag_topics as topics
+from mtopt_spec.episode import EpisodeBegin, EpisodeEnd
+
+_ACTIONS = (topics.ACTION_COMMANDED.name, topics.ACTION_SENT.name)
+
+
+@dataclass(frozen=True)
+class BufferConfig:
+    """How long a buffer keeps and waits.
+
+    Attributes:
+        history_s: Messages this much older than the newest are forgotten outside an episode.
+        deadline_s: Wall time to wait after an episode's end for messages on their way.
+        max_episode_s: An episode without an end after this time of stamps is given up.
+    """
+
+    history_s: float = 5.0
+    deadline_s: float = 2.0
+    max_episode_s: float = 300.0
+
+
+@dataclass(frozen=True)
+class CompleteEpisode:
+    """An episode ready to be written.
+
+    Attributes:
+        begin, end: Its records; the end counts what never came in `dropped_frames`.
+        end_ns: Stamp of the end.
+        messages: All in the order of time, begin first, but for the end.
+    """
+
+    begin: EpisodeBegin
+    end: EpisodeEnd
+    end_ns: int
+    messages: list[BagMessage] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An episode that ended and cannot be written, and why."""
+
+    end: EpisodeEnd
+    problem: str
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """One message as it came: its topic, stamp and bytes."""
+
+    topic: topics.BagTopic
+    stamp_ns: int
+    cdr: bytes
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """An episode that has begun, and how many late frames there were before it."""
+
+    begin: EpisodeBegin
+    heard: _Heard
+    late_frames_before: int
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """An episode that has ended, and until when its messages are waited for."""
+
+    end: EpisodeEnd
+    stamp_ns: int
+    give_up_at_s: float
+
+
+class EpisodeBuffer:
+    """Collects the messages of one robot's episodes.
+
+    Args:
+        robot: Its namespace.
+        config: How long to keep and wait.
+
+    Attributes:
+        abandoned: Episodes that were begun and never ended.
+    """
+
+    def __init__(self, robot: str, config: BufferConfig = BufferConfig()):
+        self._robot = robot
+        self._config = config
+        self._heard: deque[_Heard] = deque()
+        self._newest_ns = 0
+        self._tick_ns = 0
+        self._infos: dict[str, _Heard] = {}
+        self._begun: dict[str, _Begun] = {}
+        self._ended: deque[_Ended] = deque()
+        self._late_frames = 0
+        self.abandoned = 0
+
+    def add(self, topic: topics.BagTopic, cdr: bytes, *, late: bool = False) -> None:
+        """Takes a message of any topic but the episode's begin and end.
+
+        Args:
+            topic: Of the contract.
+            cdr: Its bytes.
+            late: It came after its deadline.
+
+        Raises:
+            ValueError: The bytes are no such message.
+        """
+        stamp = stamp_ns(cdr)
+        if topic.name == topics.JOINT_TRAJECTORY.name and stamp == 0:
+            stamp = self._tick_ns  # "as soon as received": it has no stamp of its own
+        heard = _Heard(topic, stamp, cdr)
+        if topic.per == "episode":
+            self._infos[topic.name] = heard
+            return
+        self._notice_new_run(stamp)
+        if topic.per == "tick":
+            self._tick_ns = max(self._tick_ns, stamp)
+            self._late_frames += late
+        self._heard.append(heard)
+        self._newest_ns = max(self._newest_ns, stamp)
+        self._forget()
+
+    def begin(self, begin: EpisodeBegin, cdr: bytes) -> None:
+        """An episode begins."""
+        heard = _Heard(topics.EPISODE_BEGIN, stamp_ns(cdr), cdr)
+        self._notice_new_run(heard.stamp_ns)
+        self._begun[begin.episode_id] = _Begun(begin, heard, self._late_frames)
+
+    def end(self, end: EpisodeEnd, cdr: bytes, now_s: float) -> None:
+        """An episode ends; `poll` gives it once it is complete."""
+        self._ended.append(_Ended(end, stamp_ns(cdr), now_s + self._config.deadline_s))
+
+    def poll(self, now_s: float) -> CompleteEpisode | Refused | None:
+        """The oldest episode that ended, once all of it is there or the deadline has passed."""
+        if not self._ended:
+            return None
+        ended = self._ended[0]
+        overdue = now_s >= ended.give_up_at_s
+        begun = self._begun.get(ended.end.episode_id)
+        if begun is None:
+            if not overdue:
+                return None
+            self._ended.popleft()
+            return Refused(ended.end, "its begin was not heard")
+        messages = self._own_messages(begun, ended)
+        missing = self._missing(begun.begin, ended.end, messages)
+        if not overdue and (missing or not self._stream_is_past(ended.stamp_ns)):
+            return None
+        self._ended.popleft()
+        for episode_id in list(self._begun):  # it, and those begun before it that never ended
+            del self._begun[episode_id]
+            if episode_id == ended.end.episode_id:
+                break
+            self.abandoned += 1
+        end = replace(
+            ended.end,
+            dropped_frames=ended.end.dropped_frames + missing,
+            late_frames=ended.end.late_frames + self._late_frames - begun.late_frames_before,
+        )
+        infos = [
+            # a calibration holds from the begin on
+            replace(self._infos[name], stamp_ns=begun.heard.stamp_ns)
+            for name in (topics.camera_info(camera).name for camera in begun.begin.camera_names)
+            if name in self._infos
+        ]
+        ordered = [begun.heard, *infos, *sorted(messages, key=lambda m: m.stamp_ns)]
+        bagged = [self._bagged(m) for m in ordered]
+        return CompleteEpisode(begun.begin, end, ended.stamp_ns, bagged)
+
+    def _notice_new_run(self, stamp: int) -> None:
+        """Forgets everything where time has gone back: another run of the simulator."""
+        if stamp >= self._newest_ns - self._config.history_s * 1e9:
+            return
+        self.abandoned += len(self._begun)
+        self._begun.clear()
+        self._heard.clear()
+        self._newest_ns = self._tick_ns = 0
+
+    def _forget(self) -> None:
+        """Drops what no episode can want any more."""
+        for episode_id, begun in list(self._begun.items()):
+            if self._newest_ns - begun.heard.stamp_ns < self._config.max_episode_s * 1e9:
+                break
+            del self._begun[episode_id]
+            self.abandoned += 1
+        oldest = self._newest_ns - self._config.history_s * 1e9
+        for begun in self._begun.values():
+            oldest = min(oldest, begun.heard.stamp_ns)
+        while self._heard and self._heard[0].stamp_ns < oldest:
+            self._heard.popleft()
+
+    def _own_messages(self, begun: _Begun, ended: _Ended) -> list[_Heard]:
+        """Messages from the begin's stamp to the end's, actions of this episode's steps only.
+
+        What was said twice (an observation shown again to a silent robot) counts once. Where the
+        first observation took a picture that is older than itself, by less than a period (time
+        does not wait for cameras), that picture belongs to the episode, from its begin on.
+        """
+        begin_ns = begun.heard.stamp_ns
+        oldest_ns = begin_ns - round(begun.begin.control_period_s * 1e9)
+        pictures = {topics.camera_image(camera).name for camera in begun.begin.camera_names}
+        before: dict[str, _Heard] = {}
+        steps = {(ended.end.episode_id, step) for step in range(ended.end.steps)}
+        own: dict[tuple[str, int], _Heard] = {}
+        for heard in self._heard:
+            if begun.heard.stamp_ns <= heard.stamp_ns <= ended.stamp_ns and (
+                heard.topic.name not in _ACTIONS or episode_step(heard.cdr) in steps
+            ):
+                own.setdefault((heard.topic.name, heard.stamp_ns), heard)
+            elif heard.topic.name in pictures and oldest_ns < heard.stamp_ns < begin_ns:
+                before[heard.topic.name] = heard
+        for name, heard in before.items():
+            if (name, begin_ns) not in own:
+                own[name, begin_ns] = replace(heard, stamp_ns=begin_ns)
+        return list(own.values())
+
+    @staticmethod
+    def _missing(begin: EpisodeBegin, end: EpisodeEnd, messages: list[_Heard]) -> int:
+        """Messages that an episode of so many steps must have and that have not come."""
+        expected = {
+            topics.camera_image(camera).name: end.steps + 1 for camera in begin.camera_names
+        }
+        expected[topics.TOOL_STATE.name] = end.steps + 1
+        expected.update(dict.fromkeys(_ACTIONS, end.steps))
+        got = Counter(heard.topic.name for heard in messages)
+        return sum(max(0, count - got[name]) for name, count in expected.items())
+
+    def _stream_is_past(self, end_ns: int) -> bool:
+        """A joint state of the end's time or later has come, so none of before is on its way."""
+        name = topics.JOINT_STATES.name
+        return any(h.topic.name == name and h.stamp_ns >= end_ns for h in reversed(self._heard))
+
+    def _bagged(self, heard: _Heard) -> BagMessage:
+        name = f"/{self._robot}/{heard.topic.name}"
+        return BagMessage(name, heard.topic.type, heard.cdr, heard.stamp_ns)

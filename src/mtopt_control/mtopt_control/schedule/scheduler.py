@@ -1,0 +1,333 @@
+"""Gives each robot its own task: what the scene allows, what is ready, what does worst.
+
+Nothing in here depends on the order in which requests of one tick arrive: what a robot gets comes
+from its own history, from the reports of earlier ticks, and from random numbers of (seed, robot,
+episode).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mtopt_spec import seeds
+from mtopt_spec.errors import InputError
+from mtopt_spec.interfaces import Assignment, EpisodeReport, TaskRequest
+from mtopt_spec.task import Task, TaskList
+
+RECENT = 50
+BOOTSTRAP = "bootstrap"
+MODES = ("need", "fixed")
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """How tasks are given out.
+
+    Attributes:
+        robots: Names of the cell's robots.
+        episodes: Complete episodes in all, shared equally; 0: no end.
+        tasks: Names of the tasks that are collected; empty: all.
+        mode: `need` (by gates and weights), or `fixed` (the tasks in turn: an evaluation).
+        policy: `bootstrap` (each task's own), or one policy for every task: `qfunction`, `random`.
+        bootstrap_fraction: Share of episodes by the bootstrap policy all the same, in [0, 1].
+        seed: Of the run.
+        min_successes: A task opens when every easier one of its skill has this many.
+        weight_floor: Smallest weight of a task, beside its failure rate.
+        simulated: New scenes can be asked for.
+        episodes_per_scene: New objects after so many complete episodes; 0: never after the first.
+        reset_new_scene: Tip the bin at the start of a new scene, too.
+        failed_lifts_before_reset: Tip the bin after so many failed lifts in a row.
+        prepare_task: Lift that brings an object into the gripper where only place tasks are asked
+            for; its episodes do not count.
+        robot_timeout_s: A robot that was not heard of for so long leaves its share to the others.
+        max_void_in_row: So many void episodes in a row, over all robots, end the run.
+    """
+
+    robots: tuple[str, ...]
+    episodes: int = 0
+    tasks: tuple[str, ...] = ()
+    mode: str = "need"
+    policy: str = BOOTSTRAP
+    bootstrap_fraction: float = 0.0
+    seed: int = 0
+    min_successes: int = 5
+    weight_floor: float = 0.1
+    simulated: bool = True
+    episodes_per_scene: int = 10
+    reset_new_scene: bool = False
+    failed_lifts_before_reset: int = 5
+    prepare_task: str = "lift-any"
+    robot_timeout_s: float = 120.0
+    max_void_in_row: int = 30
+
+    def __post_init__(self):
+        wrong = [
+            name
+            for name, right in (
+                ("robots", self.robots and len(set(self.robots)) == len(self.robots)),
+                ("episodes", self.episodes >= 0),
+                ("mode", self.mode in MODES),
+                ("bootstrap_fraction", 0.0 <= self.bootstrap_fraction <= 1.0),
+                ("seed", self.seed >= 0),
+                ("min_successes", self.min_successes >= 0),
+                ("weight_floor", self.weight_floor > 0.0),
+                ("episodes_per_scene", self.episodes_per_scene >= 0),
+                ("failed_lifts_before_reset", self.failed_lifts_before_reset >= 1),
+                ("max_void_in_row", self.max_void_in_row >= 1),
+            )
+            if not right
+        ]
+        if wrong:
+            raise InputError(
+                "schedule",
+                where="scheduler parameters",
+                got={name: getattr(self, name) for name in wrong},
+                expected="values as documented",
+            )
+
+
+@dataclass
+class TaskRecord:
+    """What is known of a task (`mtopt_msgs/TaskStatistic`)."""
+
+    attempts: int = 0
+    successes: int = 0
+    void_episodes: int = 0
+    recent: deque = field(default_factory=lambda: deque(maxlen=RECENT))
+
+    @property
+    def recent_success_rate(self) -> float:
+        """Over the last `RECENT` attempts; NaN before the first."""
+        return sum(self.recent) / len(self.recent) if self.recent else float("nan")
+
+    def add(self, report: EpisodeReport) -> None:
+        """Counts an episode."""
+        if report.void:
+            self.void_episodes += 1
+            return
+        self.attempts += 1
+        self.successes += report.success
+        self.recent.append(report.success)
+
+
+@dataclass
+class _Robot:
+    """One robot's history."""
+
+    index: int
+    share: int
+    last_heard_s: float | None = None
+    assigned: int = 0
+    counted: int = 0
+    in_scene: int = 0
+    failed_lifts: int = 0
+    reset_due: bool = True
+    scene_due: bool = True
+    outstanding: tuple[Assignment, bool] | None = None
+    question: tuple | None = None
+
+
+class TaskScheduler:
+    """Gives out the tasks of a run; see `mtopt_spec.interfaces.Scheduler`.
+
+    Args:
+        config: How.
+        tasks: All tasks of the cell.
+
+    Raises:
+        InputError: An unknown task, or place tasks without a lift to prepare them.
+    """
+
+    def __init__(self, config: ScheduleConfig, tasks: TaskList):
+        self._config = config
+        self._all_tasks = tasks
+        self._tasks = tasks.subset(config.tasks) if config.tasks else tasks
+        self._fixed = [tasks.named(name) for name in config.tasks] or list(tasks)
+        self._lifts = [task for task in self._tasks if task.requires == "empty_gripper"]
+        self._places = [task for task in self._tasks if task.requires == "holding"]
+        if self._places and (not self._lifts or config.mode == "fixed"):
+            prepare = tasks.named(config.prepare_task)
+            if prepare.requires != "empty_gripper":
+                raise InputError(
+                    "prepare_task",
+                    where="scheduler parameters",
+                    got=prepare.name,
+                    expected="a task that starts with an empty gripper",
+                )
+        share, left_over = divmod(config.episodes, len(config.robots))
+        self._robots = {
+            name: _Robot(i, share + (i < left_over)) for i, name in enumerate(config.robots)
+        }
+        self.records = {task.name: TaskRecord() for task in tasks}
+        self._waiting: list[tuple[float, str, EpisodeReport]] = []
+        self._void_in_row = 0
+        self._first_heard_s: float | None = None
+
+    @property
+    def completed(self) -> int:
+        """Complete episodes that count, of all robots."""
+        return sum(robot.counted for robot in self._robots.values())
+
+    @property
+    def gave_up(self) -> bool:
+        """True once `max_void_in_row` was reached: nothing is assigned any more."""
+        return self._void_in_row >= self._config.max_void_in_row
+
+    def assign(self, request: TaskRequest) -> Assignment | None:
+        """The robot's next task, once its report is taken; None when it has no more to do.
+
+        Raises:
+            InputError: The robot is none of the cell's.
+        """
+        if request.robot not in self._robots:
+            raise InputError(
+                "robot", where="task request", got=request.robot, expected=list(self._robots)
+            )
+        robot = self._robots[request.robot]
+        if self._first_heard_s is None:
+            self._first_heard_s = request.stamp_s
+        robot.last_heard_s = request.stamp_s
+        question = (request.episode_number, request.report, request.holding)
+        if robot.outstanding is not None and robot.question == question:
+            return robot.outstanding[0]  # the answer did not arrive
+        robot.question = question
+        self._take_report(robot, request)
+        self._settle(request.stamp_s)
+        if self.gave_up or not self._has_more(robot, request.stamp_s):
+            return None
+        holding = request.holding and not robot.reset_due
+        draw = seeds.generator(self._config.seed, f"schedule/{request.robot}", robot.assigned)
+        task, counts = self._choose(robot, holding, draw)
+        goes_on = holding and task.requires == "holding"
+        new_scene = self._config.simulated and robot.scene_due and not goes_on
+        reset_bin = robot.reset_due and not goes_on
+        if new_scene:
+            reset_bin = self._config.reset_new_scene
+            robot.in_scene = robot.failed_lifts = 0
+            robot.scene_due = False
+        if reset_bin:
+            robot.failed_lifts = 0
+        robot.reset_due = robot.reset_due and goes_on
+        assignment = Assignment(
+            task.name,
+            self._policy(task, draw) if counts else task.bootstrap_policy,
+            reset_bin,
+            new_scene,
+            seeds.derive(self._config.seed, f"episode/{request.robot}", robot.assigned),
+        )
+        robot.assigned += 1
+        robot.outstanding = (assignment, counts)
+        return assignment
+
+    def _take_report(self, robot: _Robot, request: TaskRequest) -> None:
+        """Closes the robot's last assignment with its report, or as void where none comes."""
+        if robot.outstanding is None:
+            return
+        assignment, counts = robot.outstanding
+        robot.outstanding = None
+        report = request.report
+        if report is None or report.task != assignment.task:
+            report = EpisodeReport(assignment.task, assignment.policy, False, True)
+        self._waiting.append((request.stamp_s, request.robot, report))
+        if report.void:
+            robot.reset_due = True
+            self._void_in_row += 1
+            return
+        self._void_in_row = 0
+        robot.counted += counts
+        robot.in_scene += 1
+        every = self._config.episodes_per_scene
+        if every and robot.in_scene >= every:
+            robot.scene_due = True
+        if self._all_tasks.named(report.task).requires == "holding":
+            robot.reset_due = True
+        elif not report.success:
+            robot.failed_lifts += 1
+            if robot.failed_lifts >= self._config.failed_lifts_before_reset:
+                robot.reset_due = True
+        else:
+            robot.failed_lifts = 0
+
+    def _settle(self, now_s: float) -> None:
+        """Counts the reports of earlier ticks, in an order that does not depend on arrival."""
+        earlier = [entry for entry in self._waiting if entry[0] < now_s]
+        self._waiting = [entry for entry in self._waiting if entry[0] >= now_s]
+        for _, _, report in sorted(earlier, key=lambda entry: entry[:2]):
+            self.records[report.task].add(report)
+
+    def records_so_far(self) -> dict[str, TaskRecord]:
+        """Task to its record with every report that has come, this tick's included."""
+        records = copy.deepcopy(self.records)
+        for _, _, report in self._waiting:
+            records[report.task].add(report)
+        return records
+
+    def _has_more(self, robot: _Robot, now_s: float) -> bool:
+        if self._config.episodes == 0 or robot.counted < robot.share:
+            return True
+        for other in self._robots.values():
+            heard_s = self._first_heard_s if other.last_heard_s is None else other.last_heard_s
+            if now_s - heard_s > self._config.robot_timeout_s and other.counted < other.share:
+                other.share -= 1
+                robot.share += 1
+                return True
+        return False
+
+    def _choose(self, robot: _Robot, holding: bool, draw) -> tuple[Task, bool]:
+        """A task, and whether its episode counts."""
+        if self._config.mode == "fixed":
+            turn = robot.counted * len(self._robots) + robot.index
+            task = self._fixed[turn % len(self._fixed)]
+            if task.requires == "holding" and not holding:
+                return self._all_tasks.named(self._config.prepare_task), False
+            return task, True
+        if holding and self._open(self._places):
+            candidates = self._open(self._places)
+        elif self._lifts:
+            candidates = self._open(self._lifts)
+        else:
+            return self._all_tasks.named(self._config.prepare_task), False
+        weights = [self._need(task) for task in candidates]
+        total = sum(weights)
+        choice = draw.choice(len(candidates), p=[weight / total for weight in weights])
+        return candidates[int(choice)], True
+
+    def _open(self, tasks: Sequence[Task]) -> list[Task]:
+        """Those of a skill whose easier ones all have enough successes."""
+        least = self._config.min_successes
+        return [
+            task
+            for task in tasks
+            if all(
+                self.records[easier.name].successes >= least
+                for easier in tasks
+                if easier.difficulty < task.difficulty
+            )
+        ]
+
+    def _need(self, task: Task) -> float:
+        record = self.records[task.name]
+        rate = record.recent_success_rate if record.recent else 0.0
+        return 1.0 - rate + self._config.weight_floor
+
+    def _policy(self, task: Task, draw) -> str:
+        if self._config.policy == BOOTSTRAP or draw.random() < self._config.bootstrap_fraction:
+            return task.bootstrap_policy
+        return self._config.policy
+
+    def weights(self) -> dict[str, float]:
+        """Task to the share with which it is offered where the scene allows it, in [0, 1]."""
+        shares = {task.name: 0.0 for task in self._all_tasks}
+        if self._config.mode == "fixed":
+            for task in self._fixed:
+                shares[task.name] += 1.0 / len(self._fixed)
+            return shares
+        for group in (self._lifts, self._places):
+            candidates = self._open(group)
+            total = sum(self._need(task) for task in candidates)
+            for task in candidates:
+                shares[task.name] = self._need(task) / total
+        return shares

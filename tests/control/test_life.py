@@ -1,0 +1,364 @@
+"""A robot's life and the bin reset, answered by a world made of a few lines."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cell_robot import ROBOT, ROOT
+
+from mtopt_control.bin_reset.tipping import ResetCanceled, ResetFailed, tip_bin
+from mtopt_control.episode.machine import LifeConfig, SingleEpisode, run_robot, run_single
+from mtopt_control.episode.requests import (
+    Act,
+    AskTask,
+    Begin,
+    CellFault,
+    Choose,
+    End,
+    Judge,
+    LabelByTruth,
+    Look,
+    NewScene,
+    ReadHinge,
+    RecordStep,
+    Recover,
+    ResetBin,
+)
+from mtopt_spec.action import Action, ArmError, Kind, SentAction
+from mtopt_spec.errors import InputError
+from mtopt_spec.interfaces import Assignment, EndReason, Fault, PolicyAnswer, TaskLabel
+from mtopt_spec.observation import Observation
+from mtopt_spec.task import load_tasks
+
+TASKS = load_tasks(ROOT / "params/tasks.yaml")
+
+
+class World:
+    """Answers requests; `faults` maps a request's type to what is thrown when it comes."""
+
+    def __init__(self, *assignments, terminate_at=3, success=True):
+        self.assignments = list(assignments)
+        self.terminate_at = terminate_at
+        self.success = success
+        self.recorded = True
+        self.arm_error = {}
+        self.faults = {}
+        self.closed = False
+        self.tick = 0
+        self.homing = 2
+        self.log, self.acts, self.questions, self.ends, self.steps = [], [], [], [], []
+        self.detector = [TaskLabel("lift-any", False, 0.25, "detector:abc")]
+
+    def observation(self):
+        return Observation(0.2 * self.tick, {}, self.closed, 0.05, (0.0, 0.0, 0.2, 0.0))
+
+    def answer(self, request):
+        kind = type(request)
+        self.log.append(kind.__name__)
+        if self.faults.get(kind):
+            raise self.faults[kind].pop()
+        if kind is AskTask:
+            self.questions.append(request.request)
+            return self.assignments.pop(0) if self.assignments else None
+        if kind is Act:
+            return self.act(request)
+        if kind is Choose:
+            ends = request.request.step_index == self.terminate_at
+            return PolicyAnswer(Action(translation_m=(0.01, 0.0, 0.0), terminate=ends))
+        if kind is LabelByTruth:
+            return [TaskLabel(task.name, self.success, 1.0, "simulator") for task in TASKS]
+        if kind is End:
+            self.ends.append(request.end)
+            return self.recorded
+        if kind is RecordStep:
+            self.steps.append(request.step)
+        if kind is Judge:
+            return self.detector
+        return self.observation() if kind in (Look, ResetBin) else None
+
+    def act(self, request):
+        self.tick += 1
+        self.acts.append(request)
+        self.homing = self.homing - 1 if request.action.kind == Kind.HOME else 2
+        arrived = self.homing <= 0
+        error = self.arm_error.pop(len(self.acts), ArmError.NONE)
+        sent = SentAction(request.action, False, np.zeros(8), arrived, error, error.name)
+        return sent, self.observation()
+
+    def live(self, life):
+        answer, fault = None, None
+        while True:
+            try:
+                request = life.throw(fault) if fault else life.send(answer)
+            except StopIteration as stop:
+                return stop.value
+            fault = None
+            try:
+                answer = self.answer(request)
+            except CellFault as thrown:
+                fault = thrown
+
+
+def lift(**change):
+    return replace(Assignment("lift-any", "scripted_pick", False, False, 7), **change)
+
+
+def place(**change):
+    return replace(Assignment("place-any", "scripted_place", False, False, 8), **change)
+
+
+CONFIG = LifeConfig("robot_1")
+
+
+def test_terminate_is_recorded_as_a_step_and_homing_is_not():
+    world = World(lift())
+    world.live(run_robot(CONFIG, TASKS))
+    (end,) = world.ends
+    assert (end.reason, end.steps, end.success) == (EndReason.TERMINATE, 4, True)
+    assert end.success_source == "simulator" and len(end.labels) == len(TASKS)
+    assert [step.commanded.terminate for step in world.steps] == [False, False, False, True]
+    inside = [act for act in world.acts if act.episode_id]
+    assert [act.step_index for act in inside] == [0, 1, 2, 3]
+    assert all(act.action.kind == Kind.HOME for act in world.acts if not act.episode_id)
+    assert world.log.index("Begin") < world.log.index("RecordStep")
+    assert world.steps[0].observation.stamp_s == pytest.approx(0.4)
+
+
+def test_the_limit_is_a_truncation():
+    world = World(lift(), terminate_at=99)
+    world.live(run_robot(CONFIG, TASKS))
+    assert (world.ends[0].reason, world.ends[0].steps) == (EndReason.LIMIT, 20)
+
+
+def test_a_lift_is_held_on_the_way_home_to_the_place_task_and_dropped_for_a_lift():
+    world = World(lift(), place(), lift())
+    world.live(run_robot(CONFIG, TASKS))
+    holding = [question.holding for question in world.questions]
+    assert holding == [False, True, False, True]
+    opens = [
+        any(act.action.open for act in world.acts if act.action.kind == Kind.HOME and mine(act))
+        for mine in (lambda a: a in world.acts[:2], lambda a: a in world.acts[6:8])
+    ]
+    assert opens == [True, False]
+    assert world.questions[1].report.success and not world.questions[1].report.void
+
+
+def test_nothing_is_held_after_a_lift_that_failed():
+    world = World(lift(), success=False)
+    world.live(run_robot(CONFIG, TASKS))
+    assert not world.questions[1].holding and not world.questions[1].report.void
+
+
+def test_new_objects_and_tipping_come_before_homing():
+    world = World(lift(new_scene=True, reset_bin=True))
+    world.live(run_robot(CONFIG, TASKS))
+    order = [name for name in world.log if name in ("NewScene", "ResetBin", "Begin")]
+    assert order == ["NewScene", "ResetBin", "Begin"]
+
+
+def test_home_is_drawn_anew_from_the_seed_within_its_spread():
+    offsets = []
+    for seed in (1, 1, 2):
+        world = World(lift(seed=seed))
+        world.live(run_robot(CONFIG, TASKS))
+        offsets.append(world.acts[0].action.home_offset_m)
+    assert offsets[0] == offsets[1] != offsets[2]
+    assert max(abs(x) for x in offsets[0]) <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("request_type", "fault"),
+    [
+        (Choose, Fault.POLICY),
+        (Act, Fault.STALE_OBSERVATION),
+        (LabelByTruth, Fault.JUDGE),
+        (Begin, Fault.RECORDER),
+    ],
+)
+def test_a_fault_makes_the_episode_void_and_life_goes_on(request_type, fault):
+    world = World(lift(), lift(seed=9))
+    thrown = CellFault(fault, "pulled the plug")
+    count = {"left": 4 if request_type is Act else 1}
+    answer = world.answer
+
+    def once(request):
+        if type(request) is request_type and count["left"]:
+            count["left"] -= 1
+            if not count["left"]:
+                raise thrown
+        return answer(request)
+
+    world.answer = once
+    world.live(run_robot(CONFIG, TASKS))
+    began = request_type is not Choose
+    assert [end.reason for end in world.ends] == [EndReason.FAULT] * began + [EndReason.TERMINATE]
+    if began:
+        assert world.ends[0].fault == fault and not world.ends[0].success
+    assert [q.report and q.report.void for q in world.questions] == [None, True, False]
+    assert world.log.count("Recover") == 1 and not world.questions[1].holding
+
+
+def test_an_episode_that_the_recorder_refuses_is_void_and_not_ended_twice():
+    world = World(lift())
+    world.recorded = False
+    world.live(run_robot(CONFIG, TASKS))
+    assert len(world.ends) == 1 and world.questions[1].report.void
+    world = World(lift())
+    world.faults = {End: [CellFault(Fault.RECORDER, "the disk is gone")]}
+    world.live(run_robot(CONFIG, TASKS))
+    assert world.log.count("End") == 1 and world.questions[1].report.void
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        (ArmError.STOPPED, Fault.ARM),
+        (ArmError.TRACKING, Fault.ARM),
+        (ArmError.INVALID_ACTION, Fault.POLICY),
+        (ArmError.NO_SOLUTION, None),
+        (ArmError.LIMITS, None),
+    ],
+)
+def test_which_errors_of_the_arm_void_an_episode(error, fault):
+    world = World(lift())
+    world.arm_error = {4: error}
+    world.live(run_robot(CONFIG, TASKS))
+    assert world.ends[0].fault == (fault or Fault.NONE)
+
+
+def test_a_stopped_arm_is_waited_for():
+    world = World(lift(), lift())
+    world.arm_error = {4: ArmError.STOPPED, 5: ArmError.STOPPED, 6: ArmError.STOPPED}
+    world.live(run_robot(CONFIG, TASKS))
+    assert [act.action.kind for act in world.acts[4:7]] == [Kind.HOLD] * 3
+    assert len(world.ends) == 2
+
+
+def test_a_homing_that_never_arrives_is_a_fault():
+    world = World(lift())
+    world.act = lambda request: (
+        SentAction(request.action, False, np.zeros(8)),
+        world.observation(),
+    )
+    world.live(run_robot(CONFIG, TASKS))
+    assert not world.ends and world.questions[1].report.void
+
+
+def test_the_detector_rewards_and_the_truth_is_kept_beside_it():
+    world = World(lift(), success=True)
+    world.live(run_robot(replace(CONFIG, judge="detector"), TASKS))
+    end = world.ends[0]
+    assert (end.success, end.success_probability, end.success_source) == (
+        False,
+        0.25,
+        "detector:abc",
+    )
+    assert sum(label.source == "simulator" for label in end.labels) == len(TASKS)
+    with pytest.raises(InputError, match="judge"):
+        LifeConfig("robot_1", judge="coin")
+
+
+def test_an_unknown_task_and_a_policy_error_are_void_episodes():
+    world = World(lift(task="juggle"), lift())
+    world.live(run_robot(CONFIG, TASKS))
+    assert [q.report and q.report.void for q in world.questions] == [None, True, False]
+    answer = world.answer
+    world = World(lift())
+    answer = world.answer
+    world.answer = lambda request: (
+        PolicyAnswer(Action(), error=4, error_msg="no checkpoint")
+        if isinstance(request, Choose)
+        else answer(request)
+    )
+    world.live(run_robot(CONFIG, TASKS))
+    assert not world.ends and world.questions[1].report.void
+
+
+def test_the_scheduler_is_asked_again_when_it_did_not_answer():
+    world = World(lift())
+    world.faults = {AskTask: [CellFault(Fault.INTERRUPTED, "dead")]}
+    world.live(run_robot(CONFIG, TASKS))
+    assert len(world.ends) == 1
+
+
+def test_a_single_episode_takes_the_tasks_own_policy_and_no_scheduler():
+    world = World()
+    outcome = world.live(run_single(CONFIG, TASKS, SingleEpisode("lift-any", "", 3, True, 5)))
+    assert outcome.success and outcome.policy == "scripted_pick"
+    assert outcome.end.episode_id == "run-robot_1-000005" and "AskTask" not in world.log
+    assert world.live(run_single(CONFIG, TASKS, SingleEpisode("", "", 3, False, 6))) is None
+
+
+class Hinge(World):
+    """A bin whose hinge follows at once, or sticks."""
+
+    angle = 0.0
+    sticks_at = None
+
+    def answer(self, request):
+        if isinstance(request, ReadHinge):
+            return self.angle if self.sticks_at is None else self.sticks_at
+        sent, observation = self.act(request)
+        self.angle = request.hinge_angle_rad if request.hinge_angle_rad is not None else self.angle
+        arrived = request.action.kind == Kind.RETRACT and self.tick >= 3
+        return replace(sent, arrived=arrived), observation
+
+
+def test_the_bin_tips_only_once_the_arm_is_clear_and_ends_level():
+    world = Hinge()
+    world.live(tip_bin(ROBOT, 1))
+    angles = [act.hinge_angle_rad for act in world.acts]
+    assert angles[:3] == [None] * 3 and angles[-1] == 0.0
+    for angle, shortest_s, longest_s in ROBOT.bin_reset[:2]:
+        assert (
+            shortest_s <= 0.2 * angles.count(angle) + 0.1
+            and 0.2 * angles.count(angle) - 0.1 <= longest_s
+        )
+    assert all(act.action.kind == Kind.HOLD for act in world.acts[3:])
+    lengths = set()
+    for seed in range(8):
+        world = Hinge()
+        world.live(tip_bin(ROBOT, seed))
+        lengths.add(len(world.acts))
+    assert len(lengths) > 1
+
+
+def test_a_stuck_hinge_and_a_stuck_arm_are_told_apart():
+    world = Hinge()
+    world.sticks_at = 0.5
+    with pytest.raises(ResetFailed) as failure:
+        world.live(tip_bin(ROBOT, 1))
+    assert failure.value.part == "hinge"
+    world = Hinge()
+    world.arm_error = {2: ArmError.STOPPED}
+    with pytest.raises(ResetFailed) as failure:
+        world.live(tip_bin(ROBOT, 1))
+    assert failure.value.part == "arm" and world.angle == 0.0
+    world = Hinge()
+    world.arm_error = {5: ArmError.STOPPED}
+    with pytest.raises(ResetFailed):
+        world.live(tip_bin(ROBOT, 1))
+    assert world.angle == 0.0, "the bin must be levelled even when the arm fails"
+
+
+def test_a_canceled_reset_levels_the_bin_first():
+    world, plan = Hinge(), tip_bin(ROBOT, 1)
+    request = next(plan)
+    while request.hinge_angle_rad != ROBOT.bin_reset[0][0]:
+        request = plan.send(world.answer(request))
+    request = plan.throw(ResetCanceled())
+    assert request.hinge_angle_rad == 0.0
+    with pytest.raises(ResetCanceled):
+        while True:
+            request = plan.send(world.answer(request))
+
+
+def test_the_requests_of_the_machine_are_all_known_to_the_world():
+    """New kinds of requests must be answered by every harness: they are listed in one place."""
+    from mtopt_control.episode import requests
+
+    known = {Act, AskTask, Begin, Choose, End, Judge, LabelByTruth, Look, NewScene}
+    known |= {ReadHinge, RecordStep, Recover, ResetBin}
+    assert set(requests.Request.__args__) == known

@@ -1,0 +1,456 @@
+"""The nodes, each with a probe beside it in one executor, and a whole robot in a made-up cell."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from cell_robot import ROBOT, ROOT
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from fake_cell import DEEP, FakeCell
+from rclpy.action import ActionClient
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CompressedImage, Image, JointState
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from mtopt_control.arm.arm_node import ArmNode
+from mtopt_control.camera.camera_node import CameraNode
+from mtopt_control.robot_node import Robot
+from mtopt_control.schedule.task_scheduler_node import TaskSchedulerNode
+from mtopt_msgs.action import ResetBin, RunEpisode
+from mtopt_msgs.msg import ActionCommanded, ActionSent, TaskStatistics, ToolState
+from mtopt_msgs.srv import AssignTask
+from mtopt_spec import ros_messages
+from mtopt_spec.action import Action, Kind
+from mtopt_spec.errors import InputError
+from mtopt_spec.image_codec import decode_jpeg
+
+
+def overrides(**values):
+    return [Parameter(name, value=value) for name, value in values.items()]
+
+
+def probe(spinner):
+    return spinner.add(Node("probe", context=spinner.context, namespace="/robot_1"))
+
+
+def listen(node, kind, topic):
+    heard = []
+    node.create_subscription(kind, topic, heard.append, DEEP)
+    return heard
+
+
+def joint_state(stamp_s=0.0):
+    message = JointState(
+        name=[*ROBOT.arm_joints, ROBOT.finger_joint], position=[*ROBOT.home_position, 0.05]
+    )
+    message.header.stamp = ros_messages.to_time(stamp_s)
+    return message
+
+
+def commanded(action, stamp_s=0.0):
+    return ros_messages.to_action_commanded(
+        action,
+        header=ros_messages.to_header(stamp_s, "robot_1/bin"),
+        episode_id="e",
+        step_index=3,
+    )
+
+
+@pytest.fixture
+def arm_probe(spinner, robot_file):
+    spinner.add(
+        ArmNode(
+            context=spinner.context,
+            namespace="/robot_1",
+            parameter_overrides=overrides(
+                robot_file=str(robot_file), max_tracking_error_rad=0.2, lockstep=True
+            ),
+        )
+    )
+    node = probe(spinner)
+    node.sent = listen(node, ActionSent, "action/sent")
+    node.trajectories = listen(node, JointTrajectory, "joint_trajectory")
+    node.tools = listen(node, ToolState, "tool_state")
+    node.joints = node.create_publisher(JointState, "joint_states", DEEP)
+    node.actions = node.create_publisher(ActionCommanded, "action/commanded", DEEP)
+
+    def connected():
+        counts = (node.joints, node.actions)
+        return all(p.get_subscription_count() for p in counts) and all(
+            node.count_publishers(t) for t in ("action/sent", "joint_trajectory", "tool_state")
+        )
+
+    spinner.until(connected)
+    while not node.tools:
+        node.joints.publish(joint_state())
+        spinner.executor.spin_once(timeout_sec=0.1)
+    return node
+
+
+def test_the_arm_sends_a_trajectory_and_says_what_it_sent(spinner, arm_probe):
+    arm_probe.actions.publish(commanded(Action(translation_m=(0.0, 0.02, 0.0), close=True)))
+    spinner.until(lambda: arm_probe.sent and arm_probe.trajectories)
+    sent, trajectory = arm_probe.sent[0], arm_probe.trajectories[0]
+    assert (sent.episode_id, sent.step_index, sent.kind) == ("e", 3, Kind.STEP)
+    assert sent.header.frame_id == "robot_1/bin" and sent.close and not sent.error_code
+    assert sent.translation_m.y == pytest.approx(0.02)
+    assert trajectory.joint_names == [*ROBOT.arm_joints, ROBOT.finger_joint]
+    np.testing.assert_array_equal(trajectory.points[-1].positions, sent.target_position)
+    assert ros_messages.from_time(arm_probe.tools[0].header.stamp) == 0.0
+    assert arm_probe.tools[0].position_bin_m[2] == pytest.approx(ROBOT.home_height_m, abs=1e-3)
+    # the same stamp again is the same command, not another step
+    arm_probe.actions.publish(commanded(Action(translation_m=(0.0, 0.02, 0.0))))
+    arm_probe.actions.publish(commanded(Action(Kind.HOLD), 0.2))
+    spinner.until(lambda: len(arm_probe.sent) == 2 and len(arm_probe.trajectories) >= 2)
+    assert len(arm_probe.trajectories) == 2 and arm_probe.sent[1].kind == Kind.HOLD
+
+
+@pytest.mark.parametrize("flaw", ["nan", "too far", "kind"])
+def test_a_bad_action_makes_the_arm_hold(spinner, arm_probe, flaw):
+    message = commanded(Action(translation_m=(0.0, 0.02, 0.0)))
+    if flaw == "nan":
+        message.translation_m.x = float("nan")
+    elif flaw == "too far":
+        message.translation_m.x = 0.5
+    else:
+        message.kind = 77
+    arm_probe.actions.publish(message)
+    spinner.until(lambda: arm_probe.sent and arm_probe.trajectories)
+    assert arm_probe.sent[0].error_code == ActionSent.ERROR_INVALID_ACTION
+    assert arm_probe.sent[0].kind == ActionCommanded.KIND_HOLD
+    for point in arm_probe.trajectories[0].points:
+        np.testing.assert_allclose(point.positions, [*ROBOT.home_position, 0.05])
+
+
+def test_stale_state_and_the_stop_service_hold(spinner, arm_probe):
+    arm_probe.actions.publish(commanded(Action(translation_m=(0.0, 0.02, 0.0)), 0.1))
+    spinner.until(lambda: len(arm_probe.sent) == 1)
+    arm_probe.actions.publish(commanded(Action(translation_m=(0.0, 0.02, 0.0)), 9.0))
+    spinner.until(lambda: len(arm_probe.sent) == 2)
+    assert arm_probe.sent[1].error_code == ActionSent.ERROR_STALE_STATE
+    for name, code in (("stop", ActionSent.ERROR_STOPPED), ("resume", ActionSent.ERROR_NONE)):
+        client = arm_probe.create_client(Trigger, f"arm/{name}")
+        spinner.until(client.service_is_ready)
+        future = client.call_async(Trigger.Request())
+        spinner.until(future.done)
+        assert future.result().success
+        count = len(arm_probe.sent)
+        arm_probe.actions.publish(commanded(Action(Kind.HOLD), 0.2 + 0.1 * count))
+        spinner.until(lambda count=count: len(arm_probe.sent) > count)
+        assert arm_probe.sent[-1].error_code == code
+
+
+def test_a_missing_limit_stops_the_start(spinner, robot_file):
+    text = robot_file.read_text()
+    robot_file.write_text("\n".join(x for x in text.splitlines() if "workspace_low_m" not in x))
+    values = {"robot_file": str(robot_file), "max_tracking_error_rad": 0.2}
+    for given, word in ((values, "workspace_low_m|robot file"), ({}, "robot_file")):
+        with pytest.raises(InputError, match=word):
+            ArmNode(
+                context=spinner.context,
+                namespace="/robot_1",
+                parameter_overrides=overrides(**given),
+            )
+
+
+def test_an_answer_counts_at_the_end_of_its_control_period(spinner):
+    from mtopt_control.episode.ros_acting import ActionChannel
+
+    node, heard = probe(spinner), []
+    channel = ActionChannel(node, lockstep=True, on_sent=lambda: heard.append(1))
+    arm = node.create_publisher(ActionSent, "action/sent", DEEP)
+    spinner.until(arm.get_subscription_count)
+    channel.command(Action(Kind.HOLD), 1.0)
+    assert not channel.is_free(1.0) and channel.answer(1.2) is None, "nobody has answered"
+    message = ActionSent(kind=ActionSent.ERROR_NONE)
+    message.header.stamp = ros_messages.to_time(1.0)
+    arm.publish(message)
+    spinner.until(lambda: heard)
+    assert channel.answer(1.0) is None and channel.answer(1.1) is None, "the arm still moves"
+    assert channel.answer(1.2) is not None and not channel.awaits
+    assert channel.is_free(1.2) and not channel.is_free(1.0)
+
+
+def image_message(encoding="rgb8", height=128, width=128):
+    message = Image(height=height, width=width, step=3 * width, encoding=encoding)
+    message.data = (np.arange(height * width * 3) % 251).astype(np.uint8).tobytes()
+    message.header.stamp = ros_messages.to_time(12.5)
+    message.header.frame_id = "lens"
+    return message
+
+
+def test_the_camera_keeps_stamp_and_frame_and_refuses_other_encodings(spinner):
+    camera = CameraNode(
+        context=spinner.context,
+        namespace="/robot_1/camera",
+        parameter_overrides=overrides(height_px=64, width_px=64, diagnostics_period_s=0.1),
+    )
+    spinner.add(camera)
+    node = probe(spinner)
+    pictures = listen(node, CompressedImage, "camera/image/compressed")
+    diagnostics = listen(node, DiagnosticArray, "/diagnostics")
+    raw = node.create_publisher(Image, "camera/image_raw", DEEP)
+    spinner.until(
+        lambda: raw.get_subscription_count() and node.count_publishers("camera/image/compressed")
+    )
+    raw.publish(image_message("mono8"))
+    raw.publish(image_message("rgb8", 64, 128))
+    raw.publish(image_message())
+    spinner.until(lambda: pictures and diagnostics)
+    assert len(pictures) == 1 and pictures[0].header.frame_id == "lens"
+    assert ros_messages.from_time(pictures[0].header.stamp) == 12.5
+    assert decode_jpeg(bytes(pictures[0].data)).shape == (64, 64, 3)
+    raw.publish(image_message("mono8"))
+    spinner.until(
+        lambda: (
+            diagnostics[-1].status[0].level == DiagnosticStatus.ERROR
+            and "mono8" in diagnostics[-1].status[0].message
+        )
+    )
+    assert len(pictures) == 1
+
+
+def test_unsynchronised_cameras_give_one_picture_a_tick(spinner):
+    spinner.add(
+        CameraNode(
+            context=spinner.context,
+            namespace="/robot_1/camera",
+            parameter_overrides=overrides(height_px=64, width_px=64, tick_period_s=0.2),
+        )
+    )
+    node = probe(spinner)
+    pictures = listen(node, CompressedImage, "camera/image/compressed")
+    raw = node.create_publisher(Image, "camera/image_raw", DEEP)
+    spinner.until(
+        lambda: raw.get_subscription_count() and node.count_publishers("camera/image/compressed")
+    )
+    for stamp_s in (12.21, 12.27, 12.34, 12.41):
+        message = image_message()
+        message.header.stamp = ros_messages.to_time(stamp_s)
+        raw.publish(message)
+    spinner.until(lambda: len(pictures) == 2)
+    stamps = [ros_messages.from_time(p.header.stamp) for p in pictures]
+    assert stamps == pytest.approx([12.2, 12.4])
+
+
+def whole_robot(spinner, robot_file, **parameters):
+    values = {
+        "robot_file": str(robot_file),
+        "max_tracking_error_rad": 0.2,
+        "tasks_file": str(ROOT / "params/tasks.yaml"),
+        "height_px": 64,
+        "width_px": 64,
+        "lockstep": True,
+        "simulator": True,
+        "judge": "simulator",
+        "autostart": True,
+        "recorder_timeout_s": 2.0,
+        "answer_timeout_s": 5.0,
+    } | parameters
+    robot = Robot(spinner.context, overrides(**values), ["--ros-args", "-r", "__ns:=/robot_1"])
+    for node in robot.nodes:
+        spinner.add(node)
+    return robot
+
+
+def start(spinner, cell, robot):
+    """Shows the first tick until the robot has it."""
+    deadline_s = time.monotonic() + 20.0
+    while robot.episode._observation is None:
+        assert time.monotonic() < deadline_s
+        cell.show()
+        for _ in range(10):
+            spinner.executor.spin_once(timeout_sec=0.02)
+
+
+def test_a_robot_lives_in_lockstep_until_the_scheduler_has_no_more(spinner, robot_file):
+    cell = spinner.add(FakeCell(context=spinner.context))
+    cell.reset_bin = True
+    robot = whole_robot(spinner, robot_file)
+    start(spinner, cell, robot)
+    spinner.until(robot.finished, 60.0)
+    assert [end.reason for end in cell.ends] == [0, 0] and [e.steps for e in cell.ends] == [3, 3]
+    assert [end.success_source for end in cell.ends] == ["simulator"] * 2
+    assert [end.dropped_frames for end in cell.ends] == [0, 0] and cell.scenes == [6]
+    assert [a.has_report for a in cell.asked] == [False, True, True]
+    assert [a.holding for a in cell.asked] == [False, True, True]
+    assert len({b.episode_id for b in cell.begins}) == 2
+    assert max(cell.hinges) > 0.5 and abs(cell.hinge) < 0.02, "the bin was tipped and levelled"
+    # exactly one trajectory a tick, each answering another observation
+    stamps = [ros_messages.from_time(t.header.stamp) for t in cell.trajectories]
+    assert len(set(stamps)) == len(stamps)
+    np.testing.assert_allclose(np.diff(stamps), 0.2, atol=1e-6)
+    seen = [ros_messages.from_time(choice.header.stamp) for choice in cell.choices]
+    np.testing.assert_allclose(np.diff(seen)[[0, 1, 3, 4]], 0.2, atol=1e-6)
+    in_episode = [s.episode_id for s in cell.sent if s.episode_id]
+    assert len(in_episode) == 6
+    # finished, it holds, so that the others' clock goes on
+    before = len(cell.trajectories)
+    spinner.until(lambda: len(cell.trajectories) > before + 2)
+    assert cell.sent[-1].kind == ActionCommanded.KIND_HOLD
+
+
+def test_a_refused_or_unacknowledged_episode_and_a_failing_policy_are_void(spinner, robot_file):
+    cell = spinner.add(FakeCell(context=spinner.context, episodes=99))
+    robot = whole_robot(spinner, robot_file)
+    cell.recorded = False
+    start(spinner, cell, robot)
+    spinner.until(lambda: len(cell.asked) >= 2)
+    assert cell.asked[1].last_void and not cell.asked[1].holding
+    cell.policy_error = 4
+    spinner.until(lambda: len(cell.asked) >= 4, 40.0)
+    assert cell.asked[-1].last_void
+    cell.policy_error, cell.recorded = 0, True
+    spinner.until(lambda: not cell.asked[-1].last_void, 40.0)
+
+
+def test_an_answer_that_is_lost_is_asked_for_again(spinner, robot_file):
+    cell = spinner.add(FakeCell(context=spinner.context))
+    cell.answers_lost = 2
+    robot = whole_robot(spinner, robot_file, ask_again_s=0.2)
+    start(spinner, cell, robot)
+    spinner.until(robot.finished, 60.0)
+    assert not any(asked.last_void for asked in cell.asked)
+    assert len(cell.choices) == 6 + 2 and [end.steps for end in cell.ends] == [3, 3]
+
+
+def send_goal(spinner, node, kind, name, goal, feedback=None):
+    client = ActionClient(node, kind, name)
+    spinner.until(client.server_is_ready)
+    future = client.send_goal_async(goal, feedback_callback=feedback)
+    spinner.until(future.done)
+    return future.result()
+
+
+def result_of(spinner, handle):
+    future = handle.get_result_async()
+    spinner.until(future.done, 40.0)
+    return future.result().result
+
+
+def test_run_episode_and_reset_bin_on_request(spinner, robot_file):
+    cell = spinner.add(FakeCell(context=spinner.context, terminate_at=6))
+    robot = whole_robot(spinner, robot_file, autostart=False)
+    node = probe(spinner)
+    start(spinner, cell, robot)
+    spinner.until(lambda: len(cell.trajectories) > 2)  # idle, it holds
+    states = []
+    goal = RunEpisode.Goal(task="lift-any", seed=3)
+    handle = send_goal(
+        spinner, node, RunEpisode, "run_episode", goal, lambda f: states.append(f.feedback.state)
+    )
+    busy = send_goal(spinner, node, RunEpisode, "run_episode", goal)
+    assert result_of(spinner, busy).error_code == RunEpisode.Result.ERROR_BUSY
+    result = result_of(spinner, handle)
+    assert result.error_code == RunEpisode.Result.ERROR_NONE and result.end.steps == 7
+    assert RunEpisode.Feedback.STATE_STEP in states and not cell.asked
+    unknown = send_goal(spinner, node, RunEpisode, "run_episode", RunEpisode.Goal(task="juggle"))
+    assert result_of(spinner, unknown).error_code == RunEpisode.Result.ERROR_UNKNOWN_TASK
+    handle = send_goal(spinner, node, ResetBin, "reset_bin", ResetBin.Goal(seed=1))
+    assert result_of(spinner, handle).error_code == ResetBin.Result.ERROR_NONE
+    assert max(cell.hinges) > 0.5 and abs(cell.hinge) < 0.02
+    handle = send_goal(spinner, node, ResetBin, "reset_bin", ResetBin.Goal(seed=1))
+    cell.hinges.clear()
+    spinner.until(lambda: cell.hinge > 0.5)
+    handle.cancel_goal_async()
+    assert result_of(spinner, handle).error_code == ResetBin.Result.ERROR_CANCELED
+    assert abs(cell.hinge) < 0.02
+    after = len(cell.trajectories)
+    spinner.until(lambda: len(cell.trajectories) > after + 2)  # and holds again
+    cell.terminate_at = 99
+    handle = send_goal(spinner, node, RunEpisode, "run_episode", goal)
+    spinner.until(lambda: len(cell.begins) == 2)
+    handle.cancel_goal_async()
+    assert result_of(spinner, handle).error_code == RunEpisode.Result.ERROR_CANCELED
+    assert cell.ends[-1].fault == 6
+
+
+def test_an_episode_that_is_canceled_while_the_bin_tips_waits_until_it_is_level(
+    spinner, robot_file
+):
+    cell = spinner.add(FakeCell(context=spinner.context))
+    robot = whole_robot(spinner, robot_file, autostart=False)
+    node = probe(spinner)
+    start(spinner, cell, robot)
+    goal = RunEpisode.Goal(task="lift-any", seed=3, reset_bin=True)
+    handle = send_goal(spinner, node, RunEpisode, "run_episode", goal)
+    spinner.until(lambda: cell.hinge > 0.5)
+    handle.cancel_goal_async()
+    assert result_of(spinner, handle).error_code == RunEpisode.Result.ERROR_CANCELED
+    assert abs(cell.hinge) < 0.02 and not cell.begins
+    np.testing.assert_allclose(cell.position[:7], ROBOT.retract_position, atol=1e-3)
+    handle = send_goal(spinner, node, RunEpisode, "run_episode", RunEpisode.Goal(task="lift-any"))
+    assert result_of(spinner, handle).error_code == RunEpisode.Result.ERROR_NONE
+
+
+def test_the_scheduler_answers_and_publishes_its_statistics(spinner):
+    spinner.add(
+        TaskSchedulerNode(
+            context=spinner.context,
+            parameter_overrides=overrides(
+                robots=["robot_1"], episodes=1, tasks_file=str(ROOT / "params/tasks.yaml")
+            ),
+        )
+    )
+    node = probe(spinner)
+    from rclpy.qos import DurabilityPolicy, QoSProfile
+
+    statistics = []
+    node.create_subscription(
+        TaskStatistics,
+        "/task_statistics",
+        statistics.append,
+        QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL),
+    )
+    client = node.create_client(AssignTask, "/assign_task")
+    spinner.until(lambda: client.service_is_ready() and statistics)
+    first = client.call_async(AssignTask.Request(robot="robot_1"))
+    spinner.until(first.done)
+    assert first.result().task == "lift-any" and not first.result().finished
+    report = AssignTask.Request(
+        robot="robot_1",
+        episode_number=1,
+        has_report=True,
+        last_task="lift-any",
+        last_success=True,
+    )
+    second = client.call_async(report)
+    spinner.until(second.done)
+    assert second.result().finished
+    spinner.until(lambda: statistics[-1].tasks[0].attempts == 1)
+    assert statistics[-1].tasks[0].successes == 1
+
+
+def test_the_process_ends_cleanly_on_a_signal_and_says_what_is_wrong(domain_id, robot_file):
+    files = [f"params/{n}_node.yaml" for n in ("arm", "bin_reset", "camera", "episode", "robot")]
+    arguments = [sys.executable, "-m", "mtopt_control.robot_node", "--ros-args"]
+    arguments += [item for name in files for item in ("--params-file", str(ROOT / name))]
+    process = subprocess.Popen(
+        [*arguments, "-r", "__ns:=/robot_1"],
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        line = process.stderr.readline()
+        assert "waits for" in line, line
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=15) == 0
+    finally:
+        process.kill()
+    process.stderr.close()
+    wrong = subprocess.run(
+        [*arguments, "-r", "__ns:=/robot_1", "-p", "judge:=coin"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert wrong.returncode == 2 and "coin" in wrong.stderr and "Traceback" not in wrong.stderr

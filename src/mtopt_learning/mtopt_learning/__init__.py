@@ -1,0 +1,1 @@
+"""Bags in, policies out."""

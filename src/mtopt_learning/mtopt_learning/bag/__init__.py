@@ -1,0 +1,1 @@
+"""Bags in, episodes out."""

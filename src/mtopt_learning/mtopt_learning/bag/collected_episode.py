@@ -1,0 +1,143 @@
+"""Puts together an episode of the messages between its begin and its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mtopt_spec import bag_topics as topics
+from mtopt_spec.action import ACTION_SIZE
+from mtopt_spec.episode import EpisodeBegin, EpisodeEnd
+from mtopt_spec.interfaces import EndReason
+from mtopt_spec.observation import STATE_SIZE, state_vector
+
+IMAGE_ENDING = "/image/compressed"
+_CAMERAS = {topics.camera_image(name).name: name for name in topics.CAMERA_NAMESPACES}
+
+
+@dataclass(frozen=True)
+class BagEpisode:
+    """A complete episode of a bag.
+
+    Attributes:
+        begin, end: Its first and last record.
+        stamp_ns: (steps + 1,) int64, of the observations.
+        images_jpeg: Camera name to one JPEG an observation.
+        state: (steps + 1, 7) float32, as `Observation.state()`.
+        action: (steps, 8) float32: the displacement that was sent, the flags as commanded.
+        commanded: (steps, 8) float32: what was asked for.
+        joint_stamp_ns: (n,) int64, of the joint states; empty unless asked for.
+        joint_names: Names of the joints.
+        joint_position: (n, joints) float64, rad; finger m.
+    """
+
+    begin: EpisodeBegin
+    end: EpisodeEnd
+    stamp_ns: np.ndarray
+    images_jpeg: dict[str, list[bytes]] = field(repr=False)
+    state: np.ndarray = field(repr=False)
+    action: np.ndarray = field(repr=False)
+    commanded: np.ndarray = field(repr=False)
+    joint_stamp_ns: np.ndarray = field(repr=False)
+    joint_names: tuple[str, ...] = ()
+    joint_position: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False)
+
+    @property
+    def void(self) -> bool:
+        """Ended by a fault: not to be learned from."""
+        return self.end.reason == EndReason.FAULT
+
+
+class CollectedEpisode:
+    """The messages between an episode's begin and end."""
+
+    def __init__(self, begin: EpisodeBegin):
+        self.begin = begin
+        self.tools: dict[int, object] = {}
+        self.images: dict[str, dict[int, bytes]] = {name: {} for name in begin.camera_names}
+        self.commanded: dict[int, object] = {}
+        self.sent: dict[int, object] = {}
+        self.joints: list = []
+
+    def add(self, name: str, message) -> None:
+        """Takes a message, no picture, of the topic below the robot's namespace."""
+        if name == topics.TOOL_STATE.name:
+            self.tools[stamp_ns(message)] = message
+        elif name == topics.JOINT_STATES.name:
+            self.joints.append(message)
+        elif message.episode_id == self.begin.episode_id:
+            table = self.commanded if name == topics.ACTION_COMMANDED.name else self.sent
+            table[message.step_index] = message
+
+    def add_picture(self, name: str, stamp: int, jpeg: bytes) -> None:
+        """Takes a picture of the topic below the robot's namespace."""
+        camera = _CAMERAS.get(name, name[: -len(IMAGE_ENDING)])
+        if camera in self.images:
+            self.images[camera][stamp] = jpeg
+
+    def problem(self, end: EpisodeEnd) -> str | None:
+        """What the episode lacks, in words; None when it is complete."""
+        if end.episode_id != self.begin.episode_id:
+            return f"ends as {end.episode_id}, begun as {self.begin.episode_id}"
+        if end.steps < 1:
+            return "no step"
+        if len(self.tools) != end.steps + 1:
+            return f"{len(self.tools)} tool states, expected {end.steps + 1}"
+        for what, table in (("commanded", self.commanded), ("sent", self.sent)):
+            if sorted(table) != list(range(end.steps)):
+                return f"actions {what} of steps {sorted(table)}, expected 0 to {end.steps - 1}"
+        for camera in self.images:
+            missing = sum(self._picture(camera, tick) is None for tick in self.tools)
+            if missing:
+                return f"{missing} pictures of camera {camera} missing"
+        return None
+
+    def _picture(self, camera: str, tick_ns: int) -> bytes | None:
+        """The picture of a tick: the newest that is not younger, nor a whole period older."""
+        pictures = self.images[camera]
+        if tick_ns in pictures:
+            return pictures[tick_ns]
+        oldest = tick_ns - round(self.begin.control_period_s * 1e9)
+        stamp = max((s for s in pictures if oldest < s < tick_ns), default=None)
+        return None if stamp is None else pictures[stamp]
+
+    def episode(self, end: EpisodeEnd) -> BagEpisode:
+        """The arrays of a complete episode."""
+        stamps = sorted(self.tools)
+        state = np.empty((end.steps + 1, STATE_SIZE), np.float32)
+        for row, stamp in enumerate(stamps):
+            tool = self.tools[stamp]
+            pose = (*tool.position_bin_m, tool.azimuth_rad)
+            state[row] = state_vector(tool.gripper_closed, tool.gripper_opening_m, pose)
+        commanded = np.empty((end.steps, ACTION_SIZE), np.float32)
+        action = np.empty((end.steps, ACTION_SIZE), np.float32)
+        for step in range(end.steps):
+            asked, got = self.commanded[step], self.sent[step]
+            flags = (asked.close, asked.open, asked.terminate)
+            commanded[step] = (*_motion(asked), *flags)
+            action[step] = (*_motion(got), *flags)
+        return BagEpisode(
+            self.begin,
+            end,
+            np.array(stamps, np.int64),
+            {c: [self._picture(c, stamp) for stamp in stamps] for c in self.images},
+            state,
+            action,
+            commanded,
+            np.array([stamp_ns(m) for m in self.joints], np.int64),
+            tuple(self.joints[0].name) if self.joints else (),
+            np.array([m.position for m in self.joints]) if self.joints else np.empty((0, 0)),
+        )
+
+
+def stamp_ns(message) -> int:
+    """The stamp of a decoded message's header."""
+    stamp = message.header.stamp
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
+
+
+def _motion(message) -> tuple[float, float, float, float, float]:
+    """Displacement and turn of an action; those that hold move by nothing."""
+    v = message.translation_m
+    return v.x, v.y, v.z, message.azimuth_sin, message.azimuth_cos

@@ -1,0 +1,58 @@
+"""Finds bags in folders."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from mtopt_spec.errors import InputError
+
+PARTIAL = ".partial"
+"""Ending of the folder of a bag that is being written, or was when its writer died."""
+_TAIL_BYTES = 65536
+
+
+def find_bags(paths: Iterable[Path]) -> list[Path]:
+    """All closed bags at or below the paths, each once, in the order of their names.
+
+    Raises:
+        InputError: A path does not exist, or no bag is found.
+    """
+    paths = [Path(p) for p in paths]
+    bags = [bag for path in paths for bag in _folders(path) if not bag.name.endswith(PARTIAL)]
+    if not bags:
+        raise InputError(
+            "bags",
+            where=", ".join(map(str, paths)),
+            got="none",
+            expected="folders with metadata.yaml and a .mcap file",
+            todo="`mtopt bags check --repair` closes bags that a crash left open",
+        )
+    return sorted(dict.fromkeys(bags))
+
+
+def find_partial_bags(paths: Iterable[Path]) -> list[Path]:
+    """All bags at or below the paths that nobody has closed."""
+    found = [bag for path in paths for bag in _folders(Path(path)) if bag.name.endswith(PARTIAL)]
+    return sorted(dict.fromkeys(found))
+
+
+def bag_fingerprint(bag: Path) -> str:
+    """A digest that stays the same when the bag is moved: of its metadata, size and summary."""
+    digest = hashlib.blake2b((bag / "metadata.yaml").read_bytes(), digest_size=16)
+    for path in sorted(bag.glob("*.mcap")):
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            stream.seek(max(0, size - _TAIL_BYTES))
+            digest.update(f"{path.name} {size}".encode() + stream.read())
+    return digest.hexdigest()
+
+
+def _folders(path: Path) -> list[Path]:
+    if not path.exists():
+        raise InputError("bags", where=path, got="no such folder", expected="a folder of bags")
+    if path.is_file():
+        path = path.parent
+    marks = [*path.rglob("metadata.yaml"), *path.rglob("*.mcap")]
+    return [mark.parent.resolve() for mark in marks]

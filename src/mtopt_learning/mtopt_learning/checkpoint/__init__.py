@@ -1,0 +1,1 @@
+"""Checkpoints: a folder of weights, configuration, specs and tasks that refuses to mismatch."""

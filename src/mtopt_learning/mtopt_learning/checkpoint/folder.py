@@ -1,0 +1,224 @@
+"""A checkpoint on disk: a folder that is whole or is refused.
+
+`weights.safetensors` holds tensors, `config.json` all else: the network's configuration, the
+specs it was trained for, the task list, the data's fingerprint, the code's version, and the hash of
+the weights. Nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from mtopt_spec.action import ACTION_NAMES, CONTROL_PERIOD_S, MAX_AZIMUTH_RAD, MAX_TRANSLATION_M
+from mtopt_spec.errors import InputError
+from mtopt_spec.observation import STATE_NAMES
+
+FORMAT = 1
+WEIGHTS = "weights.safetensors"
+CONFIG = "config.json"
+
+
+@dataclass(frozen=True)
+class CheckpointFolder:
+    """What a folder held.
+
+    Attributes:
+        path: The folder.
+        kind: `q_function` or `success_detector`.
+        tasks: Names, in the order of the network's task input.
+        cameras: Camera name to (height, width), px.
+        config: All of config.json.
+        tensors: Name to tensor.
+        fingerprint: 12 hex digits that differ where anything in it differs.
+    """
+
+    path: Path
+    kind: str
+    tasks: tuple[str, ...]
+    cameras: dict[str, tuple[int, int]]
+    config: dict
+    tensors: dict[str, torch.Tensor]
+    fingerprint: str
+
+
+def specs(cameras: dict[str, tuple[int, int]]) -> dict:
+    """What the numbers in the network's inputs and outputs mean."""
+    return {
+        "cameras": {name: list(size) for name, size in cameras.items()},
+        "state": list(STATE_NAMES),
+        "action": list(ACTION_NAMES),
+        "max_translation_m": MAX_TRANSLATION_M,
+        "max_azimuth_rad": MAX_AZIMUTH_RAD,
+        "control_period_s": CONTROL_PERIOD_S,
+    }
+
+
+def save_folder(
+    path: Path,
+    kind: str,
+    tensors: dict[str, torch.Tensor],
+    *,
+    tasks: tuple[str, ...],
+    cameras: dict[str, tuple[int, int]],
+    settings: dict,
+    data_fingerprint: str = "",
+    metrics: dict | None = None,
+) -> str:
+    """Writes a checkpoint aside and moves it to `path`, over an older one; gives its fingerprint.
+
+    Args:
+        path: The folder.
+        kind: `q_function` or `success_detector`.
+        tensors: Weights.
+        tasks: Names in the network's order.
+        cameras: Camera name to (height, width).
+        settings: Plain data: the network's and the training's resolved configuration.
+        data_fingerprint: Of the data set.
+        metrics: Figures to keep with it.
+    """
+    weights = save_tensors({name: tensor.contiguous() for name, tensor in tensors.items()})
+    config = {
+        "format": FORMAT,
+        "kind": kind,
+        "tasks": list(tasks),
+        "specs": specs(cameras),
+        "settings": settings,
+        "data_fingerprint": data_fingerprint,
+        "code": code_version(),
+        "metrics": metrics or {},
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    text = json.dumps(config, indent=1)
+    write_folder(path, {WEIGHTS: weights, CONFIG: text.encode()})
+    return _fingerprint(weights, text.encode())
+
+
+def load_folder(
+    path: Path,
+    kind: str,
+    *,
+    tasks: tuple[str, ...] | None = None,
+    cameras: dict[str, tuple[int, int]] | None = None,
+) -> CheckpointFolder:
+    """Reads a checkpoint.
+
+    Args:
+        path: The folder.
+        kind: What it must be.
+        tasks: The cell's tasks, which must be the checkpoint's, in order; None takes any.
+        cameras: The cell's pictures, which must be the checkpoint's; None takes any.
+
+    Raises:
+        InputError: It is missing, damaged, of another kind, or for other tasks, pictures or
+            units than this cell's.
+    """
+    path = Path(path)
+    todo = "train one with `mtopt train`, or name another folder"
+    try:
+        text = (path / CONFIG).read_bytes()
+        weights = (path / WEIGHTS).read_bytes()
+    except OSError as error:
+        raise InputError(
+            "checkpoint", where=path, got=f"{error.strerror}: {Path(error.filename or path).name}",
+            expected=f"a folder with {CONFIG} and {WEIGHTS}", todo=todo,
+        ) from error  # fmt: skip
+    try:
+        config = json.loads(text)
+        found = (config["format"], config["kind"])
+        names, found_specs = tuple(config["tasks"]), config["specs"]
+        digest = config["weights_sha256"]
+        sizes = {name: tuple(size) for name, size in found_specs["cameras"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            "checkpoint", where=path / CONFIG, got=f"damaged ({error!r})",
+            expected="the file that training wrote", todo=todo,
+        ) from error  # fmt: skip
+    if found != (FORMAT, kind):
+        raise InputError("checkpoint", where=path, got=found, expected=(FORMAT, kind), todo=todo)
+    if hashlib.sha256(weights).hexdigest() != digest:
+        raise InputError(
+            "checkpoint", where=path / WEIGHTS, got="damaged weights (their hash differs)",
+            expected=f"sha256 {digest[:12]}...", todo=todo,
+        )  # fmt: skip
+    if tasks is not None and names != tuple(tasks):
+        raise InputError(
+            "checkpoint's tasks", where=path, got=list(names), expected=list(tasks),
+            todo="use the task file that it was trained with, or train again",
+        )  # fmt: skip
+    if cameras is not None and sizes != {name: tuple(size) for name, size in cameras.items()}:
+        raise InputError(
+            "checkpoint's pictures", where=path, got=sizes, expected=cameras, todo=todo
+        )
+    if found_specs != specs(sizes):
+        raise InputError(
+            "checkpoint's specs", where=path, got=found_specs, expected=specs(sizes), todo=todo
+        )
+    return CheckpointFolder(
+        path, kind, names, sizes, config, load_tensors(weights), _fingerprint(weights, text)
+    )
+
+
+def load_weights(module: torch.nn.Module, folder: CheckpointFolder) -> None:
+    """Puts a folder's tensors into a network.
+
+    Raises:
+        InputError: Names or shapes are not the network's.
+    """
+    try:
+        module.load_state_dict(folder.tensors)
+    except RuntimeError as error:
+        raise InputError(
+            "checkpoint's weights", where=folder.path, got=str(error).splitlines()[-1].strip(),
+            expected="the tensors of its own configuration",
+        ) from error  # fmt: skip
+
+
+def write_folder(path: Path, files: dict[str, bytes]) -> None:
+    """Writes files into a folder aside, then renames it to `path` over an older one."""
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for name, data in files.items():
+        with open(partial / name, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    old = path.with_name(path.name + ".old.partial")
+    shutil.rmtree(old, ignore_errors=True)
+    if path.exists():
+        path.rename(old)
+    partial.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def code_version() -> dict[str, str]:
+    """The package's version, and the commit where the source is a git checkout."""
+    from importlib import metadata
+
+    try:
+        version = metadata.version("mtopt_learning")
+    except metadata.PackageNotFoundError:
+        version = "source"
+    try:
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True,
+            text=True, timeout=5, check=True,
+        ).stdout.strip()  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        commit = ""
+    return {"version": version, "commit": commit}
+
+
+def _fingerprint(weights: bytes, config: bytes) -> str:
+    return hashlib.sha256(hashlib.sha256(weights).digest() + config).hexdigest()[:12]

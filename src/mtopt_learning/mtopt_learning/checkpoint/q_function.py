@@ -1,0 +1,65 @@
+"""Checkpoints of the Q-function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mtopt_learning.checkpoint.configuration import from_plain, to_plain
+from mtopt_learning.checkpoint.folder import load_folder, load_weights, save_folder
+from mtopt_learning.qlearn.network import NetworkConfig, QNetwork
+
+KIND = "q_function"
+
+
+@dataclass(frozen=True)
+class QFunction:
+    """A network and what it was trained for.
+
+    Attributes:
+        network: In evaluation mode, without gradients.
+        tasks: Names in the order of its task input.
+        cameras: Camera name to (height, width), px.
+        fingerprint: Of the checkpoint; empty while it is only in memory.
+        metrics: Figures kept with it.
+    """
+
+    network: QNetwork
+    tasks: tuple[str, ...]
+    cameras: dict[str, tuple[int, int]]
+    fingerprint: str = ""
+    metrics: dict | None = None
+
+
+def save_q_function(
+    path: Path, q_function: QFunction, training: dict, data_fingerprint: str = ""
+) -> str:
+    """Writes the folder and gives its fingerprint; `training` is the resolved configuration."""
+    return save_folder(
+        path,
+        KIND,
+        q_function.network.state_dict(),
+        tasks=q_function.tasks,
+        cameras=q_function.cameras,
+        settings={"network": to_plain(q_function.network.config), "training": training},
+        data_fingerprint=data_fingerprint,
+        metrics=q_function.metrics,
+    )
+
+
+def load_q_function(
+    path: Path,
+    tasks: tuple[str, ...] | None = None,
+    cameras: dict[str, tuple[int, int]] | None = None,
+) -> QFunction:
+    """Reads a Q-function; refuses one for other tasks or pictures (`InputError`)."""
+    folder = load_folder(path, KIND, tasks=tasks, cameras=cameras)
+    settings = folder.config.get("settings", {})
+    network = QNetwork(from_plain(NetworkConfig, settings.get("network"), folder.path))
+    load_weights(network, folder)
+    network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+    return QFunction(
+        network, folder.tasks, folder.cameras, folder.fingerprint, folder.config["metrics"]
+    )

@@ -1,0 +1,1 @@
+"""Bags in, packed training cache out."""

@@ -1,0 +1,330 @@
+"""Bags into the packed training cache: only new bags, bag by bag, safe against interruption.
+
+The manifest is the point of commitment. Pictures are appended to one file a camera, tables to a
+new file a commit; the manifest then names the new tables and the new count of rows. Whatever an
+interrupted build wrote beyond that is cut off by the next one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mtopt_learning.bag.find import bag_fingerprint
+from mtopt_learning.bag.reader import BagEpisode, BagReader
+from mtopt_learning.dataset.cache import (
+    CACHE_VERSION,
+    MANIFEST,
+    image_file,
+    read_manifest,
+    safe_name,
+    write_aside,
+)
+from mtopt_learning.dataset.rows import Rows
+from mtopt_learning.dataset.tables import arrow_bytes, read_tables
+from mtopt_spec.errors import InputError
+from mtopt_spec.image_codec import decode_jpeg
+
+_LOG = logging.getLogger("dataset")
+_MAX_SEGMENTS = 16
+"""Table files beyond which they are merged into one."""
+
+
+def build_dataset(
+    bags: Sequence[Path],
+    folder: Path,
+    tasks: Sequence[str],
+    *,
+    image_sizes: Mapping[str, tuple[int, int]] | None = None,
+    threads: int | None = None,
+    progress: Callable[[Path, int], None] | None = None,
+) -> dict:
+    """Brings a cache up to date with bags; those that it holds already are skipped.
+
+    Args:
+        bags: Folders of closed bags.
+        folder: Of the cache; made if it is missing.
+        tasks: Names of the tasks, in the order of the labels' columns. Tasks may be added at the
+            end to a cache that exists.
+        image_sizes: Camera name to (height_px, width_px) that pictures are resized to. Without
+            it the first picture of each camera sets the size, and another size is an error.
+        threads: That decode pictures; default: one a core.
+        progress: Called after each bag with it and its count of episodes.
+
+    Returns:
+        Counts of this call: `bags_added`, `bags_skipped`, `episodes_added`, `void_episodes`,
+        `incomplete_episodes`, `dropped_frames`; and of the cache: `episodes`, `observations`,
+        `fingerprint`.
+
+    Raises:
+        InputError: A bag cannot be read, names an unknown task, or its pictures do not fit.
+            Bags before it are in the cache.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        cache = _Cache(folder, tuple(tasks), image_sizes)
+        cache.cut_off_uncommitted()
+        known = {bag["fingerprint"] for bag in cache.manifest["bags"]}
+        counts: Counter = Counter()
+        with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+            for bag in bags:
+                fingerprint = bag_fingerprint(Path(bag))
+                if fingerprint in known:
+                    counts["bags_skipped"] += 1
+                    continue
+                known.add(fingerprint)
+                found = cache.add(Path(bag), fingerprint, pool)
+                counts["bags_added"] += 1
+                counts["episodes_added"] += found["episodes"]
+                counts["void_episodes"] += found["void"]
+                counts["incomplete_episodes"] += found["incomplete"]
+                counts["dropped_frames"] += found["dropped_frames"]
+                if progress is not None:
+                    progress(Path(bag), found["episodes"])
+        if not cache.manifest["episodes"]:
+            raise InputError(
+                "dataset",
+                where=folder,
+                got=f"no complete episode in {len(bags)} bags",
+                expected="at least one",
+            )
+        keys = (
+            "bags_added",
+            "bags_skipped",
+            "episodes_added",
+            "void_episodes",
+            "incomplete_episodes",
+            "dropped_frames",
+        )
+        totals = {k: cache.manifest[k] for k in ("episodes", "observations", "fingerprint")}
+        return {**{key: counts[key] for key in keys}, **totals}
+
+
+class _Cache:
+    """A cache that is being written."""
+
+    def __init__(self, folder: Path, tasks: tuple[str, ...], image_sizes):
+        self.folder = folder
+        if (folder / MANIFEST).exists():
+            self.manifest = read_manifest(folder)
+            before = tuple(self.manifest["tasks"])
+            if before != tasks[: len(before)]:
+                raise InputError(
+                    "tasks",
+                    where=folder,
+                    got=tasks,
+                    expected=f"{before}, and new ones behind them",
+                    todo="build into a new folder",
+                )
+            sizes = {name: tuple(size) for name, size in self.manifest["cameras"].items()}
+            if image_sizes is not None and dict(image_sizes) != sizes:
+                raise InputError(
+                    "picture sizes",
+                    where=folder,
+                    got=dict(image_sizes),
+                    expected=sizes,
+                    todo="build into a new folder",
+                )
+            self.manifest["tasks"] = list(tasks)
+            if before != tasks:
+                self._write_manifest()
+        else:
+            self.manifest = {
+                "version": CACHE_VERSION,
+                "fingerprint": "",
+                "tasks": list(tasks),
+                "cameras": {name: list(size) for name, size in (image_sizes or {}).items()},
+                "resized": image_sizes is not None,
+                "observations": 0,
+                "episodes": 0,
+                "next_segment": 0,
+                "segments": [],
+                "bags": [],
+            }
+
+    def cut_off_uncommitted(self) -> None:
+        """Removes what an interrupted build left beyond the manifest."""
+        sizes = {
+            image_file(safe_name(camera)): self.manifest["observations"] * height * width * 3
+            for camera, (height, width) in self.manifest["cameras"].items()
+        }
+        for path in self.folder.glob(image_file("*")):
+            if path.stat().st_size > sizes.get(path.name, 0):
+                os.truncate(path, sizes.get(path.name, 0))
+        named = {name for segment in self.manifest["segments"] for name in segment.values()}
+        for path in self.folder.glob("*.arrow"):
+            if path.name not in named:
+                path.unlink()
+
+    def add(self, bag: Path, fingerprint: str, pool: ThreadPoolExecutor) -> Counter:
+        """Appends the complete episodes of a bag and commits."""
+        rows = Rows(
+            tuple(self.manifest["tasks"]),
+            first_observation=self.manifest["observations"],
+            first_episode=self.manifest["episodes"],
+            bag=f"{bag.parent.name}/{bag.name}",
+        )
+        streams: dict[str, object] = {}
+        try:
+            with BagReader(bag) as reader:
+                for episode, decoded in _decoded(reader.episodes(), self._decode(bag), pool):
+                    rows.add(episode, where=bag)
+                    for camera, pictures in decoded.items():
+                        if camera not in streams:
+                            path = self.folder / image_file(safe_name(camera))
+                            streams[camera] = path.open("ab")
+                        streams[camera].write(pictures.data)
+                counts = Counter(reader.counts)
+                for problem in reader.problems[:5]:
+                    _LOG.warning("%s: left out %s", bag, problem)
+            for stream in streams.values():
+                stream.flush()
+                os.fsync(stream.fileno())
+        finally:
+            for stream in streams.values():
+                stream.close()
+        self._commit(bag, fingerprint, rows, counts)
+        return counts
+
+    def _decode(self, bag: Path) -> Callable[[BagEpisode], dict[str, np.ndarray]]:
+        """Gives the pictures of an episode, as they are stored."""
+
+        def decode(episode: BagEpisode) -> dict[str, np.ndarray]:
+            resized = self.manifest["resized"]
+            pictures = {}
+            for camera, size in sizes(episode).items():
+                stack = np.empty((len(episode.stamp_ns), *size, 3), np.uint8)
+                for row, jpeg in enumerate(episode.images_jpeg[camera]):
+                    picture = decode_jpeg(jpeg)
+                    if picture.shape[:2] == size:
+                        stack[row] = picture
+                    elif resized:
+                        cv2.resize(
+                            picture, size[::-1], dst=stack[row], interpolation=cv2.INTER_AREA
+                        )
+                    else:
+                        raise InputError(
+                            f"picture of camera {camera}",
+                            where=f"{bag}, episode {episode.begin.episode_id}",
+                            got=f"{picture.shape[:2]} px (height, width)",
+                            expected=f"{size}",
+                            todo="give the sizes to resize to",
+                        )
+                pictures[camera] = stack
+            return pictures
+
+        def sizes(episode: BagEpisode) -> dict[str, tuple[int, int]]:
+            known = self.manifest["cameras"]
+            if not known:
+                known.update(
+                    {
+                        safe_name(camera): list(decode_jpeg(jpegs[0]).shape[:2])
+                        for camera, jpegs in episode.images_jpeg.items()
+                    }
+                )
+            if set(known) != set(episode.images_jpeg):
+                raise InputError(
+                    "cameras",
+                    where=f"{bag}, episode {episode.begin.episode_id}",
+                    got=sorted(episode.images_jpeg),
+                    expected=sorted(known),
+                )
+            return {camera: tuple(size) for camera, size in known.items()}
+
+        return decode
+
+    def _commit(self, bag: Path, fingerprint: str, rows: Rows, counts: Counter) -> None:
+        manifest = self.manifest
+        obsolete: list[str] = []
+        if rows.episodes:
+            manifest["segments"].append(
+                self._write_segment(rows.step_table(), rows.episode_table())
+            )
+            manifest["observations"] += rows.observations
+            manifest["episodes"] += rows.episodes
+        if len(manifest["segments"]) > _MAX_SEGMENTS:
+            obsolete = [name for segment in manifest["segments"] for name in segment.values()]
+            merged = [
+                read_tables([self.folder / segment[kind] for segment in manifest["segments"]])
+                for kind in ("steps", "episodes")
+            ]
+            manifest["segments"] = [self._write_segment(*merged)]
+        entry = {
+            "name": f"{bag.parent.name}/{bag.name}",
+            "episodes": rows.episodes,
+            "void_episodes": counts["void"],
+            "incomplete_episodes": counts["incomplete"],
+        }
+        manifest["bags"].append({**entry, "fingerprint": fingerprint})
+        self._write_manifest()
+        for name in obsolete:
+            (self.folder / name).unlink()
+
+    def _write_manifest(self) -> None:
+        self.manifest["fingerprint"] = _digest(self.manifest)
+        write_aside(self.folder / MANIFEST, json.dumps(self.manifest, indent=1).encode())
+
+    def _write_segment(self, steps, episodes) -> dict[str, str]:
+        number = self.manifest["next_segment"]
+        self.manifest["next_segment"] += 1
+        names = {kind: f"{kind}_{number:06d}.arrow" for kind in ("steps", "episodes")}
+        write_aside(self.folder / names["steps"], arrow_bytes(steps))
+        write_aside(self.folder / names["episodes"], arrow_bytes(episodes))
+        return names
+
+
+def _decoded(
+    episodes: Iterable[BagEpisode], decode: Callable, pool: ThreadPoolExecutor
+) -> Iterator[tuple[BagEpisode, dict[str, np.ndarray]]]:
+    """Episodes with their pictures, in order; a few are decoded ahead."""
+    waiting: deque[tuple[BagEpisode, Future]] = deque()
+    first = True
+    try:
+        for episode in episodes:
+            waiting.append((episode, pool.submit(decode, episode)))
+            if first:  # sets the picture sizes for all others
+                waiting[0][1].result()
+                first = False
+            if len(waiting) > 8:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        while waiting:
+            done, future = waiting.popleft()
+            yield done, future.result()
+    finally:
+        for _, future in waiting:
+            future.cancel()
+
+
+def _digest(manifest: dict) -> str:
+    content = [manifest["tasks"], manifest["cameras"], [b["fingerprint"] for b in manifest["bags"]]]
+    return hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
+
+
+@contextmanager
+def _locked(folder: Path):
+    """One build at a time in a folder."""
+    with (folder / "build.lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                "dataset",
+                where=folder,
+                got="another build running in it",
+                expected="one at a time",
+                todo="wait for it",
+            ) from None
+        yield

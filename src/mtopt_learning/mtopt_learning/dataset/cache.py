@@ -1,0 +1,307 @@
+"""The packed training cache: memory-mapped pictures, Arrow tables of steps and episodes."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+
+from mtopt_learning.dataset.rows import LABEL_SOURCES
+from mtopt_learning.dataset.tables import read_tables, to_matrix
+from mtopt_spec.errors import InputError
+
+CACHE_VERSION = 1
+MANIFEST = "dataset.json"
+"""Names what belongs to the cache; what it does not name, an interrupted build left behind."""
+PARTIAL = ".partial"
+
+
+def image_file(camera: str) -> str:
+    """Name of the file of a camera's pictures: (n, h, w, 3) uint8, nothing else in it."""
+    return f"images_{camera}.u8"
+
+
+class Dataset:
+    """A cache, read-only but for labels. Row i of every `(n_obs, ...)` array is one observation.
+
+    The observations of an episode e are the rows `episode_start[e]` to `episode_start[e] +
+    episode_steps[e]`, the last one included: it has no action (NaN), and is the state that labels
+    judge. `next_row` never leaves an episode.
+
+    Attributes:
+        tasks: Names; their order is that of the labels' columns and of `episode_task`.
+        cameras: Camera name to (height_px, width_px).
+        images: Camera name to (n_obs, h, w, 3) uint8 RGB, memory-mapped.
+        state: (n_obs, 7) float32, as `Observation.state()`.
+        action: (n_obs, 8) float32: the displacement that was sent, the flags as commanded.
+        commanded: (n_obs, 8) float32.
+        obs_episode, obs_step: (n_obs,) int32.
+        episode_start: (n_ep,) int64, row of the first observation.
+        episode_steps: (n_ep,) int32.
+        episode_task: (n_ep,) int16, index into `tasks`.
+        episode_reason: (n_ep,) int8, `EndReason`.
+        episode_success: (n_ep,) float32, probability of success of its own task, as it was judged
+            when it ended.
+        fingerprint: Digest of the bags, tasks and picture sizes.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder)
+        manifest = read_manifest(self.folder)
+        self.tasks: tuple[str, ...] = tuple(manifest["tasks"])
+        self.cameras: dict[str, tuple[int, int]] = {
+            name: tuple(size) for name, size in manifest["cameras"].items()
+        }
+        self.fingerprint: str = manifest["fingerprint"]
+        self.bags: list[dict] = manifest["bags"]
+        n_obs = manifest["observations"]
+        self.images = {
+            camera: _map_images(self.folder / image_file(camera), (n_obs, *size, 3))
+            for camera, size in self.cameras.items()
+        }
+        segments = manifest["segments"]
+        self._steps = read_tables([self.folder / s["steps"] for s in segments])
+        self.episodes = read_tables([self.folder / s["episodes"] for s in segments])
+        if len(self._steps) != n_obs or len(self.episodes) != manifest["episodes"]:
+            raise InputError(
+                "dataset",
+                where=self.folder,
+                got=f"{len(self._steps)} observations, {len(self.episodes)} episodes",
+                expected=f"{n_obs} and {manifest['episodes']} as in {MANIFEST}",
+                todo="build it anew: it can always be made from the bags",
+            )
+        self.state = to_matrix(self._steps["state"])
+        self.action = to_matrix(self._steps["action"])
+        self.commanded = to_matrix(self._steps["commanded"])
+        self.obs_episode = self._steps["episode"].to_numpy()
+        self.obs_step = self._steps["step"].to_numpy()
+        self.episode_start = self.episodes["start"].to_numpy()
+        self.episode_steps = self.episodes["steps"].to_numpy()
+        self.episode_reason = self.episodes["reason"].to_numpy()
+        self.episode_success = self.episodes["success_probability"].to_numpy()
+        self.seed = self.episodes["seed"].to_numpy()
+        self.episode_task = self._task_indices()
+
+    @staticmethod
+    def open(folder: Path) -> Dataset:
+        """Opens the cache in a folder.
+
+        Raises:
+            InputError: There is none, it is of another version, or a file is missing or short.
+        """
+        return Dataset(folder)
+
+    @property
+    def n_obs(self) -> int:
+        """Observations."""
+        return len(self.state)
+
+    @property
+    def n_episodes(self) -> int:
+        """Episodes."""
+        return len(self.episode_steps)
+
+    @functools.cached_property
+    def is_last(self) -> np.ndarray:
+        """(n_obs,) bool: the last observation of its episode, where no action was taken."""
+        return self.obs_step == self.episode_steps[self.obs_episode]
+
+    @functools.cached_property
+    def action_rows(self) -> np.ndarray:
+        """(n,) int64: rows of all observations at which an action was taken."""
+        return np.flatnonzero(~self.is_last)
+
+    def next_row(self, rows: np.ndarray) -> np.ndarray:
+        """Rows of the observations after the actions at `rows`, within the same episode.
+
+        Raises:
+            ValueError: One is the last observation of its episode.
+        """
+        rows = np.asarray(rows)
+        if self.is_last[rows].any():
+            raise ValueError("the last observation of an episode has no next one")
+        return rows + 1
+
+    def last_row(self, episodes: np.ndarray) -> np.ndarray:
+        """Rows of the last observations of episodes: the states that labels judge."""
+        return self.episode_start[episodes] + self.episode_steps[episodes]
+
+    @functools.cached_property
+    def episode_ids(self) -> np.ndarray:
+        """(n_ep,) str objects."""
+        return self._strings("episode_id")
+
+    @functools.cached_property
+    def episode_policy(self) -> np.ndarray:
+        """(n_ep,) str objects: names of the policies that acted."""
+        return self._strings("policy")
+
+    @functools.cached_property
+    def robot(self) -> np.ndarray:
+        """(n_ep,) str objects: namespaces of the robots."""
+        return self._strings("robot")
+
+    @functools.cached_property
+    def bag(self) -> np.ndarray:
+        """(n_ep,) str objects: `<robot>/<bag>` that the episode was read from."""
+        return self._strings("bag")
+
+    def labels(self, source: str = "simulator") -> np.ndarray:
+        """Probability of success of every episode's last state, for every task.
+
+        Args:
+            source: `person`, `simulator`, `detector`, or `best`: the first of these that judged.
+
+        Returns:
+            (n_ep, n_tasks) float32 in [0, 1]; NaN where not judged.
+        """
+        if source == "best":
+            labels = np.full((self.n_episodes, len(self.tasks)), np.nan, np.float32)
+            for one in LABEL_SOURCES:
+                labels = np.where(np.isnan(labels), self.labels(one), labels)
+            return labels
+        if source not in LABEL_SOURCES:
+            raise InputError(
+                "label source", where="labels", got=source, expected=f"{LABEL_SOURCES} or best"
+            )
+        labels = self._bag_labels(source)
+        path = self._label_path(source)
+        if path.is_file():
+            written = np.load(path, mmap_mode="r", allow_pickle=False)
+            columns = json.loads(path.with_suffix(".json").read_text())["tasks"]
+            count = min(len(written), self.n_episodes)
+            for column, task in enumerate(columns):
+                if task in self.tasks:
+                    target = labels[:count, self.tasks.index(task)]
+                    values = written[:count, column]
+                    np.copyto(target, values, where=~np.isnan(values))
+        return labels
+
+    def write_labels(self, source: str, probability: np.ndarray, about: dict | None = None) -> None:
+        """Stores judgements; they go before those that the bags hold. NaN: not judged.
+
+        Args:
+            source: `person`, `simulator` or `detector`.
+            probability: (n_ep, n_tasks) in [0, 1] or NaN.
+            about: Where they are from, such as the detector's fingerprint.
+        """
+        probability = np.asarray(probability, np.float32)
+        expected = (self.n_episodes, len(self.tasks))
+        judged = probability[~np.isnan(probability)]
+        if probability.shape != expected or np.any((judged < 0) | (judged > 1)):
+            raise InputError(
+                f"labels of {source}",
+                where="write_labels",
+                got=f"shape {probability.shape}, values {judged.min(initial=1):.3g} to "
+                f"{judged.max(initial=0):.3g}",
+                expected=f"shape {expected}, values in [0, 1] or NaN",
+            )
+        if source not in LABEL_SOURCES:
+            raise InputError(
+                "label source", where="write_labels", got=source, expected=f"{LABEL_SOURCES}"
+            )
+        path = self._label_path(source)
+        path.unlink(missing_ok=True)
+        information = {"tasks": self.tasks, "dataset": self.fingerprint, **(about or {})}
+        write_aside(path.with_suffix(".json"), json.dumps(information, indent=2).encode())
+        aside = path.with_name(path.name + PARTIAL)
+        with aside.open("wb") as stream:
+            np.save(stream, probability, allow_pickle=False)
+        os.rename(aside, path)
+
+    def labels_about(self, source: str) -> dict:
+        """What `write_labels` was told about the stored labels; empty without any."""
+        path = self._label_path(source).with_suffix(".json")
+        return json.loads(path.read_text()) if path.is_file() else {}
+
+    def _label_path(self, source: str) -> Path:
+        return self.folder / f"labels_{source}.npy"
+
+    def _bag_labels(self, source: str) -> np.ndarray:
+        """(n_ep, n_tasks) float32: what the bags themselves hold."""
+        labels = np.full((self.n_episodes, len(self.tasks)), np.nan, np.float32)
+        for task, column in enumerate(self.tasks):
+            name = f"label/{source}/{column}"
+            if name in self.episodes.column_names:
+                labels[:, task] = self.episodes[name].to_numpy()
+        return labels
+
+    def _strings(self, column: str) -> np.ndarray:
+        return self.episodes[column].to_numpy(zero_copy_only=False)
+
+    def _task_indices(self) -> np.ndarray:
+        names = self.episodes["task"].combine_chunks()
+        indices = pa.compute.index_in(names, value_set=pa.array(self.tasks, pa.string()))
+        return indices.to_numpy(zero_copy_only=False).astype(np.int16)
+
+
+def read_manifest(folder: Path) -> dict:
+    """The manifest of a cache.
+
+    Raises:
+        InputError: There is none, or it is of another version.
+    """
+    path = Path(folder) / MANIFEST
+    if not path.is_file():
+        raise InputError(
+            "dataset",
+            where=folder,
+            got=f"no {MANIFEST}",
+            expected="a folder made by `mtopt dataset build`",
+        )
+    try:
+        manifest = json.loads(path.read_text())
+        version = manifest["version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError("dataset", where=path, got=f"{error!r}", expected="JSON") from error
+    if version != CACHE_VERSION:
+        raise InputError(
+            "dataset",
+            where=path,
+            got=f"version {version}",
+            expected=f"version {CACHE_VERSION}",
+            todo="build it anew: it can always be made from the bags",
+        )
+    return manifest
+
+
+def write_aside(path: Path, data: bytes) -> None:
+    """Replaces a file as a whole: it holds the old bytes or the new, whatever happens."""
+    aside = path.with_name(path.name + PARTIAL)
+    with aside.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.rename(aside, path)
+
+
+def safe_name(name: str) -> str:
+    """A camera's name as part of a file name.
+
+    Raises:
+        InputError: It is none.
+    """
+    if not re.fullmatch(r"\w[\w-]*", name):
+        raise InputError("camera", where="bag", got=repr(name), expected="letters and digits")
+    return name
+
+
+def _map_images(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    if shape[0] == 0:
+        return np.zeros(shape, np.uint8)
+    size, expected = path.stat().st_size if path.is_file() else 0, int(np.prod(shape))
+    if size < expected:
+        raise InputError(
+            "dataset pictures",
+            where=path,
+            got=f"{size} bytes",
+            expected=f"{expected}",
+            todo="build it anew: it can always be made from the bags",
+        )
+    return np.memmap(path, np.uint8, "r", shape=shape)

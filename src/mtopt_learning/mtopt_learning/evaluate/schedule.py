@@ -1,0 +1,108 @@
+"""Gives out an evaluation's episodes: each in a fresh scene of its own seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mtopt_spec import seeds
+from mtopt_spec.errors import InputError
+from mtopt_spec.interfaces import Assignment, TaskRequest
+from mtopt_spec.task import TaskList
+
+PREPARE_TASK = "lift-any"
+_MOST_TRIES = 100
+_MOST_VOID = 5
+
+
+@dataclass(frozen=True)
+class Job:
+    """One episode that is to be measured: its scene and draws depend on nothing else."""
+
+    task: str
+    number: int
+
+
+@dataclass
+class _Robot:
+    jobs: list[Job]
+    tries: int = 0
+    void: int = 0
+    running: bool = False
+
+
+class EvaluationSchedule:
+    """Shares jobs among robots; a `Scheduler`.
+
+    A task that starts with an object in the gripper is given one first: the bootstrap policy lifts
+    it, in a new scene each try, until one is held. Those episodes are no job.
+
+    Args:
+        jobs: What to measure, shared among the robots in turn.
+        robots: Their names.
+        tasks: Of the cell.
+        policy: Its name, or `bootstrap` for each task's own.
+        seed: Of the scenes.
+
+    Attributes:
+        results: Job to success.
+
+    Raises:
+        InputError: An unknown task.
+    """
+
+    def __init__(
+        self, jobs: Sequence[Job], robots: Sequence[str], tasks: TaskList, policy: str, seed: int
+    ):
+        for job in jobs:
+            tasks.named(job.task)
+        self._tasks, self._policy, self._seed = tasks, policy, seed
+        self._robots = {name: _Robot(list(jobs[i :: len(robots)])) for i, name in enumerate(robots)}
+        self.results: dict[Job, bool] = {}
+
+    def assign(self, request: TaskRequest) -> Assignment | None:
+        """The robot's next episode; None when its jobs are done.
+
+        Raises:
+            InputError: An object could not be lifted, or a job be finished, after many tries.
+        """
+        robot = self._robots[request.robot]
+        if robot.running:
+            robot.running = False
+            self._finish(robot, request)
+        if not robot.jobs:
+            return None
+        job = robot.jobs[0]
+        task = self._tasks.named(job.task)
+        index = self._tasks.index_of(job.task)
+        if task.requires == "holding" and not request.holding:
+            robot.tries += 1
+            if robot.tries > _MOST_TRIES:
+                raise InputError(
+                    "object in the gripper", where=f"evaluation of {task.name}",
+                    got=f"none after {_MOST_TRIES} tries", expected="a lift that succeeds",
+                )  # fmt: skip
+            seed = seeds.derive(self._seed, "evaluation lift", index, job.number, robot.tries)
+            lift = self._tasks.named(PREPARE_TASK)
+            return Assignment(lift.name, lift.bootstrap_policy, False, True, seed)
+        robot.running = True
+        own = self._policy == "bootstrap"
+        return Assignment(
+            task.name,
+            task.bootstrap_policy if own else self._policy,
+            False,
+            task.requires != "holding",
+            seeds.derive(self._seed, "evaluation", index, job.number),
+        )
+
+    def _finish(self, robot: _Robot, request: TaskRequest) -> None:
+        if request.report is None or request.report.void:
+            robot.void += 1
+            if robot.void > _MOST_VOID:
+                raise InputError(
+                    "evaluation", where=f"{request.robot}, {robot.jobs[0]}",
+                    got=f"{robot.void} void episodes", expected="one that is complete",
+                )  # fmt: skip
+            return
+        self.results[robot.jobs.pop(0)] = request.report.success
+        robot.tries = robot.void = 0

@@ -1,0 +1,1 @@
+"""Policies: random, scripted, and the Q-function, behind one interface."""

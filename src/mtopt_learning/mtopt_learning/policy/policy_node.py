@@ -1,0 +1,202 @@
+"""Serves all policies to all robots: requests that come together are answered in one batch."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rclpy
+import torch
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.task import Future
+
+from mtopt_learning.policy.batching import BatchWindow
+from mtopt_learning.policy.pinhole import PinholeCamera
+from mtopt_learning.policy.policy_mux import PolicyMux
+from mtopt_learning.policy.q_policy import ActConfig, QFunctionPolicy
+from mtopt_learning.policy.random_policy import RandomPolicy
+from mtopt_learning.policy.scripted_pick import ScriptedPick
+from mtopt_learning.policy.scripted_place import ScriptedPlace
+from mtopt_learning.qlearn.cem import CemConfig
+from mtopt_msgs.srv import ChooseAction, LoadCheckpoint
+from mtopt_spec import ros_messages
+from mtopt_spec.errors import InputError
+from mtopt_spec.resources import share_dir
+from mtopt_spec.task import load_tasks
+
+
+@dataclass(frozen=True)
+class PolicyParameters:
+    """Parameters of the node, named as in params/policy_node.yaml."""
+
+    tasks_file: str
+    checkpoint: str
+    cem_samples: int
+    cem_elites: int
+    cem_iterations: int
+    epsilon: float
+    noise: float
+    window_s: float
+    reload_period_s: float
+    threads: int
+    camera_size_px: list[int]
+    camera_intrinsics: list[float]
+    camera_position_bin_m: list[float]
+    camera_rotation_bin: list[float]
+
+    @staticmethod
+    def declare(node: Node) -> PolicyParameters:
+        """Declares and checks them; the defaults are those of the YAML file."""
+        defaults = {
+            "tasks_file": "", "checkpoint": "", "cem_samples": 64, "cem_elites": 8,
+            "cem_iterations": 2, "epsilon": 0.0, "noise": 0.0, "window_s": 0.01,
+            "reload_period_s": 1.0, "threads": 1,
+            "camera_size_px": [64, 64],
+            "camera_intrinsics": [103.44730, 103.44730, 32.0, 32.0],
+            "camera_position_bin_m": [-0.085, 0.715, 1.03],
+            "camera_rotation_bin": [
+                -0.99010456, -0.12073745, 0.07152222,
+                -0.14033161, 0.85185869, -0.50462245,
+                0.0, -0.50966582, -0.86037245,
+            ],
+        }  # fmt: skip
+        values = PolicyParameters(
+            **{name: node.declare_parameter(name, value).value for name, value in defaults.items()}
+        )
+        for name in ("cem_samples", "cem_elites", "cem_iterations", "window_s", "reload_period_s"):
+            if not getattr(values, name) > 0:
+                raise InputError(
+                    name, where="policy_node", got=getattr(values, name), expected="above 0"
+                )
+        if values.cem_elites > values.cem_samples:
+            raise InputError(
+                "cem_elites", where="policy_node", got=values.cem_elites,
+                expected=f"at most cem_samples, {values.cem_samples}",
+            )  # fmt: skip
+        for name, size in (
+            ("camera_size_px", 2), ("camera_intrinsics", 4),
+            ("camera_position_bin_m", 3), ("camera_rotation_bin", 9),
+        ):  # fmt: skip
+            if len(getattr(values, name)) != size:
+                raise InputError(
+                    name, where="policy_node", got=getattr(values, name), expected=f"{size} numbers"
+                )
+        return values
+
+    def camera(self) -> PinholeCamera:
+        """The shoulder camera, as the scripted pick needs it."""
+        return PinholeCamera(
+            *self.camera_size_px,
+            *self.camera_intrinsics,
+            np.array(self.camera_position_bin_m),
+            np.array(self.camera_rotation_bin).reshape(3, 3),
+        )
+
+
+class PolicyNode(Node):
+    """Answers /choose_action; loads another checkpoint without a restart."""
+
+    def __init__(self, *, context=None, parameter_overrides=None):
+        super().__init__(
+            "policy_node", context=context, parameter_overrides=parameter_overrides or []
+        )
+        p = PolicyParameters.declare(self)
+        if p.threads:
+            torch.set_num_threads(p.threads)
+        tasks = load_tasks(Path(p.tasks_file or share_dir() / "params" / "tasks.yaml"))
+        cem = CemConfig(p.cem_samples, p.cem_elites, p.cem_iterations)
+        self._q_policy = QFunctionPolicy(None, tasks.names, ActConfig(cem, p.epsilon, p.noise))
+        self._policies = PolicyMux(
+            {
+                "random": RandomPolicy(),
+                "scripted_pick": ScriptedPick(p.camera()),
+                "scripted_place": ScriptedPlace(tasks),
+                "qfunction": self._q_policy,
+            }
+        )
+        if p.checkpoint and Path(p.checkpoint).exists():
+            self._q_policy.load(Path(p.checkpoint))
+        elif p.checkpoint:
+            self.get_logger().warning(f"checkpoint {p.checkpoint}: not there yet; watching for it")
+            self._q_policy.watch(Path(p.checkpoint))
+        self._window: BatchWindow[tuple[ChooseAction.Request, Future]] = BatchWindow(p.window_s)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        # Many requests wait at once, and the timer fires while they do.
+        together = ReentrantCallbackGroup()
+        self._timer = self.create_timer(
+            p.window_s, self._answer_if_due, callback_group=together, clock=steady
+        )
+        self._timer.cancel()  # runs only while requests wait
+        self.create_timer(p.reload_period_s, self._reload, clock=steady)
+        self.create_service(ChooseAction, "/choose_action", self._choose, callback_group=together)
+        self.create_service(LoadCheckpoint, "/load_checkpoint", self._load)
+
+    async def _choose(self, request: ChooseAction.Request, response: ChooseAction.Response):
+        """Waits, without blocking the executor, for the batch that the request is answered in."""
+        future = Future(executor=self.executor)
+        if not len(self._window):
+            self._timer.reset()
+        self._window.add(request.robot, (request, future), time.monotonic())
+        self._answer_if_due()
+        return await future
+
+    def _answer_if_due(self) -> None:
+        if not self._window.due(time.monotonic()):
+            return
+        self._timer.cancel()
+        waiting = self._window.take()
+        requests = [ros_messages.from_choose_request(request) for request, _ in waiting]
+        answers = self._policies.choose(requests)
+        for (request, future), answer in zip(waiting, answers, strict=True):
+            if answer.error:
+                self.get_logger().warning(f"{request.robot}: {answer.error_msg}")
+            future.set_result(ros_messages.to_choose_response(answer, request))
+
+    def _load(self, request: LoadCheckpoint.Request, response: LoadCheckpoint.Response):
+        try:
+            self._q_policy.load(Path(request.path))
+            response.loaded = True
+        except InputError as error:
+            self.get_logger().error(str(error))
+            response.error_msg = str(error)
+        response.fingerprint = self._q_policy.fingerprint
+        return response
+
+    def _reload(self) -> None:
+        try:
+            if self._q_policy.reload_if_changed():
+                self.get_logger().info(f"serving checkpoint {self._q_policy.fingerprint}")
+        except InputError as error:
+            self.get_logger().error(f"{error}; the one before goes on serving")
+
+
+def main(args=None) -> int:
+    """Runs the node until it is told to end; 2 for a parameter or checkpoint that is wrong."""
+    rclpy.init(args=args)
+    executor = SingleThreadedExecutor()
+    node = None
+    try:
+        node = PolicyNode()
+        executor.add_node(node)
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except InputError as error:
+        sys.stderr.write(f"policy_node: {error}\n")
+        return 2
+    finally:
+        executor.shutdown()
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

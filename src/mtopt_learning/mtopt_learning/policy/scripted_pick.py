@@ -1,0 +1,180 @@
+"""A crude pick from the picture: go to a coloured patch, close, lift, stop.
+
+Where the fingers closed on nothing it sometimes opens them and tries once more, so that the data
+tells what a second try is worth.
+
+It collects the first data of the easiest task. It never sees the simulator's state: it aims at
+a blob of the shoulder picture, and its aim is blurred on purpose, at a level drawn each episode,
+so that the data holds good grasps, near misses and clear misses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mtopt_learning.policy.blobs import BlobConfig, find_blobs
+from mtopt_learning.policy.pinhole import PinholeCamera
+from mtopt_learning.policy.script_motion import towards, turn_towards
+from mtopt_spec import seeds
+from mtopt_spec.action import Action
+from mtopt_spec.errors import InputError
+from mtopt_spec.image_codec import decode_jpeg
+from mtopt_spec.interfaces import PolicyAnswer, PolicyRequest
+
+ERROR_BAD_IMAGE = 3
+
+
+@dataclass(frozen=True)
+class PickConfig:
+    """The script's numbers.
+
+    Attributes:
+        camera: Name of the camera that is looked at.
+        aim_noise_m: Standard deviation of the aim on each axis, one a level.
+        turn_noise_rad: Standard deviation of the aimed azimuth, one a level.
+        step_noise_m: Standard deviation of each step's translation, one a level.
+        p_stop: Chance a step to end the episode there: what *terminate* is worth half-way.
+        p_retry: Chance to try again after the fingers closed on nothing.
+        retry_before_step: From this step on there is no time for another try.
+        empty_opening_m: Closed fingers that are closer than this hold nothing.
+        hover_m: Height of the tool at which it waits for the aim to be reached.
+        grasp_m: Lowest and highest aimed height of a grasp.
+        arrived_m: Distance from the aim, in the plane, at which the tool goes down.
+        lift_m: Height at which the episode ends.
+        blobs: What is seen as an object.
+    """
+
+    camera: str = "shoulder"
+    aim_noise_m: tuple[float, ...] = (0.015, 0.05, 0.09)
+    turn_noise_rad: tuple[float, ...] = (0.15, 0.5, 1.0)
+    step_noise_m: tuple[float, ...] = (0.005, 0.012, 0.02)
+    p_stop: float = 0.015
+    p_retry: float = 0.5
+    retry_before_step: int = 11
+    empty_opening_m: float = 0.01
+    hover_m: float = 0.09
+    grasp_m: tuple[float, float] = (0.018, 0.035)
+    arrived_m: float = 0.03
+    lift_m: float = 0.13
+    blobs: BlobConfig = BlobConfig()
+
+
+@dataclass(frozen=True)
+class _Plan:
+    episode_id: str
+    level: int
+    x_m: float
+    y_m: float
+    grasp_m: float
+    azimuth_rad: float
+    retries: bool
+    phase: str = "approach"
+    waited: int = 0
+
+
+class ScriptedPick:
+    """Picks at a patch of colour. Keeps one plan a robot, made anew at each episode's start."""
+
+    def __init__(self, camera: PinholeCamera, config: PickConfig = PickConfig()):
+        self._camera = camera
+        self._config = config
+        self._plans: dict[str, _Plan] = {}
+        self._answered: dict[str, tuple[tuple[str, int, int], Action]] = {}
+
+    def choose(self, requests: Sequence[PolicyRequest]) -> list[PolicyAnswer]:
+        """One answer a request."""
+        answers = []
+        for request in requests:
+            try:
+                answers.append(PolicyAnswer(self._act(request)))
+            except InputError as error:
+                answers.append(PolicyAnswer(Action(), error=ERROR_BAD_IMAGE, error_msg=str(error)))
+        return answers
+
+    def _act(self, request: PolicyRequest) -> Action:
+        key = (request.episode_id, request.step_index, request.seed)
+        answered, same = self._answered.get(request.robot, (None, Action()))
+        if answered == key:  # asked again, since the answer was lost: the plan is not moved on
+            return same
+        plan = self._plans.get(request.robot)
+        if plan is None or request.step_index == 0 or plan.episode_id != request.episode_id:
+            plan = self._make_plan(request)
+        plan, action = self._step(plan, request)
+        self._plans[request.robot] = plan
+        self._answered[request.robot] = (key, action)
+        return action
+
+    def _make_plan(self, request: PolicyRequest) -> _Plan:
+        config, observation = self._config, request.observation
+        if config.camera not in observation.images_jpeg:
+            raise InputError(
+                "camera", where=f"request of {request.robot}",
+                got=sorted(observation.images_jpeg), expected=config.camera,
+            )  # fmt: skip
+        image = decode_jpeg(observation.images_jpeg[config.camera])
+        random = seeds.generator(request.seed, "scripted pick", request.step_index)
+        blobs = find_blobs(image, self._camera, observation.tool_pose_bin[:3], config.blobs)
+        level = int(random.integers(len(config.aim_noise_m)))
+        noise = random.normal(size=3)
+        if blobs:
+            blob = blobs[int(random.integers(len(blobs)))]
+            x, y, azimuth = blob.x_m, blob.y_m, blob.axis_rad
+        else:  # nothing seen: anywhere
+            x, y = random.uniform(-0.15, 0.15, 2)
+            azimuth = float(random.uniform(-np.pi / 2, np.pi / 2))
+        return _Plan(
+            request.episode_id,
+            level,
+            float(x + noise[0] * config.aim_noise_m[level]),
+            float(y + noise[1] * config.aim_noise_m[level]),
+            float(random.uniform(*config.grasp_m)),
+            float(azimuth + noise[2] * config.turn_noise_rad[level]),
+            bool(random.random() < config.p_retry),
+        )
+
+    def _step(self, plan: _Plan, request: PolicyRequest) -> tuple[_Plan, Action]:
+        config = self._config
+        x, y, z, azimuth = request.observation.tool_pose_bin
+        random = seeds.generator(request.seed, "scripted pick step", request.step_index)
+        noise = random.normal(size=4) * config.step_noise_m[plan.level]
+        if random.random() < config.p_stop:
+            return plan, Action(terminate=True)
+        turn = turn_towards(azimuth, plan.azimuth_rad, 3 * float(noise[3]))
+        away = max(abs(plan.x_m - x), abs(plan.y_m - y))
+        if plan.phase == "approach" and away < config.arrived_m and z < config.hover_m + 0.06:
+            turned = abs(turn_towards(azimuth, plan.azimuth_rad, 0.0)) < 0.29
+            plan = replace(plan, phase="descend") if turned else plan
+        if plan.phase == "descend" and (z < plan.grasp_m + 0.006 or plan.waited >= 4):
+            plan = replace(plan, phase="close")
+        if plan.phase == "approach":
+            target = (plan.x_m, plan.y_m, config.hover_m)
+            return plan, Action(
+                translation_m=towards((x, y, z), target, noise[:3]), azimuth_rad=turn
+            )
+        if plan.phase == "descend":
+            target = (plan.x_m, plan.y_m, plan.grasp_m)
+            move = towards((x, y, z), target, noise[:3] * [1, 1, 0])
+            return replace(plan, waited=plan.waited + 1), Action(
+                translation_m=move, azimuth_rad=turn
+            )
+        if plan.phase == "close":
+            return replace(plan, phase="lift"), Action(close=True)
+        if self._tries_again(plan, request):
+            move = towards((x, y, z), (x, y, config.hover_m + 0.05), noise[:3] * [1, 1, 0])
+            return self._make_plan(request), Action(translation_m=move, open=True)
+        if z < config.lift_m - 0.01 and plan.phase == "lift" and plan.waited < 9:
+            move = towards((x, y, z), (x, y, z + 0.06), noise[:3] * [1, 1, 0])
+            return replace(plan, waited=plan.waited + 1), Action(translation_m=move)
+        return plan, Action(terminate=True)
+
+    def _tries_again(self, plan: _Plan, request: PolicyRequest) -> bool:
+        config, observation = self._config, request.observation
+        return (
+            plan.retries
+            and request.step_index < config.retry_before_step
+            and observation.gripper_closed
+            and observation.gripper_opening_m < config.empty_opening_m
+        )

@@ -1,0 +1,133 @@
+"""A crude place: carry what the gripper holds over the plate, lower it, let go, rise, stop.
+
+The plate is part of the bin, so its place is known. Its aim is blurred at a level drawn each
+episode, so that some drops miss the plate or the section.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from mtopt_learning.policy.script_motion import towards, turn_towards
+from mtopt_spec import seeds
+from mtopt_spec.action import Action
+from mtopt_spec.interfaces import PolicyAnswer, PolicyRequest
+from mtopt_spec.task import TaskList
+
+_SECTIONS = {
+    "any": (-0.14, 0.14, 0.24, 0.40),
+    "bottom": (-0.14, -0.03, 0.24, 0.40),
+    "top_left": (0.03, 0.14, 0.34, 0.40),
+    "top_right": (0.03, 0.14, 0.24, 0.30),
+}
+
+
+@dataclass(frozen=True)
+class PlaceConfig:
+    """The script's numbers.
+
+    Attributes:
+        sections: Section of the plate to the box that is aimed at: x low, x high, y low, y high,
+            m, bin frame.
+        aim_noise_m: Standard deviation of the aim on each axis, one a level.
+        step_noise_m: Standard deviation of each step's translation, one a level.
+        carry_m: Height of the tool on its way.
+        release_m: Lowest and highest aimed height of letting go.
+        arrived_m: Distance from the aim, in the plane, at which the tool goes down.
+        rise_m: How far the tool rises after letting go.
+    """
+
+    sections: Mapping[str, tuple[float, float, float, float]] = field(
+        default_factory=lambda: dict(_SECTIONS)
+    )
+    aim_noise_m: tuple[float, ...] = (0.01, 0.04, 0.08)
+    step_noise_m: tuple[float, ...] = (0.003, 0.008, 0.012)
+    carry_m: float = 0.14
+    release_m: tuple[float, float] = (0.03, 0.07)
+    arrived_m: float = 0.03
+    rise_m: float = 0.06
+
+
+@dataclass(frozen=True)
+class _Plan:
+    episode_id: str
+    level: int
+    x_m: float
+    y_m: float
+    release_m: float
+    azimuth_rad: float
+    phase: str = "carry"
+    waited: int = 0
+
+
+class ScriptedPlace:
+    """Drops on the section that the task names, or anywhere on the plate."""
+
+    def __init__(self, tasks: TaskList, config: PlaceConfig = PlaceConfig()):
+        self._sections = {task.name: task.success.get("section", "any") for task in tasks}
+        self._config = config
+        self._plans: dict[str, _Plan] = {}
+        self._answered: dict[str, tuple[tuple[str, int, int], Action]] = {}
+
+    def choose(self, requests: Sequence[PolicyRequest]) -> list[PolicyAnswer]:
+        """One answer a request."""
+        return [PolicyAnswer(self._act(request)) for request in requests]
+
+    def _act(self, request: PolicyRequest) -> Action:
+        key = (request.episode_id, request.step_index, request.seed)
+        answered, same = self._answered.get(request.robot, (None, Action()))
+        if answered == key:  # asked again, since the answer was lost: the plan is not moved on
+            return same
+        plan = self._plans.get(request.robot)
+        if plan is None or request.step_index == 0 or plan.episode_id != request.episode_id:
+            plan = self._make_plan(request)
+        plan, action = self._step(plan, request)
+        self._plans[request.robot] = plan
+        self._answered[request.robot] = (key, action)
+        return action
+
+    def _make_plan(self, request: PolicyRequest) -> _Plan:
+        config = self._config
+        random = seeds.generator(request.seed, "scripted place")
+        section = self._sections.get(request.task, "any")
+        x_low, x_high, y_low, y_high = config.sections.get(section, config.sections["any"])
+        level = int(random.integers(len(config.aim_noise_m)))
+        noise = random.normal(size=2) * config.aim_noise_m[level]
+        return _Plan(
+            request.episode_id,
+            level,
+            float(random.uniform(x_low, x_high) + noise[0]),
+            float(np.clip(random.uniform(y_low, y_high) + noise[1], -0.15, 0.42)),
+            float(random.uniform(*config.release_m)),
+            float(random.uniform(-0.6, 0.6)),
+        )
+
+    def _step(self, plan: _Plan, request: PolicyRequest) -> tuple[_Plan, Action]:
+        config = self._config
+        x, y, z, azimuth = request.observation.tool_pose_bin
+        random = seeds.generator(request.seed, "scripted place step", request.step_index)
+        noise = random.normal(size=4) * config.step_noise_m[plan.level]
+        turn = turn_towards(azimuth, plan.azimuth_rad, 3 * float(noise[3]))
+        away = max(abs(plan.x_m - x), abs(plan.y_m - y))
+        if plan.phase == "carry" and away < config.arrived_m:
+            plan = replace(plan, phase="lower")
+        if plan.phase == "lower" and (z < plan.release_m + 0.01 or plan.waited >= 4):
+            plan = replace(plan, phase="release")
+        if plan.phase == "carry":
+            target = (plan.x_m, plan.y_m, config.carry_m)
+            return plan, Action(
+                translation_m=towards((x, y, z), target, noise[:3]), azimuth_rad=turn
+            )
+        if plan.phase == "lower":
+            target = (plan.x_m, plan.y_m, plan.release_m)
+            move = towards((x, y, z), target, noise[:3] * [1, 1, 0])
+            return replace(plan, waited=plan.waited + 1), Action(translation_m=move)
+        if plan.phase == "release":
+            return replace(plan, phase="rise"), Action(open=True)
+        if plan.phase == "rise":
+            rise = min(config.rise_m, 0.06)
+            return replace(plan, phase="stop"), Action(translation_m=(0.0, 0.0, rise))
+        return plan, Action(terminate=True)

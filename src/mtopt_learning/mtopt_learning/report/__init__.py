@@ -1,0 +1,1 @@
+"""One self-contained HTML page about data, training and evaluation."""

@@ -1,0 +1,84 @@
+"""The success detector's network: an episode's last state → a logit a task.
+
+MT-Opt (arXiv 2104.08212), section IV.B: one network for all tasks. The image part is shared and the
+task picks the output, so that one evaluation judges every task.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from mtopt_learning.qlearn.network import STATE_SCALE, Tower, TowerConfig
+from mtopt_spec.observation import STATE_SIZE
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """The detector.
+
+    Attributes:
+        tasks: Number of tasks.
+        towers: One a camera.
+        hidden: Width of the layer before the outputs.
+        dropout: Share of its units that training leaves out.
+    """
+
+    tasks: int
+    towers: tuple[TowerConfig, ...]
+    hidden: int = 128
+    dropout: float = 0.2
+
+
+def default_detector(tasks: int, cameras: dict[str, tuple[int, int]]) -> DetectorConfig:
+    """Small towers, but finer ones than the Q-function's: it looks once an episode."""
+    towers = []
+    for camera, (height, width) in cameras.items():
+        first = (5, 2) if max(height, width) > 48 else (3, 1)
+        towers.append(
+            TowerConfig(
+                camera,
+                height,
+                width,
+                (16, 32, 48, 64),
+                (first[0], 3, 3, 3),
+                (first[1], 2, 2, 2),
+                64,
+            )
+        )
+    return DetectorConfig(tasks, tuple(towers))
+
+
+class DetectorNetwork(nn.Module):
+    """Pictures and proprioception of a last state → (batch, tasks) logits."""
+
+    def __init__(self, config: DetectorConfig):
+        super().__init__()
+        self.config = config
+        self.towers = nn.ModuleDict({tower.camera: Tower(tower) for tower in config.towers})
+        self.from_proprioception = nn.Linear(STATE_SIZE, 32)
+        features = sum(tower.features for tower in config.towers) + 32
+        self.hidden = nn.Linear(features, config.hidden)
+        self.dropout = nn.Dropout(config.dropout)
+        self.logits = nn.Linear(config.hidden, config.tasks)
+        self.register_buffer("state_scale", torch.tensor(STATE_SCALE), persistent=False)
+
+    def forward(
+        self,
+        images: dict[str, torch.Tensor],
+        state: torch.Tensor,
+        gain: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Logits of success.
+
+        Args:
+            images: Camera to (batch, 3, h, w) uint8.
+            state: (batch, 7) float32.
+            gain: (batch, 3, 1, 1) factors of colour, for augmentation.
+        """
+        parts = [tower(images[camera], gain) for camera, tower in self.towers.items()]
+        parts.append(torch.relu(self.from_proprioception(state * self.state_scale)))
+        x = torch.relu(self.hidden(torch.cat(parts, -1)))
+        return self.logits(self.dropout(x)).float()

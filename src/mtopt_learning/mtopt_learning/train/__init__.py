@@ -1,0 +1,1 @@
+"""The trainer: a dataset in, a multi-task Q-function out."""

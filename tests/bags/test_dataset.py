@@ -1,0 +1,219 @@
+"""The training cache: the right rows, once each, whatever interrupts its making."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from mtopt_learning.bag.find import find_bags
+from mtopt_learning.dataset import build
+from mtopt_learning.dataset.build import build_dataset
+from mtopt_learning.dataset.cache import Dataset
+from mtopt_spec.errors import InputError
+from mtopt_spec.interfaces import EndReason, Fault
+
+TASKS = ("lift-any", "lift-can", "place-any")
+
+
+def greys(dataset, camera="shoulder"):
+    """Brightness of every observation's picture."""
+    return dataset.images[camera][:, 0, 0, 0].astype(int)
+
+
+def content(folder):
+    """All that a cache holds, in a form that can be compared."""
+    d = Dataset.open(folder)
+    arrays = (d.state, d.action, d.obs_episode, d.obs_step, d.episode_start, d.labels())
+    pictures = (np.array(d.images[camera]) for camera in sorted(d.images))
+    return [list(d.episode_ids), *(np.nan_to_num(a, nan=-9).tolist() for a in (*arrays, *pictures))]
+
+
+@pytest.fixture
+def bags(tmp_path, make_episode, write_bag):
+    """Four bags of three episodes of 2, 3, 4 .. steps; the fifth episode is void."""
+    episodes = [make_episode(n, steps=2 + n % 5) for n in range(12)]
+    episodes[4] = make_episode(4, steps=6, reason=EndReason.FAULT, fault=Fault.ARM)
+    return write_bag(tmp_path / "bags", episodes, max_episodes=3)
+
+
+@pytest.fixture
+def dataset(bags, tmp_path):
+    build_dataset(bags, tmp_path / "data", TASKS)
+    return Dataset.open(tmp_path / "data")
+
+
+def test_every_row_is_the_observation_that_it_says(dataset, grey_value):
+    numbers = [n for n in range(12) if n != 4]
+    assert list(dataset.episode_ids) == [f"test-robot_1-{n}" for n in numbers]
+    assert dataset.episode_steps.tolist() == [2 + n % 5 for n in numbers]
+    assert dataset.n_obs == sum(3 + n % 5 for n in numbers)
+    want = [grey_value(numbers[e], s) for e, s in zip(dataset.obs_episode, dataset.obs_step)]
+    for camera in ("shoulder", "wrist"):
+        assert np.abs(greys(dataset, camera) - want).max() <= 1
+    assert dataset.state[:, 2] == pytest.approx(0.01 * dataset.obs_step, abs=1e-6)
+
+
+def test_actions_stay_on_their_side_of_the_seam_between_episodes(dataset):
+    last = dataset.episode_start + dataset.episode_steps
+    assert np.flatnonzero(dataset.is_last).tolist() == last.tolist()
+    assert np.isnan(dataset.action[last]).all() and np.isnan(dataset.commanded[last]).all()
+    rows = dataset.action_rows
+    assert np.isfinite(dataset.action[rows]).all() and len(rows) == dataset.episode_steps.sum()
+    inner = rows[dataset.obs_step[rows] < dataset.episode_steps[dataset.obs_episode[rows]] - 1]
+    assert dataset.action[inner, 0] == pytest.approx(0.001 * dataset.obs_step[inner], abs=1e-7)
+    following = dataset.next_row(rows)
+    assert (dataset.obs_episode[following] == dataset.obs_episode[rows]).all()
+    assert (dataset.obs_step[following] == dataset.obs_step[rows] + 1).all()
+    assert dataset.last_row(np.array([0, 3])).tolist() == last[[0, 3]].tolist()
+    with pytest.raises(ValueError, match="no next one"):
+        dataset.next_row(last[:1])
+
+
+def test_labels_and_the_order_of_their_sources(dataset):
+    labels = dataset.labels("simulator")
+    numbers = dataset.episodes["episode_number"].to_numpy()
+    assert labels[:, 0].tolist() == (numbers % 2 == 0).astype(float).tolist()
+    assert np.isnan(labels[:, 2]).all() and np.isnan(dataset.labels("person")).all()
+    detector = np.full(labels.shape, 0.25, np.float32)
+    person = np.full(labels.shape, np.nan, np.float32)
+    person[0] = [0.0, 1.0, 1.0]
+    dataset.write_labels("detector", detector, {"detector": "abc"})
+    dataset.write_labels("person", person)
+    best = Dataset.open(dataset.folder).labels("best")
+    assert best[0].tolist() == [0.0, 1.0, 1.0]
+    assert best[1:, :2].tolist() == labels[1:, :2].tolist()
+    assert (best[1:, 2] == 0.25).all()
+    assert dataset.labels_about("detector")["detector"] == "abc"
+    with pytest.raises(InputError, match="labels of detector"):
+        dataset.write_labels("detector", detector + 1)
+    with pytest.raises(InputError, match="label source"):
+        dataset.labels("rumour")
+
+
+def test_only_new_bags_are_read_and_the_result_is_the_same(bags, tmp_path, dataset):
+    steps = [build_dataset(bags[: n + 1], tmp_path / "grown", TASKS) for n in range(len(bags))]
+    assert [s["bags_added"] for s in steps] == [1, 1, 1, 1]
+    assert steps[-1]["bags_skipped"] == 3
+    again = build_dataset(bags, tmp_path / "grown", TASKS)
+    assert (again["bags_added"], again["episodes"]) == (0, 11)
+    assert content(tmp_path / "grown") == content(dataset.folder)
+    assert steps[-1]["fingerprint"] == again["fingerprint"] == dataset.fingerprint
+
+
+def test_many_small_additions_are_merged(tmp_path, make_episode, write_bag, monkeypatch):
+    monkeypatch.setattr(build, "_MAX_SEGMENTS", 3)
+    bags = write_bag(tmp_path / "bags", [make_episode(n) for n in range(9)], max_episodes=1)
+    build_dataset(bags, tmp_path / "data", TASKS)
+    build_dataset([*bags], tmp_path / "data", (*TASKS, "new-task"))
+    dataset = Dataset.open(tmp_path / "data")
+    assert len(list((tmp_path / "data").glob("*.arrow"))) <= 6
+    assert dataset.episodes["episode_number"].to_pylist() == list(range(9))
+    assert dataset.labels().shape == (9, 4)
+
+
+@pytest.mark.parametrize("at_write", range(1, 7))
+def test_a_build_that_fails_while_writing_goes_on_where_it_was(
+    bags, tmp_path, dataset, monkeypatch, at_write
+):
+    """Each of the writes that make a commit fails once; what is there can be read, and finished."""
+    folder, real, writes = tmp_path / "broken", build.write_aside, []
+
+    def failing(path, data):
+        writes.append(path)
+        if len(writes) == at_write:
+            raise OSError(28, "No space left on device")
+        real(path, data)
+
+    monkeypatch.setattr(build, "write_aside", failing)
+    with pytest.raises(OSError):
+        build_dataset(bags, folder, TASKS)
+    monkeypatch.setattr(build, "write_aside", real)
+    if (folder / "dataset.json").exists():
+        assert content(folder)[0] == content(dataset.folder)[0][: Dataset.open(folder).n_episodes]
+    build_dataset(bags, folder, TASKS)
+    assert content(folder) == content(dataset.folder)
+
+
+def test_a_build_that_is_killed_goes_on_where_it_was(bags, tmp_path, dataset):
+    code = (
+        "import sys; from pathlib import Path; from mtopt_learning.dataset import build\n"
+        "def slow(bag, n): print('added', flush=True)\n"
+        "folder, *bags = map(Path, sys.argv[1:])\n"
+        f"build.build_dataset(bags, folder, {TASKS}, progress=slow)"
+    )
+    folder = tmp_path / "killed"
+    for wait_s in (0.0, 0.004, 0.012):
+        child = subprocess.Popen(
+            [sys.executable, "-c", code, folder, *bags], stdout=subprocess.PIPE, text=True
+        )
+        child.stdout.readline()
+        time.sleep(wait_s)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        Dataset.open(folder)
+    build_dataset(bags, folder, TASKS)
+    assert content(folder) == content(dataset.folder)
+
+
+def test_pictures_of_another_size_are_refused_or_resized(tmp_path, make_episode, write_bag):
+    small = write_bag(tmp_path / "small", [make_episode(0)])
+    sizes = {"shoulder": (48, 64), "wrist": (32, 32)}
+    large = write_bag(tmp_path / "large", [make_episode(1, sizes=sizes)])
+    with pytest.raises(InputError, match=r"camera shoulder .*got \(48, 64\).*expected \(64, 64\)"):
+        build_dataset([*small, *large], tmp_path / "data", TASKS)
+    assert Dataset.open(tmp_path / "data").n_episodes == 1
+    to = {"shoulder": (24, 32), "wrist": (16, 16)}
+    build_dataset([*small, *large], tmp_path / "resized", TASKS, image_sizes=to)
+    dataset = Dataset.open(tmp_path / "resized")
+    assert dataset.images["shoulder"].shape == (8, 24, 32, 3)
+    other = write_bag(tmp_path / "other", [make_episode(2, sizes={"shoulder": (64, 64)})])
+    with pytest.raises(InputError, match="cameras"):
+        build_dataset(other, tmp_path / "data", TASKS)
+
+
+def test_bad_input_is_told_clearly(tmp_path, bags, dataset, make_episode, write_bag):
+    unknown = write_bag(tmp_path / "unknown", [make_episode(0, task="juggle")])
+    with pytest.raises(InputError, match="'juggle'.*tasks.yaml"):
+        build_dataset(unknown, tmp_path / "d1", TASKS)
+    with pytest.raises(InputError, match="tasks in .*new folder"):
+        build_dataset(bags, dataset.folder, TASKS[::-1])
+    void = write_bag(
+        tmp_path / "void", [make_episode(0, reason=EndReason.FAULT, fault=Fault.POLICY)]
+    )
+    with pytest.raises(InputError, match="no complete episode"):
+        build_dataset(void, tmp_path / "d2", TASKS)
+    with pytest.raises(InputError, match="got none"):
+        find_bags([tmp_path / "d2"])
+    with pytest.raises(InputError, match="no dataset.json"):
+        Dataset.open(tmp_path)
+    os.truncate(dataset.folder / "images_wrist.u8", 1000)
+    with pytest.raises(InputError, match="1000 bytes.*build it anew"):
+        Dataset.open(dataset.folder)
+
+
+def test_the_commands_say_what_they_did(bags, tmp_path, capsys):
+    from mtopt_bringup.main import main
+
+    assert main(["bags", "check", str(tmp_path / "bags"), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert {k: result[k] for k in ("bags", "episodes", "recovered", "set_aside", "errors")} == {
+        "bags": 4, "episodes": 11, "recovered": 0, "set_aside": 0, "errors": [],
+    }  # fmt: skip
+    assert result["void_episodes"] == 1
+    out = str(tmp_path / "data")
+    assert main(["dataset", "build", str(tmp_path / "bags"), "--out", out, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (result["episodes"], result["bags_added"]) == (11, 4)
+    assert main(["dataset", "build", str(tmp_path / "nowhere"), "--out", out]) == 2
+    assert "no such folder" in capsys.readouterr().err
+    (bags[1] / "metadata.yaml").write_text("{")
+    assert main(["bags", "check", str(tmp_path / "bags"), "--json"]) == 1
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert len(result["errors"]) == 1 and "bag_0001" in result["errors"][0]

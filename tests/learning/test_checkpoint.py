@@ -1,0 +1,172 @@
+"""Checkpoints: whole, or refused with the reason; and the policy that serves them."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+from reach_world import CAMERAS, TASKS
+
+from mtopt_learning.checkpoint.configuration import from_plain, to_plain
+from mtopt_learning.checkpoint.q_function import QFunction, load_q_function, save_q_function
+from mtopt_learning.policy.q_policy import ActConfig, QFunctionPolicy
+from mtopt_learning.qlearn.network import NetworkConfig, QNetwork, TowerConfig
+from mtopt_learning.train.config import TrainConfig
+from mtopt_spec.errors import InputError
+from mtopt_spec.image_codec import encode_jpeg
+from mtopt_spec.interfaces import PolicyRequest
+from mtopt_spec.observation import Observation
+
+SMALL = NetworkConfig(
+    3, tuple(TowerConfig(c, 16, 16, (8, 16), (4, 3), (2, 2), 16) for c in CAMERAS), 32, 32
+)
+
+
+def q_function(seed=0):
+    torch.manual_seed(seed)
+    return QFunction(QNetwork(SMALL), TASKS.names, dict(CAMERAS))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save_q_function(tmp_path / "checkpoint", q_function(), to_plain(TrainConfig()), "data1")
+    return tmp_path / "checkpoint"
+
+
+def request(robot="robot_1", task="lift-red", size=16, cameras=tuple(CAMERAS), step=0):
+    random = np.random.default_rng(int(robot[-1]))
+    pictures = {
+        c: encode_jpeg(random.integers(0, 256, (size, size, 3), dtype=np.uint8)) for c in cameras
+    }
+    observation = Observation(0.0, pictures, False, 0.1, (0.0, 0.1, 0.2, 0.0))
+    return PolicyRequest(robot, "e", step, int(robot[-1]), task, "qfunction", observation)
+
+
+def test_comes_back_as_it_was(folder):
+    loaded = load_q_function(folder, TASKS.names, CAMERAS)
+    for key, value in q_function().network.state_dict().items():
+        assert torch.equal(loaded.network.state_dict()[key], value)
+    config = json.loads((folder / "config.json").read_text())
+    assert config["data_fingerprint"] == "data1"
+    assert from_plain(TrainConfig, config["settings"]["training"], "test") == TrainConfig()
+    assert sorted(os.listdir(folder.parent)) == ["checkpoint"]  # nothing left aside
+
+
+def test_saving_over_an_older_one_changes_the_fingerprint(folder):
+    before = load_q_function(folder).fingerprint
+    after = save_q_function(folder, q_function(1), {}, "data2")
+    assert after != before and load_q_function(folder).fingerprint == after
+
+
+def edit(name):
+    def change(folder):
+        path = folder / name
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 0x55
+        path.write_bytes(data)
+
+    return change
+
+
+def without(name):
+    return lambda folder: (folder / name).unlink()
+
+
+def config_with(**changes):
+    def change(folder):
+        path = folder / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (edit("weights.safetensors"), "damaged weights"),
+        (without("weights.safetensors"), "weights.safetensors"),
+        (without("config.json"), "config.json"),
+        (lambda f: (f / "config.json").write_text("{"), "damaged"),
+        (lambda f: (f / "config.json").write_text("[]"), "damaged"),
+        (config_with(kind="success_detector"), "success_detector"),
+        (config_with(format=99), "99"),
+        (config_with(settings={"network": {"tasks": 3, "wings": 2}}), "wings"),
+    ],
+)
+def test_damaged_checkpoints_are_refused(folder, damage, message):
+    damage(folder)
+    with pytest.raises(InputError, match=message):
+        load_q_function(folder)
+
+
+def test_other_tasks_pictures_and_units_are_refused(folder):
+    with pytest.raises(InputError, match="tasks"):
+        load_q_function(folder, tuple(reversed(TASKS.names)))
+    with pytest.raises(InputError, match="pictures"):
+        load_q_function(folder, TASKS.names, {"shoulder": (64, 64), "wrist": (16, 16)})
+    specs = json.loads((folder / "config.json").read_text())["specs"]
+    config_with(specs={**specs, "max_translation_m": 0.1})(folder)
+    with pytest.raises(InputError, match="specs"):
+        load_q_function(folder)
+
+
+def test_policy_answers_alike_alone_and_in_a_batch(folder):
+    policy = QFunctionPolicy()
+    policy.load(folder)
+    requests = [request(f"robot_{i}") for i in range(7)]
+    together = policy.choose(requests)
+    for asked, answer in zip(requests, together, strict=True):
+        assert answer.error == 0 and 0 < answer.q_value < 1
+        assert answer.action.problem() is None
+        alone = policy.choose([asked])[0]
+        assert alone.action == answer.action and alone.checkpoint == policy.fingerprint
+    assert len({answer.action for answer in together}) > 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "message"),
+    [
+        (request(task="lift-green"), 1, "lift-green"),
+        (request(size=8), 3, "8x8"),
+        (request(cameras=("shoulder",)), 3, "wrist"),
+    ],
+)
+def test_bad_requests_get_a_code_and_do_not_spoil_the_others(folder, asked, code, message):
+    policy = QFunctionPolicy()
+    policy.load(folder)
+    bad, good = policy.choose([asked, request("robot_2")])
+    assert bad.error == code and message in bad.error_msg
+    assert good.error == 0
+
+
+def test_policy_without_a_checkpoint_says_so():
+    assert QFunctionPolicy().choose([request()])[0].error == 4
+
+
+def test_policy_reloads_a_changed_checkpoint_and_keeps_the_old_one_when_it_is_bad(folder):
+    policy = QFunctionPolicy(tasks=TASKS.names)
+    policy.load(folder)
+    assert not policy.reload_if_changed()
+    new = save_q_function(folder, q_function(1), {}, "data2")
+    assert policy.reload_if_changed() and policy.fingerprint == new
+    edit("weights.safetensors")(folder)
+    os.utime(folder / "config.json", ns=(1, 1))
+    with pytest.raises(InputError, match="damaged"):
+        policy.reload_if_changed()
+    assert policy.fingerprint == new and policy.choose([request()])[0].error == 0
+    assert not policy.reload_if_changed()
+
+
+def test_exploration_changes_actions_only_when_asked(folder):
+    def actions(config):
+        policy = QFunctionPolicy(config=config)
+        policy.load(folder)
+        return [policy.choose([request(step=step)])[0].action for step in range(20)]
+
+    quiet = actions(ActConfig())
+    assert quiet == actions(ActConfig())
+    noisy = actions(ActConfig(epsilon=1.0))
+    assert noisy == actions(ActConfig(epsilon=1.0))
+    assert sum(a != b for a, b in zip(quiet, noisy, strict=True)) == 20
+    assert all(action.problem() is None for action in actions(ActConfig(noise=0.5)))

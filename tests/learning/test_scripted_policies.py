@@ -1,0 +1,151 @@
+"""The scripts: what they see, and what their actions do to a tool that obeys."""
+
+import numpy as np
+import pytest
+
+from mtopt_learning.policy.blobs import find_blobs
+from mtopt_learning.policy.pinhole import camera_from_link
+from mtopt_learning.policy.policy_mux import PolicyMux
+from mtopt_learning.policy.random_policy import RandomPolicy
+from mtopt_learning.policy.scripted_pick import PickConfig, ScriptedPick
+from mtopt_learning.policy.scripted_place import ScriptedPlace
+from mtopt_spec.image_codec import encode_jpeg
+from mtopt_spec.interfaces import PolicyRequest
+from mtopt_spec.observation import Observation
+from mtopt_spec.task import Task, TaskList
+
+CAMERA = camera_from_link(64, 64, 0.80, (-0.48, 0.315, 1.0), (0.0, 1.05, -0.10))
+EXACT = PickConfig(aim_noise_m=(0.0,), turn_noise_rad=(0.0,), step_noise_m=(0.0,), p_stop=0.0)
+TASKS = TaskList(
+    [Task("place-top-left", "place", "holding", {"rule": "placed", "section": "top_left"}, "x", 0)]
+)
+
+
+def picture(*, patch_xy=None, long_axis_rad=0.0, light=1.0):
+    """A grey floor with a 12 x 4 cm red patch, as the camera sees it."""
+    v, u = np.mgrid[:64, :64]
+    xy = CAMERA.to_plane(np.stack([u, v], -1), 0.02)
+    image = np.full((64, 64, 3), 130.0) * light
+    if patch_xy is not None:
+        c, s = np.cos(long_axis_rad), np.sin(long_axis_rad)
+        d = xy - patch_xy
+        along, across = d @ [c, s], d @ [-s, c]
+        image[(np.abs(along) < 0.06) & (np.abs(across) < 0.02)] = np.array([200, 40, 30]) * light
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def request(image, pose, step, *, closed=False, policy="p", task="t", seed=3, robot="robot_1"):
+    observation = Observation(0.0, {"shoulder": encode_jpeg(image)}, closed, 0.1, pose)
+    return PolicyRequest(robot, "e1", step, seed, task, policy, observation)
+
+
+def follow(policy, image, *, task="t"):
+    """Obeys the policy exactly; returns poses at close and at terminate."""
+    pose, closed, at_close, at_open = np.array([0.0, 0.0, 0.20, 0.0]), False, None, None
+    for step in range(20):
+        answer = policy.choose([request(image, tuple(pose), step, closed=closed, task=task)])[0]
+        action = answer.action
+        assert action.problem() is None
+        if action.terminate:
+            return pose, at_close, at_open, step
+        if action.close:
+            closed, at_close = True, pose.copy()
+        if action.open:
+            closed, at_open = False, pose.copy()
+        pose = pose + [*action.translation_m, action.azimuth_rad]
+    return pose, at_close, at_open, None
+
+
+def test_projection_goes_there_and_back():
+    xy = np.array([[-0.15, 0.1], [0.18, -0.18], [0.0, 0.3]])
+    uv = CAMERA.project(np.column_stack([xy, np.full(3, 0.02)]))
+    assert np.all((uv > 0) & (uv < 64))
+    np.testing.assert_allclose(CAMERA.to_plane(uv, 0.02), xy, atol=1e-9)
+    wide = CAMERA.scaled(640, 640)
+    np.testing.assert_allclose(
+        wide.to_plane(wide.project(np.array([[0.1, 0.1, 0.0]])), 0.0), [[0.1, 0.1]], atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("light", [0.5, 1.0, 1.2])
+@pytest.mark.parametrize("axis", [-1.0, 0.0, 0.7])
+def test_blob_is_found_where_it_lies(light, axis):
+    image = picture(patch_xy=(0.10, 0.12), long_axis_rad=axis, light=light)
+    (blob,) = find_blobs(image, CAMERA, (0.0, 0.0, 0.2))
+    assert np.hypot(blob.x_m - 0.10, blob.y_m - 0.12) < 0.012
+    assert abs((blob.axis_rad - axis + np.pi / 2) % np.pi - np.pi / 2) < 0.25
+
+
+def test_pick_closes_on_the_patch_across_its_long_axis_and_lifts():
+    image = picture(patch_xy=(-0.10, -0.12), long_axis_rad=0.7)
+    pose, at_close, _, steps = follow(ScriptedPick(CAMERA, EXACT), image)
+    assert np.hypot(at_close[0] + 0.10, at_close[1] + 0.12) < 0.015
+    assert at_close[2] < 0.035
+    assert abs((at_close[3] - 0.7 + np.pi / 2) % np.pi - np.pi / 2) < 0.25
+    assert steps is not None and steps <= 16 and pose[2] > 0.1
+
+
+def test_pick_depends_on_seed_and_observation_only():
+    image = picture(patch_xy=(0.1, 0.1))
+    first, other = ScriptedPick(CAMERA), ScriptedPick(CAMERA)
+    other.choose([request(image, (0, 0, 0.2, 0), 0, seed=9, robot="robot_2")])
+    a = first.choose([request(image, (0, 0, 0.2, 0), 0)])[0]
+    b = other.choose([request(image, (0, 0, 0.2, 0), 0)])[0]
+    assert a.action == b.action
+    assert a.action != first.choose([request(image, (0, 0, 0.2, 0), 0, seed=4)])[0].action
+
+
+@pytest.mark.parametrize("kind", ["pick", "place"])
+def test_a_question_asked_again_gets_the_same_answer(kind):
+    def answers(times):
+        policy = ScriptedPick(CAMERA, EXACT) if kind == "pick" else ScriptedPlace(TASKS)
+        pose, out = np.array([0.0, 0.0, 0.2, 0.0]), []
+        for step in range(20):
+            asked = request(picture(patch_xy=(-0.1, -0.12)), tuple(pose), step, closed=True)
+            got = [policy.choose([asked])[0].action for _ in range(times)]
+            assert len(set(got)) == 1
+            out.append(got[0])
+            if out[-1].terminate:
+                break
+            pose = pose + [*out[-1].translation_m, out[-1].azimuth_rad]
+        return out
+
+    assert answers(1) == answers(3)
+
+
+def test_pick_without_its_camera_is_an_error_code():
+    observation = Observation(0.0, {}, False, 0.1, (0, 0, 0.2, 0))
+    answer = ScriptedPick(CAMERA).choose([PolicyRequest("r", "e", 0, 1, "t", "p", observation)])[0]
+    assert answer.error == 3 and "shoulder" in answer.error_msg
+
+
+def test_place_lets_go_over_the_section_of_its_task():
+    hits = 0
+    for seed in range(30):
+        policy, pose, closed = ScriptedPlace(TASKS), np.array([0.0, 0.0, 0.2, 0.0]), True
+        for step in range(20):
+            asked = request(
+                picture(), tuple(pose), step, closed=closed, task="place-top-left", seed=seed
+            )
+            action = policy.choose([asked])[0].action
+            assert action.problem() is None
+            if action.open:
+                hits += bool(pose[0] > 0 and pose[1] > 0.32 and pose[2] < 0.09)
+            if action.terminate:
+                break
+            pose = pose + [*action.translation_m, action.azimuth_rad]
+        assert step < 17
+    assert 10 <= hits <= 26
+
+
+def test_mux_routes_by_name_and_keeps_the_order():
+    mux = PolicyMux({"pick": ScriptedPick(CAMERA, EXACT), "random": RandomPolicy()})
+    image = picture(patch_xy=(0.1, 0.1))
+    names = ["random", "nobody", "pick", "random"]
+    answers = mux.choose(
+        [request(image, (0, 0, 0.2, 0), 0, policy=n, robot=f"r{i}") for i, n in enumerate(names)]
+    )
+    assert [a.error for a in answers] == [0, 2, 0, 0]
+    assert "nobody" in answers[1].error_msg and "pick" in answers[1].error_msg
+    assert answers[0].action == answers[3].action  # the same seed and step
+    assert min(answers[2].action.translation_m[:2]) > 0.04

@@ -1,0 +1,166 @@
+"""The learner as a whole, on the toy world."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from reach_world import CAMERAS, TASKS, ReachWorld, collect
+
+from mtopt_learning.qlearn.actions import decode
+from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
+from mtopt_learning.qlearn.network import NetworkConfig, TowerConfig
+from mtopt_learning.relabel.sampler import SamplerConfig
+from mtopt_learning.train.batches import transitions
+from mtopt_learning.train.config import TrainConfig
+from mtopt_learning.train.diagnostics import area_under_curve, deciding_rows, gripper_steps
+from mtopt_learning.train.run_folder import MetricsFile, load_run, read_metrics, save_run
+from mtopt_learning.train.trainer import Trainer
+from mtopt_spec.errors import InputError
+from mtopt_spec.interfaces import EndReason
+
+SMALL = NetworkConfig(
+    len(TASKS),
+    tuple(TowerConfig(c, 16, 16, (16, 32), (4, 3), (2, 2), 64) for c in CAMERAS),
+    embedding=96,
+    hidden=64,
+)
+QUICK = TrainConfig(
+    tasks=("lift-red", "lift-blue"), batch=64, sampler=SamplerConfig(tasks_per_state=2), bf16=False
+)
+
+
+def act_in_fresh_worlds(network, worlds=100):
+    """Share of worlds in which CEM on the network reaches the patch of the task's colour."""
+    random, task, cem = np.random.default_rng(99), torch.arange(worlds) % 2, CemConfig()
+    scenes = [ReachWorld(random) for _ in range(worlds)]
+    noise, stopped = torch.Generator().manual_seed(0), np.zeros(worlds, bool)
+    for _ in range(8):
+        seen = [scene.pictures() for scene in scenes]
+        images = {
+            camera: torch.from_numpy(np.stack([s[camera] for s in seen])).permute(0, 3, 1, 2)
+            for camera in CAMERAS
+        }
+        with torch.no_grad():
+            embedding = network.embed(
+                images, torch.from_numpy(np.stack([s.state() for s in scenes]))
+            )
+            code, _ = maximise(
+                lambda c, e=embedding: network.q(e, task, c), worlds, cem,
+                *draw_noise(worlds, cem, noise),
+            )  # fmt: skip
+        for i, vector in enumerate(decode(code).numpy()):
+            stopped[i] |= vector[7] > 0.5
+            if not stopped[i]:
+                scenes[i].move(vector)
+    return np.mean([s.reached()[int(t)] for s, t in zip(scenes, task, strict=True)])
+
+
+def test_learns_to_reach_the_named_colour_from_pictures(toy):
+    config = dataclasses.replace(QUICK, backup="sarsa", learning_rate=1e-3, polyak=0.02)
+    trainer = Trainer(TASKS, CAMERAS, config, SMALL)
+    trainer.set_data(toy)
+    before = act_in_fresh_worlds(trainer.average)
+    trainer.train(steps=400)
+    assert before < 0.15
+    assert act_in_fresh_worlds(trainer.average) > 0.4  # chance is 0.05, the script reaches 0.28
+
+
+@pytest.mark.parametrize("backup", ["sarsa", "cem_max"])
+def test_every_backup_takes_steps_and_stays_finite(toy, backup):
+    config = dataclasses.replace(
+        QUICK, backup=backup, batch=16, lagged_copy_steps=2, cem=CemConfig(samples=8, elites=2)
+    )
+    trainer = Trainer(TASKS, CAMERAS, config, SMALL)
+    trainer.set_data(toy)
+    record = trainer.train(steps=5, log_every=5)
+    assert np.isfinite([record["loss"], record["value"]]).all()
+    assert 0 < record["value"] < 1
+
+
+def test_targets_at_both_ends_of_an_episode(toy):
+    """Terminated: the label. Cut off: γ times more than the label's nothing."""
+    config = dataclasses.replace(QUICK, backup="sarsa", lower_bound=False)
+    trainer = Trainer(TASKS, CAMERAS, config, SMALL)
+    trainer.set_data(toy)
+    draw = trainer._sampler.draw(2000, np.random.default_rng(0))
+    draw = dataclasses.replace(draw, step=toy.episode_steps[draw.episode].astype(np.int64) - 1)
+    batch = transitions(toy, draw)
+    target, _ = trainer._targets(batch)
+    limit = torch.from_numpy(toy.episode_reason[draw.episode] == EndReason.LIMIT)
+    assert batch.last.all() and torch.equal(batch.terminal, ~limit) and limit.any()
+    torch.testing.assert_close(target[~limit], batch.success[~limit])
+    failed = limit[:, None] & (batch.success == 0)
+    assert torch.all(target[failed] > 0.05)  # bootstrapped from an untrained network's Q
+    assert torch.all(target[limit[:, None] & (batch.success == 1)] >= 0.9 - 1e-6)
+
+
+def test_resumes_exactly(toy, tmp_path):
+    straight = Trainer(TASKS, CAMERAS, QUICK, SMALL)
+    straight.set_data(toy)
+    straight.train(steps=6)
+    first = Trainer(TASKS, CAMERAS, QUICK, SMALL)
+    first.set_data(toy)
+    first.train(steps=3)
+    save_run(tmp_path / "run", first)
+    second = load_run(tmp_path / "run", TASKS)
+    second.set_data(toy)
+    second.train(steps=3)
+    assert second.step == 6
+    for name in ("online", "average"):
+        a, b = getattr(straight, name).state_dict(), getattr(second, name).state_dict()
+        assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_goes_on_with_more_data(toy):
+    trainer = Trainer(TASKS, CAMERAS, QUICK, SMALL)
+    trainer.set_data(toy)
+    few = trainer.counts["lift-red"]
+    trainer.train(steps=2)
+    trainer.set_data(collect(300, seed=5))
+    assert trainer.counts["lift-red"] != few
+    assert trainer.train(steps=2)["step"] == 4
+
+
+def test_a_run_of_other_tasks_and_a_broken_one_are_refused(toy, tmp_path):
+    trainer = Trainer(TASKS, CAMERAS, QUICK, SMALL)
+    trainer.set_data(toy)
+    save_run(tmp_path / "run", trainer)
+    with pytest.raises(InputError, match="tasks"):
+        load_run(tmp_path / "run", TASKS.subset(["lift-red"]))
+    state = tmp_path / "run" / "training" / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(InputError, match="training run"):
+        load_run(tmp_path / "run", TASKS)
+
+
+def test_metrics_after_a_lost_part_are_dropped(tmp_path):
+    write = MetricsFile(tmp_path)
+    for step in (1, 2, 3):
+        write({"step": step})
+    MetricsFile(tmp_path, from_step=2)({"step": 3, "again": True})
+    assert [r.get("again", False) for r in read_metrics(tmp_path)] == [False, False, True]
+
+
+def test_bad_settings_are_named():
+    with pytest.raises(InputError, match="backup.*'td'"):
+        TrainConfig(backup="td")
+    with pytest.raises(InputError, match="lift-green"):
+        Trainer(TASKS, CAMERAS, TrainConfig(tasks=("lift-green",)), SMALL)
+
+
+def test_area_under_curve_by_hand():
+    assert area_under_curve([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1]) == pytest.approx(0.75)
+    assert area_under_curve([1, 1, 1, 1], [0, 1, 0, 1]) == pytest.approx(0.5)
+    assert np.isnan(area_under_curve([1, 2], [1, 1]))
+
+
+def test_deciding_rows_are_where_the_gripper_first_closes(toy):
+    episodes = np.arange(200)
+    rows = deciding_rows(toy, episodes)
+    for episode, row in zip(episodes, rows, strict=True):
+        start, steps = toy.episode_start[episode], toy.episode_steps[episode]
+        closes = np.flatnonzero(toy.action[start : start + steps, 5] > 0.5)
+        assert row == (start + closes[0] if len(closes) else -1)
+    steps = gripper_steps(toy)[:200]
+    np.testing.assert_array_equal(steps, np.where(rows < 0, -1, rows - toy.episode_start[:200]))

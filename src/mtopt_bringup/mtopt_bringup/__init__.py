@@ -1,0 +1,1 @@
+"""The cell's node graph, its two harnesses and the `mtopt` command."""

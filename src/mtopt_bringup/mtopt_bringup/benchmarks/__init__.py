@@ -1,0 +1,1 @@
+"""One module a benchmark: add_arguments(parser), run(arguments) -> dict."""

@@ -1,0 +1,1 @@
+"""One module a subcommand of `mtopt`: SUMMARY, EXAMPLE, add_arguments(parser), run(arguments)."""

@@ -1,0 +1,30 @@
+"""`mtopt benchmark`: speed, measured as ratios within one run."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+SUMMARY = "Measure speed: ratios within one run, since machines differ and are noisy."
+EXAMPLE = "mtopt benchmark collect --json"
+BENCHMARKS = {
+    "cell": "control steps a second of the ROS cell, and where the time goes",
+    "collect": "episodes a second and core in-process, against bare physics and rendering",
+    "bags": "recorder drops, dataset build time, image rate of the cache",
+    "policy": "latency of the policy, and the gain of tiling embeddings over CEM samples",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One subparser a benchmark, filled by its own module."""
+    choices = parser.add_subparsers(dest="benchmark", required=True, metavar="benchmark")
+    for name, text in BENCHMARKS.items():
+        sub = choices.add_parser(name, help=text, description=text)
+        importlib.import_module(f"mtopt_bringup.benchmarks.{name}").add_arguments(sub)
+        sub.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
+
+
+def run(arguments: argparse.Namespace) -> dict:
+    """Runs the chosen benchmark."""
+    module = importlib.import_module(f"mtopt_bringup.benchmarks.{arguments.benchmark}")
+    return module.run(arguments)

@@ -1,0 +1,61 @@
+"""`mtopt cell`: the cell of robots as a ROS graph that records bags."""
+
+from __future__ import annotations
+
+from mtopt_bringup.commands.collect import add_run_arguments, check_run_arguments
+
+SUMMARY = (
+    "Runs the full ROS graph: simulator, one process a robot, policy, scheduler, recorder. "
+    "For one seed it records the same episodes as `mtopt collect`."
+)
+EXAMPLE = "mtopt cell --robots 7 --episodes 100 --out bags/ --seed 1 --json"
+
+
+def add_arguments(parser) -> None:
+    """What to run."""
+    add_run_arguments(parser)
+    parser.add_argument(
+        "--real-time-factor", type=float, default=0.0, metavar="X",
+        help="run freely at X simulated seconds a second; 0 (default): lockstep, at full speed",
+    )  # fmt: skip
+    parser.add_argument(
+        "--lockstep-timeout", type=float, default=10.0, metavar="S",
+        help="wall time of silence after which the others do not wait for a robot (default 10)",
+    )  # fmt: skip
+
+
+def run(arguments) -> dict:
+    """Runs the cell until its robots have their episodes, or Ctrl-C."""
+    from mtopt_bringup.graph import CellOptions
+    from mtopt_bringup.progress import episode_bar
+    from mtopt_bringup.ros_cell import run_cell
+    from mtopt_bringup.run_folder import start_run
+    from mtopt_spec.errors import InputError
+
+    check_run_arguments(arguments)
+    for folder in (arguments.checkpoint, arguments.detector):
+        if folder is not None and not folder.is_dir():
+            raise InputError("checkpoint", where=folder, got="no folder", expected="a checkpoint")
+    for name in ("real_time_factor", "lockstep_timeout"):
+        value = getattr(arguments, name)
+        if not 0 <= value < float("inf"):
+            raise InputError(f"--{name}", where="arguments", got=value, expected="0 or more")
+    start = start_run(arguments.out, arguments.seed)
+    options = CellOptions(
+        robots=arguments.robots,
+        episodes=arguments.episodes,
+        out=str(arguments.out.resolve()),
+        seed=start.seed,
+        tasks=tuple(arguments.tasks),
+        policy=arguments.policy,
+        checkpoint=str(arguments.checkpoint.resolve()) if arguments.checkpoint else "",
+        detector=str(arguments.detector.resolve()) if arguments.detector else "",
+        epsilon=arguments.epsilon,
+        lockstep=not arguments.real_time_factor,
+        real_time_factor=arguments.real_time_factor or 1.0,
+        lockstep_timeout_s=arguments.lockstep_timeout,
+        video=str(arguments.video.resolve()) if arguments.video else "",
+        run=start.run,
+    )
+    with episode_bar(arguments.episodes) as bar:
+        return run_cell(options, lambda episode_id: bar.update()).result()

@@ -1,0 +1,101 @@
+"""`mtopt collect`: episodes in-process, as fast as physics and rendering allow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SUMMARY = "Collects episodes in-process, without messages, into the same bags as `mtopt cell`."
+EXAMPLE = "mtopt collect --robots 7 --episodes 1000 --out bags/ --seed 1 --tasks lift-any --json"
+
+
+def add_arguments(parser) -> None:
+    """What to collect; shared with `mtopt cell` where both have it."""
+    add_run_arguments(parser)
+    parser.add_argument(
+        "--processes", type=int, default=0,
+        help="worker processes, 0: one a core (default); the episodes do not depend on it",
+    )  # fmt: skip
+
+
+def add_run_arguments(parser) -> None:
+    """The arguments of both harnesses."""
+    parser.add_argument("--robots", type=int, default=7, help="stations of the cell (default 7)")
+    parser.add_argument(
+        "--episodes", type=int, default=100, help="complete episodes to add (default 100)"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of the bags")
+    parser.add_argument("--seed", type=int, default=0, help="of every random draw (default 0)")
+    parser.add_argument(
+        "--tasks", nargs="+", default=[], metavar="TASK", help="offer these only (default all)"
+    )
+    parser.add_argument(
+        "--policy", default="bootstrap",
+        help="bootstrap (each task's script), random, or qfunction (default bootstrap)",
+    )  # fmt: skip
+    parser.add_argument("--checkpoint", type=Path, help="of the Q-function")
+    parser.add_argument(
+        "--detector", type=Path,
+        help="checkpoint of the success detector; without it the simulator's truth is the reward",
+    )  # fmt: skip
+    parser.add_argument(
+        "--epsilon", type=float, default=0.0, help="share of random actions of the Q-function"
+    )
+    parser.add_argument("--video", type=Path, help="MP4 file of the cell to write")
+
+
+def check_run_arguments(arguments) -> None:
+    """Refuses what cannot be run, before anything is started (`InputError`)."""
+    from mtopt_bringup.policies import check_policy
+    from mtopt_sim.cell import CellConfig, cell_robots, cell_tasks
+    from mtopt_spec.errors import InputError
+
+    cell_robots(CellConfig(robots=arguments.robots))
+    cell_tasks().subset(arguments.tasks)
+    check_policy(arguments.policy, arguments.checkpoint)
+    for name, low, high in (("episodes", 1, 10**9), ("seed", 0, 2**31 - 1), ("epsilon", 0, 1)):
+        value = getattr(arguments, name)
+        if not low <= value <= high:
+            raise InputError(f"--{name}", where="arguments", got=value, expected=f"{low} to {high}")
+
+
+def run(arguments) -> dict:
+    """Collects; what is complete when it is interrupted stays, and the next run adds to it."""
+    from mtopt_bringup.in_process import CollectConfig, collect
+    from mtopt_bringup.policies import learned_policy, success_judge
+    from mtopt_bringup.progress import episode_bar
+    from mtopt_bringup.run_folder import start_run
+    from mtopt_sim.cell import cell_tasks
+
+    check_run_arguments(arguments)
+    tasks = cell_tasks()
+    policy = judge = None
+    if arguments.checkpoint is not None:
+        policy = learned_policy(arguments.checkpoint, tasks, arguments.epsilon)
+    if arguments.detector is not None:
+        judge = success_judge(arguments.detector, tasks)
+    start = start_run(arguments.out, arguments.seed)
+    config = CollectConfig(
+        robots=arguments.robots, episodes=arguments.episodes, out=arguments.out, seed=start.seed,
+        tasks=tuple(arguments.tasks), policy=arguments.policy, run=start.run,
+        processes=1 if arguments.video else arguments.processes,
+    )  # fmt: skip
+    video = None
+    if arguments.video is not None:
+        from mtopt_sim.cell_view import CellVideo
+
+        video = CellVideo(arguments.video)
+    with episode_bar(arguments.episodes) as bar:
+        collected = collect(
+            config, policy=policy, judge=judge,
+            on_episode=lambda begin, end: bar.update(),
+            on_tick=(lambda groups: video.add(groups[0].stations())) if video else None,
+        )  # fmt: skip
+    if video is not None:
+        video.close()
+    result = collected.result()
+    if collected.interrupted:
+        result["exit_code"] = 130
+    elif collected.episodes < arguments.episodes:
+        failure = f"{collected.episodes} of {arguments.episodes} episodes: too many were void"
+        result.update(failure=failure, exit_code=1)
+    return result

@@ -1,0 +1,59 @@
+"""`mtopt demo`: the whole way once, in stages that each leave their result on disk."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+SUMMARY = (
+    "The whole way once: the ROS cell collects with scripts, more is collected in-process, the "
+    "detector and the Q-function learn from the bags, the learned policy drives the ROS cell."
+)
+EXAMPLE = "mtopt demo --out demo --minutes 14"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How long, how much."""
+    parser.add_argument(
+        "--out", type=Path, default=Path("demo"), help="folder of everything (default demo)"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=14.0, help="the whole may take about so long (default 14)"
+    )
+    parser.add_argument("--robots", type=int, default=7, help="of the ROS cell (default 7)")
+    parser.add_argument(
+        "--cell-episodes", type=int, default=56,
+        help="of each of the two ROS runs that are compared (default 56)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--collect-episodes", type=int, default=5000,
+        help="scripted, in-process, at most (default 5000)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tasks", nargs="+", default=["lift-any"], metavar="TASK",
+        help="to collect and learn, easiest first (default lift-any)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="of every random draw (default 0)")
+
+
+def run(arguments: argparse.Namespace) -> dict:
+    """Runs the stages that are not done yet; a second call after the end only prints."""
+    import sys
+
+    from mtopt_bringup.demonstration import Demonstration, DemonstrationConfig, comparison_table
+    from mtopt_spec.errors import InputError
+
+    for name, low in (("robots", 1), ("cell_episodes", 1), ("collect_episodes", 100), ("seed", 0)):
+        if getattr(arguments, name) < low:
+            raise InputError(
+                f"--{name.replace('_', '-')}", where="arguments", got=getattr(arguments, name),
+                expected=f"at least {low}",
+            )  # fmt: skip
+    config = DemonstrationConfig(
+        minutes=arguments.minutes, robots=arguments.robots,
+        cell_episodes=arguments.cell_episodes, collect_episodes=arguments.collect_episodes,
+        tasks=tuple(arguments.tasks), seed=arguments.seed,
+    )  # fmt: skip
+    result = Demonstration(arguments.out, config).run()
+    sys.stderr.write(f"\n{comparison_table(result)}\n\nreport: {result['report']}\n")
+    return result

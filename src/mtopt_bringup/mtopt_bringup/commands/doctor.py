@@ -1,0 +1,133 @@
+"""`mtopt doctor`: is everything here that a cell needs?"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from mtopt_bringup.domain import free_domain
+from mtopt_spec.errors import InputError
+from mtopt_spec.resources import share_dir
+
+SUMMARY = "Checks this machine: Python, ROS, rendering, messages between processes, disk, world."
+EXAMPLE = "mtopt doctor --json"
+
+_NEEDED_FREE_BYTES = 2_000_000_000
+_RENDER = (
+    "import mujoco as m; x = m.MjModel.from_xml_string("
+    '\'<mujoco><worldbody><light pos="0 0 3"/><geom size=".5"/></worldbody></mujoco>\');'
+    "d = m.MjData(x); m.mj_forward(x, d); r = m.Renderer(x, 64, 64); r.update_scene(d);"
+    "p = r.render(); print(p.std() > 1, flush=True); import os; os._exit(0)"
+)
+
+
+def add_arguments(parser) -> None:
+    """Only --disk, the folder that will hold the bags."""
+    parser.add_argument("--disk", type=Path, default=Path("."), help="where bags will be written")
+
+
+def run(arguments) -> dict:
+    """All checks; exit code 1 when one fails."""
+    checks = []
+    for name, check in _checks(arguments.disk):
+        try:
+            ok, detail = check()
+        except (Exception, SystemExit) as error:  # a check that breaks is a finding, not an end
+            ok, detail = False, f"{type(error).__name__}: {error}"
+        checks.append({"name": name, "ok": bool(ok), "detail": detail})
+        sys.stderr.write(f"{'ok  ' if ok else 'FAIL'} {name}: {detail}\n")
+    ok = all(check["ok"] for check in checks)
+    return {"checks": checks, "ok": ok, "exit_code": 0 if ok else 1}
+
+
+def _checks(disk: Path) -> list[tuple[str, Callable[[], tuple[bool, str]]]]:
+    return [
+        ("python", _python),
+        ("ros", _ros),
+        ("messages", _messages),
+        ("rendering", _rendering),
+        ("dds", _dds),
+        ("disk", lambda: _disk(disk)),
+        ("world", _world),
+        ("robot", _robot),
+    ]
+
+
+def _python() -> tuple[bool, str]:
+    version = platform.python_version()
+    fits = (3, 10) <= sys.version_info[:2] <= (3, 13)
+    return fits, version if fits else f"{version}, expected 3.10 to 3.13"
+
+
+def _ros() -> tuple[bool, str]:
+    rclpy = importlib.import_module("rclpy")
+    for package in ("sensor_msgs.msg", "trajectory_msgs.msg", "rosgraph_msgs.msg", "std_srvs.srv"):
+        importlib.import_module(package)
+    distribution = os.environ.get("ROS_DISTRO", "unknown")
+    middleware = rclpy.utilities.get_rmw_implementation_identifier()
+    return distribution == "jazzy", f"{distribution}, {middleware}"
+
+
+def _messages() -> tuple[bool, str]:
+    message = importlib.import_module("mtopt_msgs.msg").EpisodeBegin()
+    importlib.import_module("rclpy.serialization").serialize_message(message)
+    return True, "mtopt_msgs is built"
+
+
+def _rendering() -> tuple[bool, str]:
+    result = subprocess.run(
+        [sys.executable, "-c", _RENDER], capture_output=True, text=True, timeout=60
+    )
+    mujoco = importlib.import_module("mujoco")
+    how = f"mujoco {mujoco.__version__}, MUJOCO_GL={os.environ.get('MUJOCO_GL', 'unset')}"
+    if result.stdout.strip() == "True":
+        return True, how
+    lines = (result.stderr.strip() or "an empty picture").splitlines()
+    return False, f"{how}: {lines[-1]}; install libegl1 and libgl1-mesa-dri"
+
+
+def _dds() -> tuple[bool, str]:
+    loopback = importlib.import_module("mtopt_bringup.loopback_node")
+    domain = free_domain()
+    seconds = loopback.round_trip_s(domain, timeout_s=20.0)
+    return True, f"{1000 * seconds:.1f} ms to another process and back, domain {domain}"
+
+
+def _disk(folder: Path) -> tuple[bool, str]:
+    usage = shutil.disk_usage(folder)
+    detail = f"{usage.free / 1e9:.1f} GB free in {folder.resolve()}"
+    return usage.free > _NEEDED_FREE_BYTES, detail
+
+
+def _world() -> tuple[bool, str]:
+    path = importlib.import_module("mtopt_sim.cell").world_file()
+    reader = importlib.import_module("mtopt_sim.world_file")
+    reader.read_world(path)
+    detail = f"{len(reader.robot_names(path))} stations"
+    checker = shutil.which("ign") or shutil.which("gz")
+    if checker is None:
+        return True, f"{detail}; not checked by Gazebo's parser (not installed)"
+    result = subprocess.run(
+        [checker, "sdf", "-k", str(path)], capture_output=True, text=True, timeout=120,
+        env={**os.environ, "SDF_PATH": str(path.parent / "models"),
+             "GZ_SIM_RESOURCE_PATH": str(path.parent / "models")},
+    )  # fmt: skip
+    if result.returncode == 0:
+        return True, f"{detail}; valid by Gazebo's parser"
+    text = (result.stdout + result.stderr).strip() or "no output"
+    return False, f"{detail}; Gazebo's parser: {text.splitlines()[-1]}"
+
+
+def _robot() -> tuple[bool, str]:
+    robot = importlib.import_module("mtopt_spec.robot")
+    config = robot.load_robot(share_dir() / "params" / "robots" / "iiwa14.yaml")
+    urdf = share_dir() / config.urdf
+    if not urdf.exists():
+        raise InputError("URDF", where=config.name, got="no file", expected=urdf)
+    return True, f"{config.name}, {len(config.arm_joints)} joints"

@@ -1,0 +1,65 @@
+"""`mtopt eval`: each task's success rate in fresh scenes, with its 95 % interval."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SUMMARY = (
+    "Measures each task's success rate in fresh scenes by the simulator's truth, "
+    "with Wilson's 95 % intervals."
+)
+EXAMPLE = "mtopt eval --checkpoint run/checkpoint --episodes 50 --tasks lift-any place-any --json"
+
+
+def add_arguments(parser) -> None:
+    """What to measure."""
+    parser.add_argument("--checkpoint", type=Path, help="of the Q-function")
+    parser.add_argument("--episodes", type=int, default=50, help="of each task (default 50)")
+    parser.add_argument(
+        "--tasks", nargs="+", default=[], metavar="TASK",
+        help="default: all that the checkpoint knows",
+    )  # fmt: skip
+    parser.add_argument(
+        "--policy", help="qfunction (default with --checkpoint), bootstrap or random"
+    )
+    parser.add_argument("--seed", type=int, default=1000, help="of the scenes (default 1000)")
+    parser.add_argument("--robots", type=int, default=7, help="stations side by side (default 7)")
+    parser.add_argument("--processes", type=int, default=0, help="0: one a core (default)")
+    parser.add_argument("--out", type=Path, help="folder for bags of the episodes (default: none)")
+    parser.add_argument(
+        "--progress", type=Path,
+        help="file that keeps finished episodes, so that it can go on after an interruption "
+        "(default: evaluation.json beside the checkpoint)",
+    )  # fmt: skip
+
+
+def run(arguments) -> dict:
+    """Evaluates; goes on where an interrupted call of the same evaluation stopped."""
+    from mtopt_bringup.evaluation import EvaluationConfig, evaluate
+    from mtopt_bringup.policies import QFUNCTION, check_policy, learned_policy, policy_fingerprint
+    from mtopt_bringup.progress import episode_bar
+    from mtopt_sim.cell import cell_tasks
+    from mtopt_spec.errors import InputError
+
+    tasks = cell_tasks()
+    name = arguments.policy or (QFUNCTION if arguments.checkpoint else "bootstrap")
+    check_policy(name, arguments.checkpoint)
+    if arguments.episodes < 1:
+        raise InputError(
+            "--episodes", where="arguments", got=arguments.episodes, expected="at least 1"
+        )
+    policy, fingerprint, progress = None, "", arguments.progress
+    names = tuple(arguments.tasks) or tasks.names
+    tasks.subset(names)
+    if name == QFUNCTION:
+        policy = learned_policy(arguments.checkpoint, tasks)
+        fingerprint = policy_fingerprint(arguments.checkpoint, tasks)
+        folder = arguments.checkpoint.resolve()
+        progress = progress or folder.with_name(f"{folder.name}.evaluation.json")
+    config = EvaluationConfig(
+        tasks=names, episodes=arguments.episodes, policy=name, fingerprint=fingerprint,
+        seed=arguments.seed, robots=arguments.robots, processes=arguments.processes,
+        out=arguments.out,
+    )  # fmt: skip
+    with episode_bar(len(names) * arguments.episodes) as bar:
+        return evaluate(config, policy, progress, lambda done: bar.update(done - bar.n))

@@ -1,0 +1,338 @@
+"""The whole way once, as stages: each leaves its result on disk and is not run twice."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from mtopt_bringup.graph import CellOptions
+from mtopt_bringup.in_process import CollectConfig, collect
+from mtopt_bringup.policies import QFUNCTION
+from mtopt_bringup.progress import episode_bar
+from mtopt_bringup.ros_cell import run_cell
+from mtopt_bringup.run_folder import start_run
+from mtopt_learning.bag.find import find_bags
+from mtopt_learning.dataset.build import build_dataset
+from mtopt_learning.dataset.cache import Dataset
+from mtopt_learning.evaluate.scores import score_tasks
+from mtopt_learning.policy.policy_mux import PolicyMux
+from mtopt_learning.policy.q_policy import ActConfig, QFunctionPolicy
+from mtopt_learning.relabel.sampler import SamplerConfig
+from mtopt_learning.report.page import ReportInputs, build_report
+from mtopt_learning.success.detector import SuccessDetector, save_detector
+from mtopt_learning.success.training import SuccessTrainConfig, train_detector
+from mtopt_learning.train.config import TrainConfig
+from mtopt_learning.train.run_folder import MetricsFile, load_run, save_run
+from mtopt_learning.train.trainer import Trainer
+from mtopt_sim.cell import cell_tasks
+from mtopt_spec import seeds
+from mtopt_spec.errors import InputError
+
+_LOG = logging.getLogger("mtopt.demo")
+
+
+@dataclass(frozen=True)
+class DemonstrationConfig:
+    """How long and how much.
+
+    Attributes:
+        minutes: All stages together; the learning takes what the others leave of it.
+        robots: Of the ROS cell.
+        cell_episodes: Of each of the two ROS runs that are compared.
+        collect_episodes: Scripted ones, in-process; fewer where `collect_share` is over first.
+        collect_share: Of `minutes`, at most this part goes into them.
+        round_episodes: Of each round with the learned policy.
+        tasks: That are offered and learned.
+        first_share: Of the learning's time, the part before the first round.
+        round_steps: Gradient steps after each round.
+        epsilon, noise: Exploration in rounds; see `ActConfig`.
+        seed: Of every random draw.
+    """
+
+    minutes: float = 14.0
+    robots: int = 7
+    cell_episodes: int = 56
+    collect_episodes: int = 5000
+    collect_share: float = 0.25
+    round_episodes: int = 300
+    tasks: tuple[str, ...] = ("lift-any",)
+    first_share: float = 0.25
+    round_steps: int = 400
+    epsilon: float = 0.02
+    noise: float = 0.05
+    seed: int = 0
+
+
+class Demonstration:
+    """Collects, learns, compares, reports.
+
+    Args:
+        out: Folder of everything.
+        config: How long and how much; a second call into the same folder must have the same.
+
+    Raises:
+        InputError: The folder holds a demonstration of other settings.
+    """
+
+    def __init__(self, out: Path, config: DemonstrationConfig):
+        self.out, self.config = out.resolve(), config
+        self._tasks = cell_tasks()
+        self._tasks.subset(config.tasks)
+        self._results: dict[str, dict] = {}
+        self.bags, self.data = self.out / "bags", self.out / "data"
+        self.detector, self.run_folder = self.out / "detector", self.out / "run"
+        (self.out / "stages").mkdir(parents=True, exist_ok=True)
+        settings, plain = self.out / "demo.json", json.loads(json.dumps(asdict(config)))
+        if settings.exists() and json.loads(settings.read_text()) != plain:
+            raise InputError(
+                "demo settings", where=settings, got=plain, expected=settings.read_text(),
+                todo="name another folder with --out, or remove this one",
+            )  # fmt: skip
+        _write(settings, plain)
+
+    def run(self) -> dict:
+        """Runs all stages that are not done yet; returns the comparison."""
+        scripted = self._stage("1_cell_scripted", lambda: self._cell("cell_scripted", "bootstrap"))
+        self._stage("2_collect", self._collect)
+        self._stage("3_dataset", self._build)
+        self._stage("4_detector", self._train_detector)
+        self._stage("5_train", lambda: self._train_first(reserve_s=self._reserve_s(scripted)))
+        rounds = 0
+        while self._has("6_round", rounds + 1) or self._time_for_round(scripted):
+            rounds += 1
+            self._stage(f"6_round_{rounds:02d}", partial(self._round, rounds))
+        learned = self._stage("7_cell_learned", lambda: self._cell("cell_learned", QFUNCTION))
+        report = self._stage("8_report", self._report)
+        return {
+            "scripted": scripted["score"],
+            "learned": learned["score"],
+            "rounds": rounds,
+            "seconds": round(self._elapsed_s(), 1),
+            "report": report["report"],
+        }
+
+    # -- stages ---------------------------------------------------------------------------------
+
+    def _stage(self, name: str, work: Callable[[], dict]) -> dict:
+        path = self.out / "stages" / f"{name}.json"
+        if not path.exists():
+            _LOG.info("stage %s", name)
+            began_s = time.monotonic()
+            result = work()
+            _write(path, {**result, "stage_s": round(time.monotonic() - began_s, 2)})
+        self._results[name] = json.loads(path.read_text())
+        _LOG.info("stage %s: %.0f s", name, self._results[name]["stage_s"])
+        return self._results[name]
+
+    def _has(self, stage: str, number: int) -> bool:
+        return (self.out / "stages" / f"{stage}_{number:02d}.json").exists()
+
+    def _elapsed_s(self) -> float:
+        return sum(result["stage_s"] for result in self._results.values())
+
+    def _reserve_s(self, scripted: dict) -> float:
+        """For the second ROS run, which computes Q and draws a video besides, and the report."""
+        return 1.3 * scripted["stage_s"] + 35.0
+
+    def _left_s(self, scripted: dict) -> float:
+        return 60 * self.config.minutes - self._elapsed_s() - self._reserve_s(scripted)
+
+    def _time_for_round(self, scripted: dict) -> bool:
+        rounds = [r["stage_s"] for n, r in self._results.items() if n.startswith("6_round")]
+        return self._left_s(scripted) > (max(rounds) if rounds else 45.0)
+
+    def _cell(self, name: str, policy: str) -> dict:
+        """Runs the ROS cell; scored by the simulator's truth, whatever the reward is."""
+        config, out = self.config, self.bags / name
+        start = start_run(out, config.seed + 1, name.replace("_", "-"))
+        learned = policy == QFUNCTION
+        options = CellOptions(
+            robots=config.robots, episodes=config.cell_episodes, out=str(out), seed=start.seed,
+            tasks=config.tasks, policy=policy, run=start.run,
+            checkpoint=str(self.run_folder / "checkpoint") if learned else "",
+            detector=str(self.detector) if learned else "",
+            video=str(self.out / "cell.mp4") if learned else "",
+        )  # fmt: skip
+        result = run_cell(options).result()
+        if "failure" in result:
+            raise RuntimeError(f"the ROS cell failed: {result['failure']}; see {out / 'logs'}")
+        if result.pop("exit_code", 0):
+            raise KeyboardInterrupt
+        scores = self._score(out)
+        _write(self.out / f"{name}.json", {**result, "name": name})
+        _write(self.out / f"{name}_score.json", {**scores, "policy": name})
+        return {**result, "score": scores}
+
+    def _score(self, bags: Path) -> dict:
+        """Each task's success in bags, by the simulator's truth."""
+        folder = self.out / "scores" / bags.name
+        build_dataset(find_bags([bags]), folder, self._tasks.names)
+        dataset = Dataset.open(folder)
+        truth = dataset.labels("simulator")
+        counts = {}
+        for name in self.config.tasks:
+            task = self._tasks.index_of(name)
+            own = truth[dataset.episode_task == task, task]
+            counts[name] = (len(own), int((own >= 0.5).sum()))
+        return score_tasks(counts)
+
+    def _collect(self) -> dict:
+        """In parts, each of which stays: as many as fit into the time.
+
+        The first part offers all tasks, the others the first one alone: most data is of the
+        easiest task, as in the paper.
+        """
+        config, out = self.config, self.bags / "scripted"
+        part = min(1250, config.collect_episodes)
+        began_s, parts = time.monotonic(), []
+        while len(parts) * part < config.collect_episodes:
+            start = start_run(out, config.seed, "scripted")
+            parts.append(
+                self._collected(
+                    CollectConfig(
+                        robots=self._even_robots(), episodes=part, out=out, seed=start.seed,
+                        tasks=config.tasks[:1] if parts else config.tasks, run=start.run,
+                    )
+                )
+            )  # fmt: skip
+            each_s = (time.monotonic() - began_s) / len(parts)
+            if each_s * (len(parts) + 0.5) > config.collect_share * 60 * config.minutes:
+                break
+        return {"parts": parts}
+
+    def _even_robots(self) -> int:
+        """Robots for the in-process loop: as many on each core, which wait for each other."""
+        cores = len(os.sched_getaffinity(0))
+        return max(self.config.robots - self.config.robots % cores, 1)
+
+    def _collected(self, config: CollectConfig, **policies) -> dict:
+        with episode_bar(config.episodes) as bar:
+            collected = collect(config, on_episode=lambda begin, end: bar.update(), **policies)
+        if collected.interrupted:
+            raise KeyboardInterrupt
+        return collected.result()
+
+    def _build(self) -> dict:
+        return build_dataset(find_bags([self.bags]), self.data, self._tasks.names)
+
+    def _train_detector(self) -> dict:
+        """From the simulator's labels, a person's stand-in; then it judges every episode."""
+        dataset = Dataset.open(self.data)
+        settings = SuccessTrainConfig(seed=self.config.seed)
+        trained = train_detector(dataset, dataset.labels("simulator"), settings)
+        save_detector(
+            self.detector, trained, dataset.tasks, dataset.cameras, settings, dataset.fingerprint
+        )
+        self._label()
+        return {"tasks": {name: trained.metrics.get(name) for name in self.config.tasks}}
+
+    def _label(self) -> Dataset:
+        """Lets the detector judge the episodes that it has not judged yet."""
+        dataset = Dataset.open(self.data)
+        detector = SuccessDetector.load(self.detector, dataset.tasks, dataset.cameras)
+        labels = dataset.labels("detector")
+        new = np.flatnonzero(np.isnan(labels).any(1))
+        for some in np.array_split(new, max(1, len(new) // 1024)):
+            if len(some):
+                labels[some] = detector.label(dataset, some)
+        dataset.write_labels(
+            "detector", labels, {"fingerprint": detector.fingerprint, "path": str(self.detector)}
+        )
+        return dataset
+
+    def _train_first(self, reserve_s: float) -> dict:
+        config = self.config
+        left_s = 60 * config.minutes - self._elapsed_s() - reserve_s
+        seconds = max(5.0, config.first_share * left_s)
+        settings = TrainConfig(
+            tasks=config.tasks,
+            seed=config.seed,
+            threads=len(os.sched_getaffinity(0)),
+            sampler=SamplerConfig(tasks_per_state=1),  # one task a skill: nothing to share
+        )
+        dataset = Dataset.open(self.data)
+        trainer = Trainer(self._tasks, dataset.cameras, settings)
+        return self._train(trainer, dataset, seconds=seconds)
+
+    def _train(self, trainer: Trainer, dataset: Dataset, **limits) -> dict:
+        # A person's judgement where there is one (the simulator stands in), else the detector's: a
+        # Q-function that has the detector alone for its reward learns to deceive it.
+        trainer.set_data(dataset, dataset.labels("best"))
+        record = trainer.train(write=MetricsFile(self.run_folder, trainer.step), **limits)
+        save_run(self.run_folder, trainer)
+        return {"steps": trainer.step, "closing_auc": record.get("closing_auc")}
+
+    def _round(self, number: int) -> dict:
+        """The learned policy collects, the detector judges, the Q-function learns on."""
+        config, out = self.config, self.bags / f"round_{number:02d}"
+        start = start_run(
+            out, seeds.derive(config.seed, "round", number) % 2**31, f"round{number}-"
+        )
+        policy = QFunctionPolicy(
+            tasks=self._tasks.names, config=ActConfig(epsilon=config.epsilon, noise=config.noise)
+        )
+        policy.load(self.run_folder / "checkpoint")
+        collected = self._collected(
+            CollectConfig(
+                robots=self._even_robots(),
+                episodes=config.round_episodes, out=out, seed=start.seed, tasks=config.tasks,
+                policy=QFUNCTION, run=start.run,
+            ),
+            policy=PolicyMux({QFUNCTION: policy}),
+            judge=SuccessDetector.load(self.detector, self._tasks.names),
+        )  # fmt: skip
+        self._build()
+        dataset = self._label()
+        trainer = load_run(self.run_folder, self._tasks)
+        trainer.set_config(self._round_settings(trainer.config, number))
+        return {"collected": collected, **self._train(trainer, dataset, steps=config.round_steps)}
+
+    def _round_settings(self, settings: TrainConfig, number: int) -> TrainConfig:
+        sampler: SamplerConfig = replace(
+            settings.sampler,
+            recent_share=0.4,
+            recent_episodes=number * self.config.round_episodes,
+        )
+        return replace(settings, sampler=sampler)
+
+    def _report(self) -> dict:
+        names = ("cell_scripted", "cell_learned")
+        self._build()
+        return build_report(
+            ReportInputs(
+                dataset=self.data, run=self.run_folder, detector=self.detector,
+                evaluations=[self.out / f"{name}_score.json" for name in names],
+                cells=[self.out / f"{name}.json" for name in names],
+                title="mtopt demo", seed=self.config.seed,
+            ),
+            self.out / "report.html",
+        )  # fmt: skip
+
+
+def comparison_table(result: dict) -> str:
+    """The result of a demonstration, for people."""
+    lines = [f"{'task':12} {'scripted':>28} {'learned':>28}"]
+    for name in result["learned"]["tasks"]:
+        cells = []
+        for policy in ("scripted", "learned"):
+            row = result[policy]["tasks"][name]
+            rate = row["successes"] / row["attempts"] if row["attempts"] else float("nan")
+            text = f"{row['successes']}/{row['attempts']} = {rate:.2f}"
+            cells.append(f"{text} [{row['low']:.2f}, {row['high']:.2f}]")
+        lines.append(f"{name:12} {cells[0]:>28} {cells[1]:>28}")
+    lines.append("success by the simulator's truth, 95 % intervals, in the ROS cell")
+    return "\n".join(lines)
+
+
+def _write(path: Path, content: dict) -> None:
+    aside = path.with_name(path.name + ".partial")
+    aside.write_text(json.dumps(content, indent=1, default=float))
+    os.replace(aside, path)

@@ -1,0 +1,136 @@
+"""Measures each task's success rate: fresh scenes, the simulator's truth as the judge."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mtopt_bringup.in_process import CollectConfig, collect
+from mtopt_learning.evaluate.schedule import EvaluationSchedule, Job
+from mtopt_learning.evaluate.scores import score_tasks
+from mtopt_sim.cell import CellConfig, cell_robots, cell_tasks
+from mtopt_spec.errors import InputError
+from mtopt_spec.interfaces import Policy
+
+_SAVE_EVERY_S = 5.0
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """What is measured.
+
+    Attributes:
+        tasks: Names.
+        episodes: Of each task.
+        policy: Its name: `qfunction`, `bootstrap`, `random`, ...
+        fingerprint: Of the checkpoint; '' for policies without one.
+        seed: Of the scenes: policies that are measured with one seed meet the same ones.
+        robots: Stations side by side.
+        processes: 0 takes one a core.
+        out: Folder for bags of the episodes; None records nothing.
+    """
+
+    tasks: tuple[str, ...]
+    episodes: int
+    policy: str
+    fingerprint: str = ""
+    seed: int = 1000
+    robots: int = 7
+    processes: int = 0
+    out: Path | None = None
+
+
+def evaluate(
+    config: EvaluationConfig,
+    policy: Policy | None = None,
+    progress_file: Path | None = None,
+    on_episode: Callable[[int], None] | None = None,
+) -> dict:
+    """Runs the episodes that are not in `progress_file` yet.
+
+    Args:
+        config: What is measured.
+        policy: Answers for the Q-function.
+        progress_file: Keeps the outcomes of finished episodes; None keeps nothing.
+        on_episode: Called with the number of episodes that are done.
+
+    Returns:
+        As `score_tasks`, with `policy`, `checkpoint`, `seed` and `void_episodes`.
+
+    Raises:
+        InputError: An unknown task, or a damaged progress file.
+        KeyboardInterrupt: Interrupted; finished episodes are kept.
+    """
+    done = _read(progress_file, config)
+    jobs = [Job(task, number) for number in range(config.episodes) for task in config.tasks]
+    left = [job for job in jobs if job not in done]
+    void = 0
+    if left:
+        robots = cell_robots(CellConfig(robots=min(config.robots, len(left))))
+        schedule = EvaluationSchedule(left, robots, cell_tasks(), config.policy, config.seed)
+        saved_s = time.monotonic()
+
+        def note(begin, end) -> None:
+            nonlocal saved_s
+            if on_episode:
+                on_episode(len(jobs) - len(left) + len(schedule.results))
+            if time.monotonic() - saved_s > _SAVE_EVERY_S:
+                saved_s = time.monotonic()
+                _write(progress_file, config, {**done, **schedule.results})
+
+        collected = collect(
+            CollectConfig(
+                robots=len(robots), seed=config.seed, processes=config.processes,
+                run="eval", out=config.out,
+            ),
+            policy=policy, scheduler=schedule, on_episode=note,
+        )  # fmt: skip
+        done.update(schedule.results)
+        if on_episode:
+            on_episode(len(jobs) - len(left) + len(schedule.results))
+        _write(progress_file, config, done)
+        if collected.interrupted:
+            raise KeyboardInterrupt
+        void = collected.void_episodes
+    counts = {
+        task: (config.episodes, sum(done[Job(task, i)] for i in range(config.episodes)))
+        for task in config.tasks
+    }
+    result = score_tasks(counts)
+    result.update(policy=config.policy, checkpoint=config.fingerprint, seed=config.seed)
+    result["void_episodes"] = void
+    return result
+
+
+def _about(config: EvaluationConfig) -> dict:
+    """What must be the same for outcomes to be of the same evaluation."""
+    return {"policy": config.policy, "checkpoint": config.fingerprint, "seed": config.seed}
+
+
+def _read(path: Path | None, config: EvaluationConfig) -> dict[Job, bool]:
+    if path is None or not path.exists():
+        return {}
+    try:
+        stored = json.loads(path.read_text())
+        if stored["about"] != _about(config):
+            return {}
+        return {Job(o["task"], o["number"]): bool(o["success"]) for o in stored["episodes"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "progress", where=path, got=f"{error}", expected="what `mtopt eval` wrote",
+            todo="remove the file to begin anew",
+        ) from error  # fmt: skip
+
+
+def _write(path: Path | None, config: EvaluationConfig, done: dict[Job, bool]) -> None:
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    episodes = [{**asdict(job), "success": success} for job, success in done.items()]
+    aside = path.with_name(path.name + ".partial")
+    aside.write_text(json.dumps({"about": _about(config), "episodes": episodes}))
+    os.replace(aside, path)

@@ -1,0 +1,85 @@
+"""The `mtopt` command: finds the subcommand's module, runs it, prints its result."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import logging
+import math
+import sys
+from collections.abc import Sequence
+
+from mtopt_spec.errors import InputError
+
+COMMANDS = {
+    "demo": "the whole way once: collect, train, drive the cell, report",
+    "doctor": "check this machine",
+    "cell": "run the cell of robots as a ROS graph and record bags",
+    "collect": "collect episodes in-process, without messages",
+    "bags": "check and view bags",
+    "dataset": "build the training cache from bags",
+    "success": "train and test the success detector",
+    "label": "judge every episode for every task with the detector",
+    "train": "train the multi-task Q-function",
+    "eval": "measure each task's success rate in fresh scenes",
+    "report": "write one HTML page about bags, training and evaluation",
+    "benchmark": "measure speed: cell, collect, bags, policy",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one subcommand; 0 only when it is done, 2 for bad input, 130 when interrupted."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog="mtopt",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="A cell of robot arms that teaches itself many tasks.",
+        epilog="commands:\n" + "\n".join(f"  {name:10} {text}" for name, text in COMMANDS.items()),
+    )
+    parser.add_argument("command", choices=COMMANDS, metavar="command", help="see below")
+    if not argv or argv[0] in ("-h", "--help"):
+        parser.print_help(sys.stderr if not argv else sys.stdout)
+        return 0 if argv else 2
+    name = parser.parse_args(argv[:1]).command
+    module = importlib.import_module(f"mtopt_bringup.commands.{name}")
+    sub = argparse.ArgumentParser(
+        prog=f"mtopt {name}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=module.SUMMARY,
+        epilog=f"example:\n  {module.EXAMPLE}",
+    )
+    module.add_arguments(sub)
+    sub.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    arguments = sub.parse_args(argv[1:])
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s"
+    )
+    logging.getLogger("OpenGL").setLevel(logging.WARNING)  # it reports what it can do without
+    try:
+        result = module.run(arguments)
+    except InputError as error:
+        sys.stderr.write(f"mtopt {name}: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write(f"mtopt {name}: interrupted\n")
+        return 130
+    if arguments.json:
+        sys.stdout.write(json.dumps(_finite(result)) + "\n")
+        sys.stdout.flush()
+    return int(result.get("exit_code", 0)) if isinstance(result, dict) else 0
+
+
+def _finite(value):
+    """The same value with NaN and infinity as null: JSON has neither."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items() if key != "exit_code"}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""The node graph as command lines of processes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+
+from mtopt_bringup.graph import NodeProcess
+from mtopt_bringup.supervisor import ProcessSpec
+
+
+def process_specs(graph: Iterable[NodeProcess], folder: Path) -> list[ProcessSpec]:
+    """Writes each process's own parameters into `folder` and gives its command line."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [_spec(node, folder) for node in graph]
+
+
+def _spec(node: NodeProcess, folder: Path) -> ProcessSpec:
+    argv = [sys.executable, "-m", node.module, "--ros-args", *node.remappings()]
+    for path in node.parameter_paths():
+        argv += ["--params-file", str(path)]
+    if node.parameters:
+        own = folder / f"{node.name}.yaml"
+        aside = own.with_name(own.name + ".partial")
+        aside.write_text(yaml.safe_dump({"/**": {"ros__parameters": dict(node.parameters)}}))
+        os.replace(aside, own)
+        argv += ["--params-file", str(own)]
+    return ProcessSpec(
+        node.name, tuple(argv), node.role, node.stop_order, tuple(node.restart_arguments())
+    )

@@ -1,0 +1,254 @@
+"""One robot without messages: its station, its arm and its life, joined by calls."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from mtopt_control.arm.arm_core import ArmCore
+from mtopt_control.bin_reset.tipping import tip_bin
+from mtopt_control.episode import requests as ask
+from mtopt_control.episode.machine import LifeConfig, run_robot
+from mtopt_control.episode.requests import CellFault
+from mtopt_sim.cell import new_scene, truth_labels
+from mtopt_sim.station import Station
+from mtopt_sim.station_tick import advance, joint_state
+from mtopt_spec.action import Kind
+from mtopt_spec.episode import Episode, EpisodeBegin, EpisodeEnd, JointState, Step
+from mtopt_spec.image_codec import encode_jpeg
+from mtopt_spec.interfaces import Policy
+from mtopt_spec.observation import Observation
+from mtopt_spec.task import TaskList
+
+_LOG = logging.getLogger("mtopt.collect")
+READINGS_PER_PERIOD = 5
+"""Joint readings a control period, as params/simulator_node.yaml has it."""
+
+
+class EpisodeSink(Protocol):
+    """Takes whole episodes."""
+
+    def write(self, episode: Episode) -> None:
+        """Stores an episode; OSError where the disk does not take it."""
+
+
+@dataclass
+class _Recording:
+    begin: EpisodeBegin
+    steps: list[Step]
+    joint_states: list[JointState]
+
+
+class RobotLoop:
+    """Drives one robot's life up to the next question that others must answer.
+
+    Args:
+        life: Of the robot.
+        station: Its part of the cell.
+        arm: Its arm.
+        tasks: Of the cell.
+        policies: Those that this process answers itself, by name.
+        sink: Takes its episodes; None throws them away.
+
+    Attributes:
+        parked: The request that waits: `Act` for the next tick, or `AskTask`, `Choose`, `Judge`
+            for an answer. None once the life is over.
+        ended: Ends of its episodes since they were last taken, each with its begin.
+        spent_s: Processor time by what it was spent on.
+        counts: `control_steps`, `pictures`.
+    """
+
+    def __init__(
+        self,
+        life: LifeConfig,
+        station: Station,
+        arm: ArmCore,
+        tasks: TaskList,
+        policies: dict[str, Policy],
+        sink: EpisodeSink | None,
+    ):
+        self._life, self._station, self._arm = life, station, arm
+        self._tasks, self._policies, self._sink = tasks, policies, sink
+        self._stack: list[Generator] = [run_robot(life, tasks)]
+        self._tick = 0
+        self._reading = joint_state(station, 0.0)
+        self._recording: _Recording | None = None
+        self.ended: list[tuple[EpisodeBegin, EpisodeEnd]] = []
+        self.spent_s: Counter = Counter()
+        self.counts: Counter = Counter()
+        self.parked: ask.Request | None = self._run(lambda life: next(life))
+
+    @property
+    def robot(self) -> str:
+        """Its name."""
+        return self._life.robot
+
+    @property
+    def station(self) -> Station:
+        """Its part of the cell."""
+        return self._station
+
+    def answer(self, answer: object) -> None:
+        """Answers the parked question; a `CellFault` is thrown into the life."""
+        if isinstance(answer, CellFault):
+            self.parked = self._run(lambda life: life.throw(answer))
+        else:
+            self.parked = self._run(lambda life: life.send(answer))
+
+    def tick(self) -> None:
+        """Carries out the parked `Act`: one control period of this station."""
+        act = self.parked
+        assert isinstance(act, ask.Act)
+        began_s = time.thread_time()
+        now_s = self._tick * self._life.control_period_s
+        sent, trajectory = self._arm.step(act.action, self._reading, now_s)
+        if len(trajectory.times_s):
+            self._station.command_trajectory(
+                trajectory.positions,
+                trajectory.velocities,
+                np.round(trajectory.times_s, 9),  # the wire's nanoseconds
+            )
+        if act.hinge_angle_rad is not None:
+            self._station.command_hinge(act.hinge_angle_rad)
+        self._spend("arm", began_s)
+        self._tick += 1
+        # On the way to somewhere nobody looks at the pictures.
+        seen = act.action.kind == Kind.STEP or (act.action.kind == Kind.HOME and sent.arrived)
+        cameras = self._life.camera_names if seen else ()
+        sensed = advance(
+            self._station, self._tick, self._life.control_period_s, READINGS_PER_PERIOD, cameras
+        )
+        self.spent_s["physics"] += sensed.physics_s
+        self.spent_s["render"] += sensed.render_s
+        self.counts["control_steps"] += 1
+        self.counts["pictures"] += len(cameras)
+        self._reading = sensed.joint_states[-1]
+        if self._recording is not None:
+            self._recording.joint_states.extend(sensed.joint_states)
+        self.answer((sent, self._observe(sensed.images_hwc_u8)))
+
+    def close(self) -> None:
+        """Ends the life where it stands; an episode that runs is forgotten."""
+        for life in reversed(self._stack):
+            life.close()
+        self._stack, self.parked, self._recording = [], None, None
+
+    def _observe(self, images_hwc_u8) -> Observation:
+        began_s = time.thread_time()
+        jpeg = {name: encode_jpeg(image) for name, image in images_hwc_u8.items()}
+        observation = self._arm.observation(self._reading, jpeg)
+        self._spend("observe", began_s)
+        return observation
+
+    def _run(self, resume: Callable[[Generator], object]) -> ask.Request | None:
+        """Lets the life go on until it asks what this process cannot answer."""
+        while True:
+            try:
+                request = resume(self._stack[-1])
+            except StopIteration as end:
+                self._stack.pop()
+                if not self._stack:
+                    return None
+                resume = _sender(end.value)
+                continue
+            except CellFault as fault:  # a sub-plan gave up
+                self._stack.pop()
+                if not self._stack:
+                    raise
+                resume = _thrower(fault)
+                continue
+            if isinstance(request, ask.ResetBin):
+                self._stack.append(tip_bin(self._arm.robot, request.seed))
+                resume = next
+                continue
+            try:
+                known, answer = self._try_answer(request)
+            except CellFault as fault:
+                resume = _thrower(fault)
+                continue
+            if not known:
+                return request if not isinstance(request, ask.AskTask) else self._stamped(request)
+            resume = _sender(answer)
+
+    def _stamped(self, request: ask.AskTask) -> ask.AskTask:
+        stamp_s = self._tick * self._life.control_period_s
+        return ask.AskTask(replace(request.request, stamp_s=stamp_s))
+
+    def _try_answer(self, request: ask.Request) -> tuple[bool, object]:
+        """(True, answer) of a request that this robot answers itself, else (False, None)."""
+        if isinstance(request, ask.Choose):
+            policy = self._policies.get(request.request.policy)
+            if policy is None:
+                return False, None
+            began_s = time.thread_time()
+            answer = policy.choose([request.request])[0]
+            self._spend("policy", began_s)
+            return True, answer
+        if isinstance(request, (ask.Act, ask.AskTask, ask.Judge)):
+            return False, None
+        if isinstance(request, ask.RecordStep):
+            if self._recording is not None:
+                self._recording.steps.append(request.step)
+        elif isinstance(request, ask.Begin):
+            self._recording = _Recording(request.begin, [], [self._reading])
+        elif isinstance(request, ask.End):
+            return True, self._end(request.end, request.last_observation)
+        elif isinstance(request, ask.LabelByTruth):
+            return True, list(truth_labels(self._station, self._tasks))
+        elif isinstance(request, ask.ReadHinge):
+            index = self._reading.names.index(self._arm.robot.hinge_joint)
+            return True, float(self._reading.position[index])
+        elif isinstance(request, ask.NewScene):
+            began_s = time.thread_time()
+            new_scene(self._station, request.seed)
+            self._reading = joint_state(self._station, self._reading.stamp_s)
+            self._spend("new_scene", began_s)
+        elif isinstance(request, ask.Look):
+            images = {name: self._station.render(name) for name in self._life.camera_names}
+            return True, self._observe(images)
+        elif isinstance(request, ask.Recover):
+            _LOG.warning("%s: %s: %s", self.robot, request.fault.name, request.message)
+        else:
+            raise TypeError(f"request of {self.robot}: got {type(request).__name__}")
+        return True, None
+
+    def _end(self, end: EpisodeEnd, last_observation: Observation) -> bool:
+        """Stores the episode; False where the disk refused it."""
+        began_s = time.thread_time()
+        recording, self._recording = self._recording, None
+        if recording is None:
+            return False
+        recorded = True
+        if self._sink is not None:
+            episode = Episode(
+                recording.begin, tuple(recording.steps), last_observation,
+                tuple(recording.joint_states), end,
+            )  # fmt: skip
+            try:
+                self._sink.write(episode)
+            except OSError as error:
+                _LOG.error("%s: episode refused: %s", end.episode_id, error)
+                recorded = False
+        self._spend("record", began_s)
+        if recorded:
+            self.ended.append((recording.begin, end))
+        else:
+            self.counts["refused"] += 1
+        return recorded
+
+    def _spend(self, what: str, began_s: float) -> None:
+        self.spent_s[what] += time.thread_time() - began_s
+
+
+def _sender(value: object) -> Callable[[Generator], object]:
+    return lambda life: life.send(value)
+
+
+def _thrower(fault: CellFault) -> Callable[[Generator], object]:
+    return lambda life: life.throw(fault)

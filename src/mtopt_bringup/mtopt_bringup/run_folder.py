@@ -1,0 +1,44 @@
+"""A folder of bags that runs add to: each run names its episodes anew and draws anew."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtopt_control.recorder.recovery import recover_bags
+from mtopt_spec import seeds
+
+_LOG = logging.getLogger("mtopt")
+_BAG = re.compile(r"bag_(\d+)(\.partial)?")
+
+
+@dataclass(frozen=True)
+class RunStart:
+    """How a run begins.
+
+    Attributes:
+        run: First part of its episodes' ids; no run into the same folder has the same.
+        seed: What its random draws come from.
+    """
+
+    run: str
+    seed: int
+
+
+def start_run(out: Path, seed: int, name: str = "s") -> RunStart:
+    """Makes the folder, closes what a crash left open there, and names the run.
+
+    Into an empty folder the seed is taken as it is. A later run into the same folder, of the same
+    seed, must not record the same episodes again: its draws depend on the bags that are there.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for found in recover_bags(out):
+        _LOG.warning("%s was left open: %d episodes recovered", found.bag, found.episodes)
+    numbers = [int(m[1]) for p in out.glob("*/bag_*") if (m := _BAG.fullmatch(p.name))]
+    if not numbers:
+        return RunStart(f"{name}{seed}", seed)
+    part = max(numbers) + 1
+    continued = seeds.derive(seed, "continued run", part) % 2**31
+    return RunStart(f"{name}{seed}.{part}", continued)

@@ -1,0 +1,38 @@
+"""The whole way, small: every stage of `mtopt demo` with the real parts."""
+
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SMALL = ["--minutes", "0.5", "--robots", "2", "--cell-episodes", "4", "--collect-episodes", "100"]
+
+
+def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [ROOT / "mtopt", "demo", "--out", folder, "--json", *SMALL, *arguments],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+@pytest.mark.timeout(400)
+def test_the_whole_way_and_again(tmp_path):
+    done = demo(tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    result = json.loads(done.stdout.splitlines()[-1])
+    for policy in ("scripted", "learned"):
+        row = result[policy]["tasks"]["lift-any"]
+        assert row["attempts"] == 4 and 0 <= row["low"] <= row["high"] <= 1
+    assert "lift-any" in done.stderr and Path(result["report"]).stat().st_size > 50_000
+    assert (tmp_path / "cell.mp4").stat().st_size > 10_000
+
+    began_s = time.monotonic()
+    again = demo(tmp_path)
+    assert json.loads(again.stdout.splitlines()[-1]) == result, "a finished stage ran again"
+    assert time.monotonic() - began_s < 30
+
+    other = demo(tmp_path, "--seed", "1")
+    assert other.returncode == 2 and "name another folder" in other.stderr

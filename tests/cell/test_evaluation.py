@@ -1,0 +1,91 @@
+"""Evaluation: who is measured, what counts, and how it goes on."""
+
+import json
+
+import pytest
+
+from mtopt_bringup.evaluation import EvaluationConfig, evaluate
+from mtopt_learning.evaluate.schedule import EvaluationSchedule, Job
+from mtopt_sim.cell import cell_tasks
+from mtopt_spec.errors import InputError
+from mtopt_spec.interfaces import EpisodeReport, TaskRequest
+
+
+def ask(schedule, holding=False, report=None, robot="robot_1"):
+    return schedule.assign(TaskRequest(0.0, robot, 0, holding, report))
+
+
+def test_a_place_is_given_an_object_first_and_lifts_do_not_count():
+    job = Job("place-any", 0)
+    schedule = EvaluationSchedule([job], ["robot_1"], cell_tasks(), "qfunction", seed=1)
+    first = ask(schedule)
+    assert (first.task, first.policy, first.new_scene) == ("lift-any", "scripted_pick", True)
+    failed = EpisodeReport("lift-any", "scripted_pick", False, False)
+    second = ask(schedule, report=failed)
+    assert second.task == "lift-any" and second.seed != first.seed, "another scene"
+    lifted = EpisodeReport("lift-any", "scripted_pick", True, False)
+    third = ask(schedule, holding=True, report=lifted)
+    assert (third.task, third.policy) == ("place-any", "qfunction")
+    assert not third.new_scene and not third.reset_bin
+    assert schedule.results == {}
+    assert ask(schedule, report=EpisodeReport("place-any", "qfunction", True, False)) is None
+    assert schedule.results == {job: True}
+
+
+def test_a_void_episode_is_run_again_in_the_same_scene():
+    schedule = EvaluationSchedule([Job("lift-any", 0)], ["robot_1"], cell_tasks(), "random", seed=1)
+    first = ask(schedule)
+    again = ask(schedule, report=EpisodeReport("lift-any", "random", False, True))
+    assert again == first and schedule.results == {}
+
+
+def test_scenes_depend_on_seed_and_job_alone():
+    jobs = [Job("lift-any", i) for i in range(4)]
+    one = EvaluationSchedule(jobs, ["robot_1"], cell_tasks(), "random", seed=1)
+    many = EvaluationSchedule(jobs, ["robot_1", "robot_2"], cell_tasks(), "qfunction", seed=1)
+    done = EpisodeReport("lift-any", "random", True, False)
+    alone = [ask(one).seed, *(ask(one, report=done).seed for _ in range(3))]
+    shared = [ask(many, robot="robot_1").seed, ask(many, robot="robot_2").seed]
+    assert shared == alone[:2] and len(set(alone)) == 4
+
+
+def test_it_goes_on_where_it_stopped(tmp_path):
+    file = tmp_path / "progress.json"
+    small = EvaluationConfig(("lift-any",), 2, "bootstrap", robots=2, processes=1)
+    first = evaluate(small, progress_file=file)
+    assert first["tasks"]["lift-any"]["attempts"] == 2
+    stored = json.loads(file.read_text())
+    for episode in stored["episodes"]:
+        episode["success"] = True
+    file.write_text(json.dumps(stored))
+    seen = []
+    larger = EvaluationConfig(("lift-any",), 3, "bootstrap", robots=2, processes=1)
+    result = evaluate(larger, progress_file=file, on_episode=seen.append)
+    assert seen == [2, 3], "one episode was left to run"
+    score = result["tasks"]["lift-any"]
+    assert score["attempts"] == 3 and score["successes"] >= 2, "the kept ones count"
+    assert 0 <= score["low"] < score["successes"] / 3 <= score["high"] <= 1
+    assert result["mean"] == score["successes"] / 3
+
+
+def test_a_damaged_progress_file_is_refused(tmp_path):
+    file = tmp_path / "progress.json"
+    file.write_text('{"about": 3')
+    with pytest.raises(InputError, match="remove the file"):
+        evaluate(EvaluationConfig(("lift-any",), 1, "bootstrap"), progress_file=file)
+
+
+def test_the_command_prints_intervals(mtopt):
+    result = mtopt("eval", "--policy", "bootstrap", "--tasks", "lift-any", "place-any",
+                   "--episodes", 2, "--processes", 1)  # fmt: skip
+    assert result["exit_code"] == 0, result["stderr"][-2000:]
+    assert {"attempts", "successes", "low", "high"} <= set(result["tasks"]["place-any"])
+    assert mtopt("eval", "--policy", "bootstrap", "--tasks", "fly")["exit_code"] == 2
+
+
+def test_doctor_finds_this_machine_sound(mtopt):
+    result = mtopt("doctor")
+    failed = [check for check in result["checks"] if not check["ok"]]
+    assert result["ok"] and result["exit_code"] == 0, failed
+    names = {check["name"] for check in result["checks"]}
+    assert {"python", "ros", "messages", "rendering", "dds", "disk", "world"} <= names

@@ -1,0 +1,107 @@
+"""One node graph: as data, as processes, and as launch actions."""
+
+import importlib.util
+import sys
+import types
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mtopt_bringup.graph import CellOptions, cell_graph, options_from_text, options_to_text
+from mtopt_bringup.processes import process_specs
+from mtopt_bringup.supervisor import Role
+from mtopt_spec.errors import InputError
+from mtopt_spec.resources import share_dir
+
+OPTIONS = CellOptions(robots=3, episodes=5, out="bags", seed=4, tasks=("lift-any",), run="r4")
+
+
+def test_every_process_exists_and_gets_its_parameters(tmp_path):
+    graph = cell_graph(OPTIONS)
+    assert [p.name for p in graph if p.role is Role.WORKER] == ["robot_1", "robot_2", "robot_3"]
+    for process, spec in zip(graph, process_specs(graph, tmp_path)):
+        assert importlib.util.find_spec(process.module), process.module
+        own = yaml.safe_load((tmp_path / f"{process.name}.yaml").read_text())
+        assert own["/**"]["ros__parameters"] == dict(process.parameters)
+        files = [Path(a) for a, flag in zip(spec.argv[1:], spec.argv) if flag == "--params-file"]
+        assert files[-1] == tmp_path / f"{process.name}.yaml", "its own come last: they win"
+        assert all(path.exists() for path in files), files
+
+
+def test_every_parameter_is_one_that_the_files_know():
+    """A parameter that no node declares would be ignored in silence."""
+    for process in cell_graph(OPTIONS):
+        known = set()
+        for path in process.parameter_paths():
+            for section in yaml.safe_load(path.read_text()).values():
+                known |= set(section["ros__parameters"])
+        assert set(process.parameters) - {"use_sim_time"} <= known, process.name
+
+
+def test_options_survive_their_way_through_text():
+    options = CellOptions(robots=2, tasks=("lift-any", "place-any"), lockstep=False, epsilon=0.1)
+    assert options_from_text(options_to_text(options)) == options
+    with pytest.raises(InputError, match="robots.*seven"):
+        options_from_text({"robots": "seven"})
+
+
+def fake_launch(monkeypatch):
+    """Modules `launch` and `launch_ros` that only keep what they are given."""
+
+    def kept(name):
+        def make(*args, **kwargs):
+            return types.SimpleNamespace(kind=name, args=args, **kwargs)
+
+        return make
+
+    names = {
+        "launch": ["LaunchDescription"],
+        "launch.actions": [
+            "DeclareLaunchArgument", "EmitEvent", "OpaqueFunction", "RegisterEventHandler",
+        ],
+        "launch.event_handlers": ["OnProcessExit"],
+        "launch.events": ["Shutdown"],
+        "launch_ros": [],
+        "launch_ros.actions": ["Node"],
+    }  # fmt: skip
+    for module, members in names.items():
+        fake = types.ModuleType(module)
+        for member in members:
+            setattr(fake, member, kept(member))
+        monkeypatch.setitem(sys.modules, module, fake)
+    texts = options_to_text(OPTIONS)
+    substitutions = types.ModuleType("launch.substitutions")
+    substitutions.LaunchConfiguration = lambda name: types.SimpleNamespace(
+        perform=lambda context: texts[name]
+    )
+    monkeypatch.setitem(sys.modules, "launch.substitutions", substitutions)
+
+
+def test_the_launch_file_starts_the_same_graph(monkeypatch):
+    fake_launch(monkeypatch)
+    spec = importlib.util.spec_from_file_location(
+        "cell_launch", share_dir() / "launch" / "cell.launch.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    description = module.generate_launch_description()
+    arguments = [a for a in description.args[0] if a.kind == "DeclareLaunchArgument"]
+    assert {a.args[0] for a in arguments} == set(options_to_text())
+    actions = module.start(None)
+    nodes = [a for a in actions if a.kind == "Node"]
+    graph = cell_graph(OPTIONS)
+    assert len(nodes) == len(graph)
+    for node, process in zip(nodes, graph):
+        assert (node.package, node.executable) == (process.package, process.executable)
+        assert node.parameters == [*map(str, process.parameter_paths()), dict(process.parameters)]
+        assert node.ros_arguments == process.remappings()
+        assert node.respawn is (process.role is Role.SERVER)
+    handlers = [a.args[0] for a in actions if a.kind == "RegisterEventHandler"]
+    assert len(handlers) == 3
+    ended, died = (types.SimpleNamespace(returncode=code) for code in (0, -9))
+    context = types.SimpleNamespace(is_shutdown=False)
+    again = handlers[0].on_exit(died, context)
+    assert again[-1].ros_arguments[-1] == "run:=r4-r1", "a robot that died starts again"
+    assert [h.on_exit(ended, context) for h in handlers[:2]] == [None, None]
+    assert handlers[2].on_exit(ended, context)[0].kind == "EmitEvent", "the last one ends all"

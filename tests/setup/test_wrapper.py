@@ -1,0 +1,82 @@
+"""`./mtopt` from any folder, with nothing sourced; one line where it is not set up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BARE = {"PATH": "/usr/bin:/bin", "HOME": os.environ.get("HOME", "/")}
+
+
+def run(*command, cwd, env=BARE):
+    """Runs a command in a bare environment."""
+    words = [str(part) for part in command]
+    return subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=60)
+
+
+def test_help_from_another_folder(tmp_path):
+    done = run(ROOT / "mtopt", "--help", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "usage: mtopt" in done.stdout
+
+
+def test_through_a_link_and_beside_a_foreign_ros(tmp_path):
+    (tmp_path / "link").symlink_to(ROOT / "mtopt")
+    foreign = {**BARE, "PYTHONPATH": "/nowhere", "AMENT_PREFIX_PATH": "/nowhere"}
+    program = (
+        "import os, rclpy, mtopt_spec; from mtopt_msgs.msg import ActionSent; "
+        "from mtopt_spec.resources import share_dir; assert (share_dir() / 'worlds').is_dir(); "
+        "assert '/nowhere' not in os.environ['PYTHONPATH'] + os.environ['AMENT_PREFIX_PATH']; "
+        "print(os.getcwd())"
+    )
+    done = run(
+        tmp_path / "link", "shell", "--", "python", "-c", program, cwd=tmp_path, env=foreign
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()) == tmp_path.resolve()
+
+
+def test_processes_find_each_other_within_a_second(tmp_path, domain_id):
+    """The transport's profile is found and read: without it every third takes one to three."""
+    program = """
+import sys, time, rclpy
+from rosgraph_msgs.msg import Clock
+rclpy.init()
+node = rclpy.create_node("peer")
+publisher = node.create_publisher(Clock, "/clock", 1)
+end = time.monotonic() + 20.0
+while node.count_publishers("/clock") < 2 and time.monotonic() < end:
+    time.sleep(0.01)
+sys.stdout.write(str(round(20.0 - (end - time.monotonic()), 2)) + chr(10))
+sys.stdout.flush()
+sys.stdin.read()
+"""
+    env = {**BARE, "ROS_DOMAIN_ID": str(domain_id)}
+    command = [ROOT / "mtopt", "shell", "python", "-c", program]
+    waited_s = []
+    with subprocess.Popen(
+        command, env=env, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as first:
+        for _ in range(6):
+            done = subprocess.run(
+                command, env=env, cwd=tmp_path, input="", capture_output=True, text=True, timeout=60
+            )
+            waited_s.append(float(done.stdout))
+        first.stdin.close()
+    assert sorted(waited_s)[-2] < 1.0, waited_s
+
+
+@pytest.mark.parametrize("leftover", ["nothing", "interrupted"])
+def test_not_set_up_is_one_line_and_exit_code_2(tmp_path, leftover):
+    shutil.copy(ROOT / "mtopt", tmp_path / "mtopt")
+    if leftover == "interrupted":
+        (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    done = run(tmp_path / "mtopt", "doctor", cwd="/")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == f"mtopt: not set up yet; run: make -C {tmp_path} setup\n"

@@ -9,12 +9,13 @@ import pytest
 from mtopt_control.recorder.cdr_fields import episode_step, stamp_ns
 from mtopt_control.recorder.episode_buffer import (
     BufferConfig,
-    CompleteEpisode,
+    EndedEpisode,
     EpisodeBuffer,
     Refused,
 )
 from mtopt_control.recorder.ros_episode_messages import episode_messages
 from mtopt_spec import bag_topics as topics
+from mtopt_spec.interfaces import EndReason, Fault
 
 CONFIG = BufferConfig(history_s=5.0, deadline_s=2.0, max_episode_s=60.0)
 ALL_TOPICS = {
@@ -92,8 +93,24 @@ def test_what_never_comes_is_counted_after_the_deadline(feeder, make_episode):
     lost = {("/robot_1/camera/image/compressed", 200_000_000), ("/robot_1/action/sent", 0)}
     feeder.feed(episode, [m for m in messages if (m.topic, m.log_time_ns) not in lost], now_s=10.0)
     assert feeder.buffer.poll(11.9) is None
-    complete = feeder.buffer.poll(12.1)
-    assert complete.end.dropped_frames == 2
+    ended = feeder.buffer.poll(12.1).end
+    assert ended.dropped_frames == 2
+    assert (ended.reason, ended.fault) == (EndReason.FAULT, Fault.RECORDER)
+    assert ended.fault_msg == "1 actions sent missing, 1 pictures of camera shoulder missing"
+    assert not ended.success
+
+
+def test_a_tick_that_no_action_answered_is_recorded_and_belongs_to_no_step(feeder, make_episode):
+    """Where time does not wait, a slow policy lets ticks pass."""
+    episode = make_episode(0)
+    messages = episode_messages(episode)
+    between = next(
+        m for m in episode_messages(make_episode(1, start_s=0.1)) if m.topic.endswith("tool_state")
+    )
+    feeder.feed(episode, [messages[0], between, *messages[1:]])
+    ended = feeder.buffer.poll(0.0)
+    assert ended.end == episode.end
+    assert between.cdr in [m.cdr for m in ended.messages]
 
 
 def test_a_first_picture_that_is_a_little_older_belongs_to_the_episode(feeder, make_episode):
@@ -140,7 +157,7 @@ def test_an_end_without_a_begin_is_refused_and_the_next_is_taken(feeder, make_ep
     refused = feeder.buffer.poll(3.0)
     assert isinstance(refused, Refused) and refused.end.episode_id == "test-robot_1-0"
     feeder.feed(episode, episode_messages(episode), now_s=4.0)
-    assert isinstance(feeder.buffer.poll(4.0), CompleteEpisode)
+    assert isinstance(feeder.buffer.poll(4.0), EndedEpisode)
 
 
 def test_an_episode_without_an_end_is_given_up(feeder, make_episode):

@@ -74,6 +74,23 @@ def test_an_episode_that_lacks_a_message_is_never_read_as_whole(tmp_path, make_e
     assert reader.counts["incomplete"] == 1 and "test-robot_1-0" in reader.problems[0]
 
 
+def test_a_tick_that_no_action_answered_is_no_observation_of_a_step(tmp_path, make_episode):
+    episode = make_episode(0)
+    between = episode_messages(make_episode(0, start_s=0.1))
+    between = [m for m in between if m.topic.endswith(("tool_state", "compressed"))][:3]
+    messages = sorted(
+        [*episode_messages(episode)[:-1], *between],
+        key=lambda m: (m.log_time_ns, not m.topic.endswith("begin")),
+    )
+    with BagWriter(tmp_path, "robot_1") as writer:
+        bag = writer.write_episode([*messages, episode_messages(episode)[-1]])
+    ((got,), _), (whole,) = read(bag), [episode]
+    assert len(got.stamp_ns) == whole.end.steps + 1
+    assert list(got.stamp_ns) == [k * 200_000_000 for k in range(whole.end.steps + 1)]
+    for step, image in zip(whole.steps, got.images_jpeg["wrist"], strict=False):
+        assert image == step.observation.images_jpeg["wrist"]
+
+
 def test_a_bag_of_another_schema_is_refused(tmp_path, make_episode, monkeypatch):
     monkeypatch.setattr("mtopt_spec.ros_messages.SCHEMA_VERSION", 99)
     with BagWriter(tmp_path, "robot_1") as writer:

@@ -205,6 +205,8 @@ def test_kill_9_at_twenty_moments_loses_no_acknowledged_episode(tmp_path, domain
                 read += [episode.begin.episode_id for episode in reader.episodes()]
                 assert not reader.counts["incomplete"], reader.problems
         assert robot.acknowledged() <= set(read), "an acknowledged episode was lost"
-        assert len(read) == len(set(read)) == result["episodes"] == result["recovered"]
+        assert len(read) == len(set(read)) == result["episodes"]
+        # void: what a busy machine brought later than this recorder waits for it
+        assert result["episodes"] + result["void_episodes"] == result["recovered"]
         assert (result["bags"], result["errors"]) == (5, [])
         assert result["set_aside"] == len(list(robot.out.rglob("*.cut")))

@@ -7,13 +7,15 @@ little of the past is kept, and after the end the buffer waits for what is still
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass, field, replace
 
 from mtopt_control.recorder.cdr_fields import episode_step, stamp_ns
 from mtopt_control.recorder.mcap_file import BagMessage
 from mtopt_spec import bag_topics as topics
+from mtopt_spec.completeness import RecordedStamps
 from mtopt_spec.episode import EpisodeBegin, EpisodeEnd
+from mtopt_spec.interfaces import EndReason, Fault
 
 _ACTIONS = (topics.ACTION_COMMANDED.name, topics.ACTION_SENT.name)
 
@@ -34,11 +36,12 @@ class BufferConfig:
 
 
 @dataclass(frozen=True)
-class CompleteEpisode:
+class EndedEpisode:
     """An episode ready to be written.
 
     Attributes:
-        begin, end: Its records; the end counts what never came in `dropped_frames`.
+        begin, end: Its records. Where something never came the end counts it in `dropped_frames`,
+            and an episode that is not complete without it ends as a fault of the recorder.
         end_ns: Stamp of the end.
         messages: All in the order of time, begin first, but for the end.
     """
@@ -143,7 +146,7 @@ class EpisodeBuffer:
         """An episode ends; `poll` gives it once it is complete."""
         self._ended.append(_Ended(end, stamp_ns(cdr), now_s + self._config.deadline_s))
 
-    def poll(self, now_s: float) -> CompleteEpisode | Refused | None:
+    def poll(self, now_s: float) -> EndedEpisode | Refused | None:
         """The oldest episode that ended, once all of it is there or the deadline has passed."""
         if not self._ended:
             return None
@@ -156,8 +159,8 @@ class EpisodeBuffer:
             self._ended.popleft()
             return Refused(ended.end, "its begin was not heard")
         messages = self._own_messages(begun, ended)
-        missing = self._missing(begun.begin, ended.end, messages)
-        if not overdue and (missing or not self._stream_is_past(ended.stamp_ns)):
+        lacking = self._lacking(begun.begin, ended, messages)
+        if not overdue and (lacking or not self._stream_is_past(ended.stamp_ns)):
             return None
         self._ended.popleft()
         for episode_id in list(self._begun):  # it, and those begun before it that never ended
@@ -167,9 +170,14 @@ class EpisodeBuffer:
             self.abandoned += 1
         end = replace(
             ended.end,
-            dropped_frames=ended.end.dropped_frames + missing,
+            dropped_frames=ended.end.dropped_frames + sum(lacking.values()),
             late_frames=ended.end.late_frames + self._late_frames - begun.late_frames_before,
         )
+        if lacking and end.reason != EndReason.FAULT:
+            problem = ", ".join(f"{count} {what} missing" for what, count in lacking.items())
+            end = replace(
+                end, reason=EndReason.FAULT, fault=Fault.RECORDER, fault_msg=problem, success=False
+            )
         infos = [
             # a calibration holds from the begin on
             replace(self._infos[name], stamp_ns=begun.heard.stamp_ns)
@@ -178,7 +186,7 @@ class EpisodeBuffer:
         ]
         ordered = [begun.heard, *infos, *sorted(messages, key=lambda m: m.stamp_ns)]
         bagged = [self._bagged(m) for m in ordered]
-        return CompleteEpisode(begun.begin, end, ended.stamp_ns, bagged)
+        return EndedEpisode(begun.begin, end, ended.stamp_ns, bagged)
 
     def _notice_new_run(self, stamp: int) -> None:
         """Forgets everything where time has gone back: another run of the simulator."""
@@ -228,15 +236,26 @@ class EpisodeBuffer:
         return list(own.values())
 
     @staticmethod
-    def _missing(begin: EpisodeBegin, end: EpisodeEnd, messages: list[_Heard]) -> int:
-        """Messages that an episode of so many steps must have and that have not come."""
-        expected = {
-            topics.camera_image(camera).name: end.steps + 1 for camera in begin.camera_names
-        }
-        expected[topics.TOOL_STATE.name] = end.steps + 1
-        expected.update(dict.fromkeys(_ACTIONS, end.steps))
-        got = Counter(heard.topic.name for heard in messages)
-        return sum(max(0, count - got[name]) for name, count in expected.items())
+    def _lacking(begin: EpisodeBegin, ended: _Ended, messages: list[_Heard]) -> dict[str, int]:
+        """What an episode of so many steps must have, and how much of it has not come."""
+        stamps: dict[str, list[int]] = {}
+        steps: dict[str, dict[int, int]] = {name: {} for name in _ACTIONS}
+        for heard in messages:
+            stamps.setdefault(heard.topic.name, []).append(heard.stamp_ns)
+            if heard.topic.name in steps:
+                steps[heard.topic.name][episode_step(heard.cdr)[1]] = heard.stamp_ns
+        return RecordedStamps(
+            ended.end.steps,
+            ended.stamp_ns,
+            round(begin.control_period_s * 1e9),
+            steps[topics.ACTION_COMMANDED.name],
+            steps[topics.ACTION_SENT.name],
+            stamps.get(topics.TOOL_STATE.name, ()),
+            {
+                camera: stamps.get(topics.camera_image(camera).name, ())
+                for camera in begin.camera_names
+            },
+        ).lacking()
 
     def _stream_is_past(self, end_ns: int) -> bool:
         """A joint state of the end's time or later has come, so none of before is on its way."""

@@ -20,7 +20,7 @@ from mtopt_control.recorder.bag_writer import BagWriter
 from mtopt_control.recorder.cdr_fields import stamp_ns
 from mtopt_control.recorder.episode_buffer import (
     BufferConfig,
-    CompleteEpisode,
+    EndedEpisode,
     EpisodeBuffer,
     Refused,
 )
@@ -39,6 +39,7 @@ from mtopt_msgs.msg import (
 from mtopt_spec import bag_topics as topics
 from mtopt_spec import ros_messages
 from mtopt_spec.errors import InputError
+from mtopt_spec.interfaces import Fault
 
 _MESSAGES = {
     topics.ACTION_COMMANDED.type: ActionCommanded,
@@ -191,19 +192,19 @@ class RecorderNode(Node):
 
     def _poll(self, robot: str) -> None:
         result = self._buffers[robot].poll(time.monotonic())
-        if isinstance(result, CompleteEpisode):
+        if isinstance(result, EndedEpisode):
             self._write(robot, result)
         elif isinstance(result, Refused):
             self._refuse(robot, result)
 
-    def _write(self, robot: str, complete: CompleteEpisode) -> None:
+    def _write(self, robot: str, episode: EndedEpisode) -> None:
         """Puts an episode on disk and acknowledges it, or says why not."""
-        end = complete.end
+        end = episode.end
         cdr = serialize_message(ros_messages.to_episode_end(end, robot=robot))
         topic = topics.EPISODE_END
-        last = BagMessage(f"/{robot}/{topic.name}", topic.type, cdr, complete.end_ns)
+        last = BagMessage(f"/{robot}/{topic.name}", topic.type, cdr, episode.end_ns)
         try:
-            bag = self._writers[robot].write_episode([*complete.messages, last])
+            bag = self._writers[robot].write_episode([*episode.messages, last])
         except OSError as error:
             self._refuse(robot, Refused(end, f"disk: {error}"))
             return
@@ -211,8 +212,9 @@ class RecorderNode(Node):
         self._counts["dropped_frames"] += end.dropped_frames
         self._counts["late_frames"] += end.late_frames
         if end.dropped_frames:
-            self._complain(f"{end.episode_id}: {end.dropped_frames} messages missing")
-        self._acknowledge(robot, end, bag=str(bag))
+            self._complain(f"{end.episode_id}: {end.dropped_frames} frames dropped")
+        problem = end.fault_msg if end.fault == Fault.RECORDER else ""
+        self._acknowledge(robot, end, bag=str(bag), problem=problem)
 
     def _refuse(self, robot: str, refused: Refused) -> None:
         self._counts["refused"] += 1

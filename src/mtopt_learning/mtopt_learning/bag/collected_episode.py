@@ -8,6 +8,7 @@ import numpy as np
 
 from mtopt_spec import bag_topics as topics
 from mtopt_spec.action import ACTION_SIZE
+from mtopt_spec.completeness import RecordedStamps
 from mtopt_spec.episode import EpisodeBegin, EpisodeEnd
 from mtopt_spec.interfaces import EndReason
 from mtopt_spec.observation import STATE_SIZE, state_vector
@@ -76,35 +77,35 @@ class CollectedEpisode:
         if camera in self.images:
             self.images[camera][stamp] = jpeg
 
-    def problem(self, end: EpisodeEnd) -> str | None:
-        """What the episode lacks, in words; None when it is complete."""
+    def problem(self, end: EpisodeEnd, end_ns: int) -> str | None:
+        """What the episode lacks, in words; None when it is complete.
+
+        Args:
+            end: Its last record.
+            end_ns: That record's stamp.
+        """
         if end.episode_id != self.begin.episode_id:
             return f"ends as {end.episode_id}, begun as {self.begin.episode_id}"
         if end.steps < 1:
             return "no step"
-        if len(self.tools) != end.steps + 1:
-            return f"{len(self.tools)} tool states, expected {end.steps + 1}"
-        for what, table in (("commanded", self.commanded), ("sent", self.sent)):
-            if sorted(table) != list(range(end.steps)):
-                return f"actions {what} of steps {sorted(table)}, expected 0 to {end.steps - 1}"
-        for camera in self.images:
-            missing = sum(self._picture(camera, tick) is None for tick in self.tools)
-            if missing:
-                return f"{missing} pictures of camera {camera} missing"
-        return None
+        lacking = self._recorded(end, end_ns).lacking()
+        return ", ".join(f"{n} {what} missing" for what, n in lacking.items()) or None
 
-    def _picture(self, camera: str, tick_ns: int) -> bytes | None:
-        """The picture of a tick: the newest that is not younger, nor a whole period older."""
-        pictures = self.images[camera]
-        if tick_ns in pictures:
-            return pictures[tick_ns]
-        oldest = tick_ns - round(self.begin.control_period_s * 1e9)
-        stamp = max((s for s in pictures if oldest < s < tick_ns), default=None)
-        return None if stamp is None else pictures[stamp]
+    def _recorded(self, end: EpisodeEnd, end_ns: int) -> RecordedStamps:
+        return RecordedStamps(
+            end.steps,
+            end_ns,
+            round(self.begin.control_period_s * 1e9),
+            {step: stamp_ns(message) for step, message in self.commanded.items()},
+            {step: stamp_ns(message) for step, message in self.sent.items()},
+            self.tools.keys(),
+            {camera: pictures.keys() for camera, pictures in self.images.items()},
+        )
 
-    def episode(self, end: EpisodeEnd) -> BagEpisode:
+    def episode(self, end: EpisodeEnd, end_ns: int) -> BagEpisode:
         """The arrays of a complete episode."""
-        stamps = sorted(self.tools)
+        recorded = self._recorded(end, end_ns)
+        stamps = recorded.observations()
         state = np.empty((end.steps + 1, STATE_SIZE), np.float32)
         for row, stamp in enumerate(stamps):
             tool = self.tools[stamp]
@@ -121,7 +122,10 @@ class CollectedEpisode:
             self.begin,
             end,
             np.array(stamps, np.int64),
-            {c: [self._picture(c, stamp) for stamp in stamps] for c in self.images},
+            {
+                camera: [pictures[recorded.picture(camera, stamp)] for stamp in stamps]
+                for camera, pictures in self.images.items()
+            },
             state,
             action,
             commanded,

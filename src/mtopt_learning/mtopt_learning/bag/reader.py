@@ -100,7 +100,9 @@ class BagReader:
                 elif robot not in collected:
                     self.counts["stray_messages"] += 1
                 elif name == topics.EPISODE_END.name:
-                    episode = self._finish(collected.pop(robot), _end(message))
+                    episode = self._finish(
+                        collected.pop(robot), _end(message), stamp_ns(message)
+                    )
                     if episode is not None and (void or not episode.void):
                         yield episode
                 else:
@@ -118,17 +120,19 @@ class BagReader:
         if not any(self.counts[key] for key in ("episodes", "void", "incomplete")):
             raise InputError("bag", where=self.path, got="no episode", expected="episodes")
 
-    def _finish(self, collected: CollectedEpisode, end: EpisodeEnd) -> BagEpisode | None:
+    def _finish(
+        self, collected: CollectedEpisode, end: EpisodeEnd, end_ns: int
+    ) -> BagEpisode | None:
         """The episode, and its count; None for an incomplete one."""
         self.counts["dropped_frames"] += end.dropped_frames
         self.counts["late_frames"] += end.late_frames
-        problem = collected.problem(end)
+        problem = collected.problem(end, end_ns)
         if problem is not None and end.reason != EndReason.FAULT:
             self.counts["incomplete"] += 1
             self.problems.append(f"{end.episode_id}: {problem}")
             return None
         self.counts["void" if end.reason == EndReason.FAULT else "episodes"] += 1
-        return None if problem is not None else collected.episode(end)
+        return None if problem is not None else collected.episode(end, end_ns)
 
     def _cut_short(self, collected: CollectedEpisode | None) -> None:
         if collected is not None:

@@ -32,11 +32,11 @@ class Spinner:
         import rclpy
         from rclpy.context import Context
 
-        from mtopt_control.ros_run import make_executor
+        from mtopt_spec.ros_run import EventsExecutor
 
         self.context = Context()
         rclpy.init(context=self.context, args=[], domain_id=domain_id)
-        self.executor = make_executor(self.context)
+        self.executor = EventsExecutor(context=self.context)
         self.nodes = []
 
     def add(self, node):

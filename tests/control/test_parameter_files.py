@@ -29,7 +29,7 @@ def test_a_node_takes_its_file_and_knows_every_key_in_it(
     spinner, make, name, namespace, monkeypatch
 ):
     # the file's own names, without the workspace having been installed anew
-    import mtopt_control.ros_parameters as ros_parameters
+    import mtopt_spec.ros_parameters as ros_parameters
 
     monkeypatch.setattr(ros_parameters, "share_dir", lambda: ROOT)
     files = [ROOT / f"params/{name}.yaml", ROOT / f"params/real/{name}.yaml"]

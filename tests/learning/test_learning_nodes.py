@@ -38,6 +38,13 @@ DEADLINE_S = 30.0
 _ROS_OWN = "start_type_description_service"
 
 
+def in_file(kind):
+    name = {"PolicyNode": "policy_node", "SuccessDetectorNode": "success_detector_node"}
+    name = name[kind.__name__]
+    written = yaml.safe_load((ROOT / "params" / f"{name}.yaml").read_text())
+    return written[name]["ros__parameters"]
+
+
 def observation(size=64):
     pictures = {
         camera: encode_jpeg(np.full((min(size, h), min(size, w), 3), 100, np.uint8))
@@ -70,7 +77,9 @@ def graph():
     nodes = [probe]
 
     def make(kind, **parameters):
-        overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+        """With the node's own file, and what differs from it."""
+        values = {**in_file(kind), **parameters}
+        overrides = [Parameter(name, value=value) for name, value in values.items()]
         node = kind(context=context, parameter_overrides=overrides)
         nodes.append(node)
         executor.add_node(node)
@@ -189,11 +198,8 @@ def test_without_a_detector_every_request_is_refused(graph):
     assert ask(JudgeSuccess, "/judge_success", message)[0].error_code == 3
 
 
-@pytest.mark.parametrize(
-    ("kind", "file"),
-    [(PolicyNode, "policy_node"), (SuccessDetectorNode, "success_detector_node")],
-)
-def test_parameter_file_holds_what_the_node_declares_with_the_same_defaults(graph, kind, file):
+@pytest.mark.parametrize("kind", [PolicyNode, SuccessDetectorNode])
+def test_the_parameter_file_holds_what_the_node_declares_and_nothing_else(graph, kind):
     make, _ = graph
     declared = {}
 
@@ -202,10 +208,20 @@ def test_parameter_file_holds_what_the_node_declares_with_the_same_defaults(grap
             declared[name] = value
             return super().declare_parameter(name, value, *args, **kwargs)
 
+    Spy.__name__ = kind.__name__
     make(Spy)
-    written = yaml.safe_load((ROOT / "params" / f"{file}.yaml").read_text())[file]
     ours = {k: v for k, v in declared.items() if k not in ("use_sim_time", _ROS_OWN)}
-    assert written["ros__parameters"] == ours
+    written = in_file(kind)
+    assert set(written) == set(ours)
+    assert {k: v for k, v in ours.items() if not isinstance(v, Parameter.Type)} == {
+        k: v for k, v in written.items() if not k.startswith("camera_")
+    }
+
+
+def test_without_its_calibration_the_policy_node_does_not_start(graph):
+    make, _ = graph
+    with pytest.raises(InputError, match="camera_intrinsics"):
+        make(PolicyNode, camera_intrinsics=None)
 
 
 def test_bad_parameters_end_the_start(graph):

@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+import yaml
 
 from mtopt_sim.station import Station
 from mtopt_sim.trajectory import JointTrajectory
@@ -236,3 +237,15 @@ def test_picture_sizes_are_taken_as_height_and_width(worlds, root):
     assert (info.height_px, info.width_px) == (48, 80)
     # The world file gives the horizontal angle.
     assert info.fx == pytest.approx(40 / np.tan(0.31), rel=1e-6)
+
+
+def test_the_policy_nodes_calibration_is_the_worlds_nominal_camera(station, root):
+    file = yaml.safe_load((root / "params/policy_node.yaml").read_text())
+    written = file["policy_node"]["ros__parameters"]
+    nominal = station.camera_info("shoulder")
+    assert written["camera_size_px"] == [nominal.width_px, nominal.height_px]
+    intrinsics = [nominal.fx, nominal.fy, nominal.cx, nominal.cy]
+    assert written["camera_intrinsics"] == pytest.approx(intrinsics, abs=1e-4)
+    pose = nominal.pose_bin_camera
+    assert written["camera_position_bin_m"] == pytest.approx(list(pose[:3, 3]), abs=1e-6)
+    assert written["camera_rotation_bin"] == pytest.approx(pose[:3, :3].ravel().tolist(), abs=1e-6)

@@ -7,13 +7,13 @@ import subprocess
 import sys
 import time
 
-import rclpy
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from std_msgs.msg import UInt64
 
 from mtopt_bringup.supervisor import end_process
+from mtopt_spec.ros_run import run
 
 
 class LoopbackNode(Node):
@@ -68,13 +68,7 @@ def round_trip_s(domain_id: int, timeout_s: float) -> float:
 
 def main() -> int:
     """Answers until stopped."""
-    rclpy.init()
-    try:
-        rclpy.spin(LoopbackNode())
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    rclpy.try_shutdown()
-    return 0
+    return run(lambda context: [LoopbackNode(context=context)])
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from mtopt_control.arm.arm_node import ArmNode
 from mtopt_control.bin_reset.bin_reset_node import BinResetNode
 from mtopt_control.camera.camera_node import CameraNode
 from mtopt_control.episode.episode_node import EpisodeNode
-from mtopt_control.ros_parameters import declare, robot_of
-from mtopt_control.ros_run import run
 from mtopt_spec.bag_topics import CAMERA_NAMESPACES
+from mtopt_spec.ros_parameters import declare, robot_of
+from mtopt_spec.ros_run import run
 
 
 @dataclass(frozen=True)

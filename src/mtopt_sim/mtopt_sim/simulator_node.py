@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import rclpy
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Point, Pose, Quaternion
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.clock import Clock as SteadyClock
+from rclpy.clock import ClockType
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 from sensor_msgs.msg import JointState as JointStateMessage
@@ -43,6 +43,7 @@ from mtopt_spec import ros_messages
 from mtopt_spec.action import CONTROL_PERIOD_S
 from mtopt_spec.bag_topics import CAMERA_NAMESPACES
 from mtopt_spec.errors import InputError
+from mtopt_spec.ros_run import run
 
 SHOW_AGAIN_S = 0.5
 """Wall time after which a silent robot is shown the same observation again."""
@@ -114,7 +115,7 @@ class SimulatorNode(Node):
         self._video: CellVideo | None = None
         self._shown: dict[str, Sensed] = {}
         self._make_endpoints()
-        steady = rclpy.clock.Clock(clock_type=rclpy.clock.ClockType.STEADY_TIME)
+        steady = SteadyClock(clock_type=ClockType.STEADY_TIME)
         self._start_timer = self.create_timer(p.discovery_s, self._start, clock=steady)
         self._steady = steady
 
@@ -436,27 +437,16 @@ def _truth_message(truth, stamp: Time, frame_id: str) -> SceneTruth:
 
 def main() -> int:
     """Runs the simulator until it is stopped; 1 when another one runs on this domain."""
-    stopping: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda caught, _: stopping.append(caught))
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    node = None
-    try:
-        node = SimulatorNode()
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        while rclpy.ok() and not stopping and not node.failure:
-            executor.spin_once(timeout_sec=0.2)
-        return 1 if node.failure else 0
-    except InputError as error:
-        sys.stderr.write(f"simulator_node: {error}\n")
-        return 2
-    except ExternalShutdownException:
-        return 0
-    finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
+    nodes: list[SimulatorNode] = []
+
+    def make(context: Context) -> list[SimulatorNode]:
+        nodes.append(SimulatorNode(context=context))
+        return nodes
+
+    def failed() -> bool:
+        return any(node.failure for node in nodes)
+
+    return run(make, failed, SingleThreadedExecutor) or int(failed())
 
 
 if __name__ == "__main__":

@@ -13,8 +13,6 @@ from trajectory_msgs.msg import JointTrajectory
 
 from mtopt_control.arm.arm_core import ArmCore
 from mtopt_control.arm.kinematics import read_urdf
-from mtopt_control.ros_parameters import declare, installed, robot_of
-from mtopt_control.ros_run import run
 from mtopt_control.ticks import tick_of
 from mtopt_msgs.msg import ActionCommanded, ActionSent, ToolState
 from mtopt_spec import ros_messages
@@ -22,6 +20,8 @@ from mtopt_spec.action import CONTROL_PERIOD_S, Action
 from mtopt_spec.episode import JointState
 from mtopt_spec.errors import InputError
 from mtopt_spec.robot import load_robot
+from mtopt_spec.ros_parameters import declare, installed, robot_of
+from mtopt_spec.ros_run import run
 
 
 @dataclass(frozen=True)

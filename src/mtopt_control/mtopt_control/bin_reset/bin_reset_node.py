@@ -16,14 +16,14 @@ from std_msgs.msg import Float64
 from mtopt_control.bin_reset.tipping import ResetCanceled, ResetFailed, tip_bin
 from mtopt_control.episode.requests import Act, ReadHinge
 from mtopt_control.episode.ros_acting import ActionChannel
-from mtopt_control.ros_parameters import declare, installed
-from mtopt_control.ros_run import run
 from mtopt_msgs.action import ResetBin
 from mtopt_msgs.msg import ToolState
 from mtopt_spec import ros_messages
 from mtopt_spec.action import ArmError, Kind
 from mtopt_spec.errors import InputError
 from mtopt_spec.robot import load_robot
+from mtopt_spec.ros_parameters import declare, installed
+from mtopt_spec.ros_run import run
 
 
 @dataclass(frozen=True)

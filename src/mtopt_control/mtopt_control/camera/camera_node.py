@@ -15,12 +15,12 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from mtopt_control.camera.frame import Frame, from_raw, to_size
 from mtopt_control.camera.source import DeviceSource, PushedSource, Source, VideoSource
 from mtopt_control.camera.stream_monitor import StreamMonitor
-from mtopt_control.ros_parameters import declare, robot_of
-from mtopt_control.ros_run import run
 from mtopt_control.ticks import tick_of
 from mtopt_spec import ros_messages
 from mtopt_spec.errors import InputError
 from mtopt_spec.image_codec import encode_jpeg
+from mtopt_spec.ros_parameters import declare, robot_of
+from mtopt_spec.ros_run import run
 
 SOURCES = ("topic", "device", "video")
 

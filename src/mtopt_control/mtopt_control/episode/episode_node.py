@@ -33,14 +33,14 @@ from mtopt_control.episode.ros_acting import ActionChannel
 from mtopt_control.episode.ros_answers import FAULT_OF, SharedServices
 from mtopt_control.episode.ros_bin_reset import BinResetClient
 from mtopt_control.episode.ros_readiness import missing_endpoints
-from mtopt_control.episode.run_episode_server import RunEpisodeServer
-from mtopt_control.ros_parameters import declare, installed, robot_of
-from mtopt_control.ros_run import run
+from mtopt_control.episode.ros_run_episode_server import RunEpisodeServer
 from mtopt_msgs.msg import EpisodeBegin, EpisodeEnd, EpisodeRecorded, ToolState
 from mtopt_spec import bag_topics, ros_messages
 from mtopt_spec.action import CONTROL_PERIOD_S, HOLD, MAX_STEPS
 from mtopt_spec.interfaces import Fault, PolicyAnswer
 from mtopt_spec.observation import Observation
+from mtopt_spec.ros_parameters import declare, installed, robot_of
+from mtopt_spec.ros_run import run
 from mtopt_spec.task import load_tasks
 
 

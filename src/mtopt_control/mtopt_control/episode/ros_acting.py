@@ -7,10 +7,10 @@ from collections.abc import Callable
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
-from mtopt_control.ros_parameters import robot_of
 from mtopt_msgs.msg import ActionCommanded, ActionSent
 from mtopt_spec import ros_messages
 from mtopt_spec.action import CONTROL_PERIOD_S, Action, SentAction
+from mtopt_spec.ros_parameters import robot_of
 
 _EARLY_S = 1e-3
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from rclpy.node import Node
 
-from mtopt_control.ros_parameters import robot_of
 from mtopt_spec import bag_topics
+from mtopt_spec.ros_parameters import robot_of
 
 
 def missing_endpoints(

@@ -26,8 +26,6 @@ from mtopt_control.recorder.episode_buffer import (
 )
 from mtopt_control.recorder.mcap_file import BagMessage
 from mtopt_control.recorder.recovery import recover_bags
-from mtopt_control.ros_parameters import declare
-from mtopt_control.ros_run import run
 from mtopt_msgs.msg import (
     ActionCommanded,
     ActionSent,
@@ -40,6 +38,8 @@ from mtopt_spec import bag_topics as topics
 from mtopt_spec import ros_messages
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import Fault
+from mtopt_spec.ros_parameters import declare
+from mtopt_spec.ros_run import run
 
 _MESSAGES = {
     topics.ACTION_COMMANDED.type: ActionCommanded,

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
-from mtopt_control.ros_parameters import declare, installed
-from mtopt_control.ros_run import run
 from mtopt_control.schedule.scheduler import ScheduleConfig, TaskScheduler
 from mtopt_msgs.msg import TaskStatistic, TaskStatistics
 from mtopt_msgs.srv import AssignTask
 from mtopt_spec import ros_messages
 from mtopt_spec.errors import InputError
+from mtopt_spec.ros_parameters import declare, installed
+from mtopt_spec.ros_run import run
 from mtopt_spec.task import load_tasks
 
 

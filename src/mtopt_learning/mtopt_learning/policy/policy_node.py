@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import rclpy
 import torch
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.task import Future
 
@@ -27,7 +26,8 @@ from mtopt_learning.qlearn.cem import CemConfig
 from mtopt_msgs.srv import ChooseAction, LoadCheckpoint
 from mtopt_spec import ros_messages
 from mtopt_spec.errors import InputError
-from mtopt_spec.resources import share_dir
+from mtopt_spec.ros_parameters import declare, installed
+from mtopt_spec.ros_run import run
 from mtopt_spec.task import load_tasks
 
 
@@ -35,59 +35,40 @@ from mtopt_spec.task import load_tasks
 class PolicyParameters:
     """Parameters of the node, named as in params/policy_node.yaml."""
 
-    tasks_file: str
-    checkpoint: str
-    cem_samples: int
-    cem_elites: int
-    cem_iterations: int
-    epsilon: float
-    noise: float
-    window_s: float
-    reload_period_s: float
-    threads: int
-    camera_size_px: list[int]
-    camera_intrinsics: list[float]
-    camera_position_bin_m: list[float]
-    camera_rotation_bin: list[float]
+    camera_size_px: tuple[int, ...]
+    camera_intrinsics: tuple[float, ...]
+    camera_position_bin_m: tuple[float, ...]
+    camera_rotation_bin: tuple[float, ...]
+    tasks_file: str = "tasks.yaml"
+    checkpoint: str = ""
+    cem_samples: int = 64
+    cem_elites: int = 8
+    cem_iterations: int = 2
+    epsilon: float = 0.0
+    noise: float = 0.0
+    window_s: float = 0.01
+    reload_period_s: float = 1.0
+    threads: int = 1
 
-    @staticmethod
-    def declare(node: Node) -> PolicyParameters:
-        """Declares and checks them; the defaults are those of the YAML file."""
-        defaults = {
-            "tasks_file": "", "checkpoint": "", "cem_samples": 64, "cem_elites": 8,
-            "cem_iterations": 2, "epsilon": 0.0, "noise": 0.0, "window_s": 0.01,
-            "reload_period_s": 1.0, "threads": 1,
-            "camera_size_px": [64, 64],
-            "camera_intrinsics": [103.44730, 103.44730, 32.0, 32.0],
-            "camera_position_bin_m": [-0.085, 0.715, 1.03],
-            "camera_rotation_bin": [
-                -0.99010456, -0.12073745, 0.07152222,
-                -0.14033161, 0.85185869, -0.50462245,
-                0.0, -0.50966582, -0.86037245,
-            ],
-        }  # fmt: skip
-        values = PolicyParameters(
-            **{name: node.declare_parameter(name, value).value for name, value in defaults.items()}
-        )
+    def __post_init__(self):
         for name in ("cem_samples", "cem_elites", "cem_iterations", "window_s", "reload_period_s"):
-            if not getattr(values, name) > 0:
+            if not getattr(self, name) > 0:
                 raise InputError(
-                    name, where="policy_node", got=getattr(values, name), expected="above 0"
+                    name, where="policy_node", got=getattr(self, name), expected="above 0"
                 )
-        if values.cem_elites > values.cem_samples:
+        if self.cem_elites > self.cem_samples:
             raise InputError(
-                "cem_elites", where="policy_node", got=values.cem_elites,
-                expected=f"at most cem_samples, {values.cem_samples}",
+                "cem_elites", where="policy_node", got=self.cem_elites,
+                expected=f"at most cem_samples, {self.cem_samples}",
             )  # fmt: skip
         for name, size in (
             ("camera_size_px", 2), ("camera_intrinsics", 4),
             ("camera_position_bin_m", 3), ("camera_rotation_bin", 9),
         ):  # fmt: skip
-            if len(getattr(values, name)) != size:
+            if len(getattr(self, name)) != size:
                 raise InputError(
-                    name, where="policy_node", got=getattr(values, name), expected=f"{size} numbers"
+                    name, where="policy_node", got=getattr(self, name), expected=f"{size} numbers"
                 )
-        return values
 
     def camera(self) -> PinholeCamera:
         """The shoulder camera, as the scripted pick needs it."""
@@ -106,10 +87,10 @@ class PolicyNode(Node):
         super().__init__(
             "policy_node", context=context, parameter_overrides=parameter_overrides or []
         )
-        p = PolicyParameters.declare(self)
+        p = declare(self, PolicyParameters)
         if p.threads:
             torch.set_num_threads(p.threads)
-        tasks = load_tasks(Path(p.tasks_file or share_dir() / "params" / "tasks.yaml"))
+        tasks = load_tasks(installed(p.tasks_file, "params"))
         cem = CemConfig(p.cem_samples, p.cem_elites, p.cem_iterations)
         self._q_policy = QFunctionPolicy(None, tasks.names, ActConfig(cem, p.epsilon, p.noise))
         self._policies = PolicyMux(
@@ -176,26 +157,10 @@ class PolicyNode(Node):
             self.get_logger().error(f"{error}; the one before goes on serving")
 
 
-def main(args=None) -> int:
+def main() -> int:
     """Runs the node until it is told to end; 2 for a parameter or checkpoint that is wrong."""
-    rclpy.init(args=args)
-    executor = SingleThreadedExecutor()
-    node = None
-    try:
-        node = PolicyNode()
-        executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except InputError as error:
-        sys.stderr.write(f"policy_node: {error}\n")
-        return 2
-    finally:
-        executor.shutdown()
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    # the events executor does not resume a service's coroutine
+    return run(lambda context: [PolicyNode(context=context)], executor=SingleThreadedExecutor)
 
 
 if __name__ == "__main__":

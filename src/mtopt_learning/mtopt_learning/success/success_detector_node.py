@@ -7,11 +7,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import rclpy
 import torch
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.task import Future
 
@@ -20,7 +19,8 @@ from mtopt_learning.success.detector import SuccessDetector
 from mtopt_msgs.srv import JudgeSuccess
 from mtopt_spec import ros_messages
 from mtopt_spec.errors import InputError
-from mtopt_spec.resources import share_dir
+from mtopt_spec.ros_parameters import declare, installed
+from mtopt_spec.ros_run import run
 from mtopt_spec.task import load_tasks
 
 
@@ -28,23 +28,16 @@ from mtopt_spec.task import load_tasks
 class DetectorParameters:
     """Parameters of the node, named as in params/success_detector_node.yaml."""
 
-    tasks_file: str
-    checkpoint: str
-    window_s: float
-    threads: int
+    tasks_file: str = "tasks.yaml"
+    checkpoint: str = ""
+    window_s: float = 0.005
+    threads: int = 1
 
-    @staticmethod
-    def declare(node: Node) -> DetectorParameters:
-        """Declares and checks them; the defaults are those of the YAML file."""
-        defaults = {"tasks_file": "", "checkpoint": "", "window_s": 0.005, "threads": 1}
-        values = DetectorParameters(
-            **{name: node.declare_parameter(name, value).value for name, value in defaults.items()}
-        )
-        if not values.window_s > 0:
+    def __post_init__(self):
+        if not self.window_s > 0:
             raise InputError(
-                "window_s", where="success_detector_node", got=values.window_s, expected="above 0"
+                "window_s", where="success_detector_node", got=self.window_s, expected="above 0"
             )
-        return values
 
 
 class SuccessDetectorNode(Node):
@@ -54,10 +47,10 @@ class SuccessDetectorNode(Node):
         super().__init__(
             "success_detector_node", context=context, parameter_overrides=parameter_overrides or []
         )
-        p = DetectorParameters.declare(self)
+        p = declare(self, DetectorParameters)
         if p.threads:
             torch.set_num_threads(p.threads)
-        tasks = load_tasks(Path(p.tasks_file or share_dir() / "params" / "tasks.yaml"))
+        tasks = load_tasks(installed(p.tasks_file, "params"))
         self._tasks = tasks.names
         self._detector = (
             SuccessDetector.load(Path(p.checkpoint), tasks.names) if p.checkpoint else None
@@ -139,26 +132,12 @@ def _error(code: int, message: str) -> JudgeSuccess.Response:
     return JudgeSuccess.Response(error_code=code, error_msg=message)
 
 
-def main(args=None) -> int:
+def main() -> int:
     """Runs the node until it is told to end; 2 for a parameter or checkpoint that is wrong."""
-    rclpy.init(args=args)
-    executor = SingleThreadedExecutor()
-    node = None
-    try:
-        node = SuccessDetectorNode()
-        executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except InputError as error:
-        sys.stderr.write(f"success_detector_node: {error}\n")
-        return 2
-    finally:
-        executor.shutdown()
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    # the events executor does not resume a service's coroutine
+    return run(
+        lambda context: [SuccessDetectorNode(context=context)], executor=SingleThreadedExecutor
+    )
 
 
 if __name__ == "__main__":

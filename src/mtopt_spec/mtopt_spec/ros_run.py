@@ -20,14 +20,10 @@ except ImportError:  # an older rclpy
     EventsExecutor = SingleThreadedExecutor
 
 
-def make_executor(context: Context) -> Executor:
-    """The single-threaded executor that the cell's processes run in."""
-    return EventsExecutor(context=context)
-
-
 def run(
     make_nodes: Callable[[Context], Sequence[Node]],
     finished: Callable[[], bool] = lambda: False,
+    executor: Callable[..., Executor] = EventsExecutor,
 ) -> int:
     """Spins nodes; returns the exit code: 0 after a signal or when finished, 2 for bad input.
 
@@ -36,6 +32,7 @@ def run(
     Args:
         make_nodes: Makes the nodes in a context.
         finished: Asked after every callback; True ends the run.
+        executor: Its class.
     """
     context = Context()
     rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
@@ -43,13 +40,13 @@ def run(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda caught, _: stopping.append(caught))
     nodes: list[Node] = []
-    executor = make_executor(context)
+    spinner = executor(context=context)
     try:
         nodes += make_nodes(context)
         for node in nodes:
-            executor.add_node(node)
+            spinner.add_node(node)
         while not stopping and context.ok() and not finished():
-            executor.spin_once(timeout_sec=0.2)
+            spinner.spin_once(timeout_sec=0.2)
         return 0
     except InputError as error:
         sys.stderr.write(f"{error}\n")
@@ -58,7 +55,7 @@ def run(
         return 0
     finally:
         for node in nodes:
-            executor.remove_node(node)
+            spinner.remove_node(node)
             node.destroy_node()
-        executor.shutdown(timeout_sec=0)
+        spinner.shutdown(timeout_sec=0)
         context.try_shutdown()

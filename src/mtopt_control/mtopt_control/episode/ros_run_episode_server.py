@@ -11,10 +11,10 @@ from rclpy.task import Future
 
 from mtopt_control.episode.machine import Outcome, SingleEpisode
 from mtopt_control.episode.requests import Act, AskTask, Choose, End, Judge, LabelByTruth, ResetBin
-from mtopt_control.ros_parameters import robot_of
 from mtopt_msgs.action import RunEpisode
 from mtopt_spec import ros_messages
 from mtopt_spec.interfaces import Fault
+from mtopt_spec.ros_parameters import robot_of
 from mtopt_spec.task import TaskList
 
 _ERROR_OF = {

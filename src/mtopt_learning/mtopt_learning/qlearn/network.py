@@ -1,8 +1,9 @@
-"""The multi-task Q-network: pictures once a state, task and action late and cheap.
+"""The small multi-task Q-network, for pictures of 32 to 128 pixels.
 
 QT-Opt (arXiv 1806.10293, section 4.2) joins the action to the image features half-way, so that
 the many actions which CEM tries cost little; MT-Opt (arXiv 2104.08212, section V) adds the task
-as a one-hot input and keeps one head for all tasks.
+as a one-hot input and keeps one output for all tasks. Here the pictures end in a vector, and task
+and action join it in dense layers.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import torch
 from torch import nn
 
 from mtopt_learning.qlearn.actions import CODE_SIZE
+from mtopt_learning.qlearn.two_stage import TwoStageQ
 from mtopt_spec.observation import STATE_SIZE
 
 STATE_SCALE = (1.0, 1.0, 5.0, 5.0, 8.0, 1.0, 1.0)
@@ -50,6 +52,8 @@ class NetworkConfig:
         hidden: Width of the layers that join embedding, task and action.
         layers: How many such layers each head has.
         heads: Independent Q heads on one embedding; two for clipped double Q.
+        multi_head: Instead of the task as an input, each head has one output a task (the
+            ablation of MT-Opt); one output for all tasks otherwise.
     """
 
     tasks: int
@@ -58,14 +62,18 @@ class NetworkConfig:
     hidden: int = 128
     layers: int = 2
     heads: int = 2
+    multi_head: bool = False
 
 
-def default_network(tasks: int, cameras: dict[str, tuple[int, int]]) -> NetworkConfig:
+def default_network(
+    tasks: int, cameras: dict[str, tuple[int, int]], multi_head: bool = False
+) -> NetworkConfig:
     """Small towers for pictures of 32 to 128 pixels; trains in minutes on a processor.
 
     Args:
         tasks: Number of tasks.
         cameras: Camera name to (height, width) of its picture, px.
+        multi_head: One output a task instead of the task as an input.
     """
     towers = []
     for camera, (height, width) in cameras.items():
@@ -74,7 +82,7 @@ def default_network(tasks: int, cameras: dict[str, tuple[int, int]]) -> NetworkC
         else:
             channels, kernels, strides = (32, 48, 64), (4, 3, 3), (2, 2, 1)
         towers.append(TowerConfig(camera, height, width, channels, kernels, strides))
-    return NetworkConfig(tasks, tuple(towers))
+    return NetworkConfig(tasks, tuple(towers), multi_head=multi_head)
 
 
 class Tower(nn.Module):
@@ -107,7 +115,7 @@ class Tower(nn.Module):
 
 
 class QHead(nn.Module):
-    """(…, embedding), (…, action code) → (…,) logit of success."""
+    """(…, embedding), (…, action code) → (…, outputs) logits of success."""
 
     def __init__(self, config: NetworkConfig):
         super().__init__()
@@ -116,33 +124,38 @@ class QHead(nn.Module):
         self.layers = nn.ModuleList(
             nn.Linear(config.hidden, config.hidden) for _ in range(config.layers - 1)
         )
-        self.logit = nn.Linear(config.hidden, 1)
+        self.logit = nn.Linear(config.hidden, config.tasks if config.multi_head else 1)
         nn.init.constant_(self.logit.bias, -1.0)
 
     def forward(self, joined: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
-        """Joins (batch, 1, embedding) with (batch, samples, 7); gives (batch, samples)."""
+        """Joins (batch, 1, embedding) with (batch, samples, 7); gives (batch, samples, outputs)."""
         x = torch.relu(self.from_state(joined) + self.from_action(action))
         for layer in self.layers:
             x = torch.relu(layer(x))
-        return self.logit(x)[..., 0]
+        return self.logit(x)
 
 
-class QNetwork(nn.Module):
-    """Q(state, task, action) in two stages: `embed` once a state, `logits` once a sample."""
+class QNetwork(TwoStageQ):
+    """The small network; an embedding is (batch, embedding)."""
 
     def __init__(self, config: NetworkConfig):
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.towers = nn.ModuleDict({tower.camera: Tower(tower) for tower in config.towers})
         self.from_proprioception = nn.Linear(STATE_SIZE, 64)
         features = sum(tower.features for tower in config.towers) + 64
         self.join = nn.Linear(features, config.embedding)
-        self.task_gate = nn.Linear(config.tasks, config.embedding, bias=False)
-        self.task_shift = nn.Linear(config.tasks, config.embedding, bias=False)
+        if not config.multi_head:
+            self.task_gate = nn.Linear(config.tasks, config.embedding, bias=False)
+            self.task_shift = nn.Linear(config.tasks, config.embedding, bias=False)
+            nn.init.normal_(self.task_gate.weight, std=0.3)
+            nn.init.normal_(self.task_shift.weight, std=0.3)
         self.heads = nn.ModuleList(QHead(config) for _ in range(config.heads))
         self.register_buffer("state_scale", torch.tensor(STATE_SCALE), persistent=False)
-        nn.init.normal_(self.task_gate.weight, std=0.3)
-        nn.init.normal_(self.task_shift.weight, std=0.3)
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Names of the cameras whose pictures `embed` takes."""
+        return tuple(self.towers)
 
     def embed(
         self,
@@ -150,16 +163,7 @@ class QNetwork(nn.Module):
         state: torch.Tensor,
         gain: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """A state's embedding, before any task or action.
-
-        Args:
-            images: Camera to (batch, 3, h, w) uint8.
-            state: (batch, 7) float32 proprioception.
-            gain: (batch, 3, 1, 1) factors of the pictures' colours, for augmentation.
-
-        Returns:
-            (batch, embedding).
-        """
+        """(batch, embedding); `gain`: (batch, 3, 1, 1) factors of the pictures' colours."""
         parts = [tower(images[camera], gain) for camera, tower in self.towers.items()]
         parts.append(torch.relu(self.from_proprioception(state * self.state_scale)))
         return torch.relu(self.join(torch.cat(parts, -1)))
@@ -167,21 +171,11 @@ class QNetwork(nn.Module):
     def logits(
         self, embedding: torch.Tensor, task: torch.Tensor, action: torch.Tensor
     ) -> torch.Tensor:
-        """Logits of Q.
-
-        Args:
-            embedding: (batch, embedding), of `embed`.
-            task: (batch,) int64.
-            action: (batch, samples, 7) codes.
-
-        Returns:
-            (heads, batch, samples) float32.
-        """
-        # One-hot times a matrix, as a look-up.
-        gate = 1 + self.task_gate.weight.T[task]
-        joined = torch.relu(embedding * gate + self.task_shift.weight.T[task])[:, None]
-        return torch.stack([head(joined, action) for head in self.heads]).float()
-
-    def q(self, embedding: torch.Tensor, task: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
-        """(batch, samples) the smallest Q of the heads, in [0, 1]: clipped double Q."""
-        return torch.sigmoid(self.logits(embedding, task, action)).amin(0)
+        """(heads, batch, samples) float32."""
+        if self.config.multi_head:
+            joined = embedding[:, None]
+        else:  # one-hot times a matrix, as a look-up
+            gate = 1 + self.task_gate.weight.T[task]
+            joined = torch.relu(embedding * gate + self.task_shift.weight.T[task])[:, None]
+        outputs = torch.stack([head(joined, action) for head in self.heads]).float()
+        return self.of_task(outputs, task)

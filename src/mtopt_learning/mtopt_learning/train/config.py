@@ -21,6 +21,7 @@ class TrainConfig:
 
     Attributes:
         tasks: Names of the tasks to learn; empty: all of the data set.
+        multi_head: One output a task on a shared trunk instead of the task as an input.
         sharing: Which episodes count for which task: `f_orig`, `f_all`, `f_skill`.
         sampler: How batches are made up.
         backup: What V(s') is: `sarsa`, `cem_max`, `monte_carlo`.
@@ -45,6 +46,7 @@ class TrainConfig:
     """
 
     tasks: tuple[str, ...] = ()
+    multi_head: bool = False
     sharing: str = "f_skill"
     sampler: SamplerConfig = field(default_factory=lambda: SamplerConfig(tasks_per_state=3))
     backup: str = "sarsa"

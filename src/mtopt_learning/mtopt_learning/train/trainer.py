@@ -62,7 +62,7 @@ class Trainer:
         if config.threads:
             torch.set_num_threads(config.threads)
         self.tasks, self.cameras, self.config = tasks, dict(cameras), config
-        network = network or default_network(len(tasks), self.cameras)
+        network = network or default_network(len(tasks), self.cameras, config.multi_head)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.online = QNetwork(network)

@@ -1,0 +1,61 @@
+"""What every Q-network offers: pictures once a state, task and action late and cheap."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class TwoStageQ(nn.Module):
+    """Q(state, task, action) in two stages: `embed` once a state, `logits` once a sample.
+
+    Attributes:
+        config: The network's settings; `tasks` and `multi_head` are among them.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Names of the cameras whose pictures `embed` takes."""
+        raise NotImplementedError
+
+    def embed(self, images: dict[str, torch.Tensor], state: torch.Tensor) -> torch.Tensor:
+        """A state's embedding, before any task or action.
+
+        Args:
+            images: Camera to (batch, 3, h, w) uint8.
+            state: (batch, 7) float32 proprioception.
+
+        Returns:
+            (batch, size): one row a state, so that rows can be picked and repeated.
+        """
+        raise NotImplementedError
+
+    def logits(
+        self, embedding: torch.Tensor, task: torch.Tensor, action: torch.Tensor
+    ) -> torch.Tensor:
+        """Logits of Q.
+
+        Args:
+            embedding: (batch, size), of `embed`.
+            task: (batch,) int64.
+            action: (batch, samples, 7) codes.
+
+        Returns:
+            (heads, batch, samples) float32.
+        """
+        raise NotImplementedError
+
+    def q(self, embedding: torch.Tensor, task: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
+        """(batch, samples) the smallest Q of the heads, in [0, 1]: clipped double Q."""
+        return torch.sigmoid(self.logits(embedding, task, action)).amin(0)
+
+    def of_task(self, outputs: torch.Tensor, task: torch.Tensor) -> torch.Tensor:
+        """(heads, batch, samples) of (heads, batch, samples, outputs): each row's own output."""
+        if not self.config.multi_head:
+            return outputs[..., 0]
+        index = task.view(1, -1, 1, 1).expand(*outputs.shape[:3], 1)
+        return outputs.gather(3, index)[..., 0]

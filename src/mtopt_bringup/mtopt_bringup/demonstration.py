@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from mtopt_bringup.graph import CellOptions
-from mtopt_bringup.in_process import CollectConfig, collect
+from mtopt_bringup.in_process import CollectConfig
 from mtopt_bringup.policies import QFUNCTION
-from mtopt_bringup.progress import episode_bar
 from mtopt_bringup.ros_cell import run_cell
+from mtopt_bringup.rounds import (
+    RoundConfig,
+    RoundFolders,
+    collect_episodes,
+    even_robots,
+    label_new_episodes,
+    run_round,
+    train_on,
+)
 from mtopt_bringup.run_folder import start_run
+from mtopt_bringup.stages import Stages, write_json
 from mtopt_learning.bag.find import find_bags
 from mtopt_learning.dataset.build import build_dataset
 from mtopt_learning.dataset.cache import Dataset
 from mtopt_learning.evaluate.scores import score_tasks
-from mtopt_learning.policy.policy_mux import PolicyMux
-from mtopt_learning.policy.q_policy import ActConfig, QFunctionPolicy
 from mtopt_learning.relabel.sampler import SamplerConfig
 from mtopt_learning.report.page import ReportInputs, build_report
-from mtopt_learning.success.detector import SuccessDetector, save_detector
+from mtopt_learning.success.detector import save_detector
 from mtopt_learning.success.training import SuccessTrainConfig, train_detector
 from mtopt_learning.train.config import TrainConfig
-from mtopt_learning.train.run_folder import MetricsFile, load_run, save_run
 from mtopt_learning.train.trainer import Trainer
 from mtopt_sim.cell import cell_tasks
-from mtopt_spec import seeds
-from mtopt_spec.errors import InputError
-
-_LOG = logging.getLogger("mtopt.demo")
 
 
 @dataclass(frozen=True)
@@ -86,67 +83,43 @@ class Demonstration:
         self.out, self.config = out.resolve(), config
         self._tasks = cell_tasks()
         self._tasks.subset(config.tasks)
-        self._results: dict[str, dict] = {}
         self.bags, self.data = self.out / "bags", self.out / "data"
         self.detector, self.run_folder = self.out / "detector", self.out / "run"
-        (self.out / "stages").mkdir(parents=True, exist_ok=True)
-        settings, plain = self.out / "demo.json", json.loads(json.dumps(asdict(config)))
-        if settings.exists() and json.loads(settings.read_text()) != plain:
-            raise InputError(
-                "demo settings", where=settings, got=plain, expected=settings.read_text(),
-                todo="name another folder with --out, or remove this one",
-            )  # fmt: skip
-        _write(settings, plain)
+        self._stages = Stages(self.out, asdict(config))
 
     def run(self) -> dict:
         """Runs all stages that are not done yet; returns the comparison."""
-        scripted = self._stage("1_cell_scripted", lambda: self._cell("cell_scripted", "bootstrap"))
-        self._stage("2_collect", self._collect)
-        self._stage("3_dataset", self._build)
-        self._stage("4_detector", self._train_detector)
-        self._stage("5_train", lambda: self._train_first(reserve_s=self._reserve_s(scripted)))
+        stage = self._stages.run
+        scripted = stage("1_cell_scripted", lambda: self._cell("cell_scripted", "bootstrap"))
+        stage("2_collect", self._collect)
+        stage("3_dataset", self._build)
+        stage("4_detector", self._train_detector)
+        stage("5_train", lambda: self._train_first(reserve_s=self._reserve_s(scripted)))
         rounds = 0
-        while self._has("6_round", rounds + 1) or self._time_for_round(scripted):
+        while self._stages.has(f"6_round_{rounds + 1:02d}") or self._time_for_round(scripted):
             rounds += 1
-            self._stage(f"6_round_{rounds:02d}", partial(self._round, rounds))
-        learned = self._stage("7_cell_learned", lambda: self._cell("cell_learned", QFUNCTION))
-        report = self._stage("8_report", self._report)
+            stage(f"6_round_{rounds:02d}", partial(self._round, rounds))
+        learned = stage("7_cell_learned", lambda: self._cell("cell_learned", QFUNCTION))
+        report = stage("8_report", self._report)
         return {
             "scripted": scripted["score"],
             "learned": learned["score"],
             "rounds": rounds,
-            "seconds": round(self._elapsed_s(), 1),
+            "seconds": round(self._stages.elapsed_s(), 1),
             "report": report["report"],
         }
 
     # -- stages ---------------------------------------------------------------------------------
-
-    def _stage(self, name: str, work: Callable[[], dict]) -> dict:
-        path = self.out / "stages" / f"{name}.json"
-        if not path.exists():
-            _LOG.info("stage %s", name)
-            began_s = time.monotonic()
-            result = work()
-            _write(path, {**result, "stage_s": round(time.monotonic() - began_s, 2)})
-        self._results[name] = json.loads(path.read_text())
-        _LOG.info("stage %s: %.0f s", name, self._results[name]["stage_s"])
-        return self._results[name]
-
-    def _has(self, stage: str, number: int) -> bool:
-        return (self.out / "stages" / f"{stage}_{number:02d}.json").exists()
-
-    def _elapsed_s(self) -> float:
-        return sum(result["stage_s"] for result in self._results.values())
 
     def _reserve_s(self, scripted: dict) -> float:
         """For the second ROS run, which computes Q and draws a video besides, and the report."""
         return 1.3 * scripted["stage_s"] + 35.0
 
     def _left_s(self, scripted: dict) -> float:
-        return 60 * self.config.minutes - self._elapsed_s() - self._reserve_s(scripted)
+        return 60 * self.config.minutes - self._stages.elapsed_s() - self._reserve_s(scripted)
 
     def _time_for_round(self, scripted: dict) -> bool:
-        rounds = [r["stage_s"] for n, r in self._results.items() if n.startswith("6_round")]
+        rounds = [r["stage_s"] for n, r in self._stages.results.items() if n.startswith("6_round")]
         return self._left_s(scripted) > (max(rounds) if rounds else 45.0)
 
     def _cell(self, name: str, policy: str) -> dict:
@@ -167,8 +140,8 @@ class Demonstration:
         if result.pop("exit_code", 0):
             raise KeyboardInterrupt
         scores = self._score(out)
-        _write(self.out / f"{name}.json", {**result, "name": name})
-        _write(self.out / f"{name}_score.json", {**scores, "policy": name})
+        write_json(self.out / f"{name}.json", {**result, "name": name})
+        write_json(self.out / f"{name}_score.json", {**scores, "policy": name})
         return {**result, "score": scores}
 
     def _score(self, bags: Path) -> dict:
@@ -196,9 +169,9 @@ class Demonstration:
         while len(parts) * part < config.collect_episodes:
             start = start_run(out, config.seed, "scripted")
             parts.append(
-                self._collected(
+                collect_episodes(
                     CollectConfig(
-                        robots=self._even_robots(), episodes=part, out=out, seed=start.seed,
+                        robots=even_robots(config.robots), episodes=part, out=out, seed=start.seed,
                         tasks=config.tasks[:1] if parts else config.tasks, run=start.run,
                     )
                 )
@@ -207,18 +180,6 @@ class Demonstration:
             if each_s * (len(parts) + 0.5) > config.collect_share * 60 * config.minutes:
                 break
         return {"parts": parts}
-
-    def _even_robots(self) -> int:
-        """Robots for the in-process loop: as many on each core, which wait for each other."""
-        cores = len(os.sched_getaffinity(0))
-        return max(self.config.robots - self.config.robots % cores, 1)
-
-    def _collected(self, config: CollectConfig, **policies) -> dict:
-        with episode_bar(config.episodes) as bar:
-            collected = collect(config, on_episode=lambda begin, end: bar.update(), **policies)
-        if collected.interrupted:
-            raise KeyboardInterrupt
-        return collected.result()
 
     def _build(self) -> dict:
         return build_dataset(find_bags([self.bags]), self.data, self._tasks.names)
@@ -231,26 +192,12 @@ class Demonstration:
         save_detector(
             self.detector, trained, dataset.tasks, dataset.cameras, settings, dataset.fingerprint
         )
-        self._label()
+        label_new_episodes(dataset, self.detector)
         return {"tasks": {name: trained.metrics.get(name) for name in self.config.tasks}}
-
-    def _label(self) -> Dataset:
-        """Lets the detector judge the episodes that it has not judged yet."""
-        dataset = Dataset.open(self.data)
-        detector = SuccessDetector.load(self.detector, dataset.tasks, dataset.cameras)
-        labels = dataset.labels("detector")
-        new = np.flatnonzero(np.isnan(labels).any(1))
-        for some in np.array_split(new, max(1, len(new) // 1024)):
-            if len(some):
-                labels[some] = detector.label(dataset, some)
-        dataset.write_labels(
-            "detector", labels, {"fingerprint": detector.fingerprint, "path": str(self.detector)}
-        )
-        return dataset
 
     def _train_first(self, reserve_s: float) -> dict:
         config = self.config
-        left_s = 60 * config.minutes - self._elapsed_s() - reserve_s
+        left_s = 60 * config.minutes - self._stages.elapsed_s() - reserve_s
         seconds = max(5.0, config.first_share * left_s)
         settings = TrainConfig(
             tasks=config.tasks,
@@ -260,48 +207,17 @@ class Demonstration:
         )
         dataset = Dataset.open(self.data)
         trainer = Trainer(self._tasks, dataset.cameras, settings)
-        return self._train(trainer, dataset, seconds=seconds)
-
-    def _train(self, trainer: Trainer, dataset: Dataset, **limits) -> dict:
-        # A person's judgement where there is one (the simulator stands in), else the detector's: a
-        # Q-function that has the detector alone for its reward learns to deceive it.
-        trainer.set_data(dataset, dataset.labels("best"))
-        record = trainer.train(write=MetricsFile(self.run_folder, trainer.step), **limits)
-        save_run(self.run_folder, trainer)
-        return {"steps": trainer.step, "closing_auc": record.get("closing_auc")}
+        return train_on(trainer, dataset, self.run_folder, seconds=seconds)
 
     def _round(self, number: int) -> dict:
         """The learned policy collects, the detector judges, the Q-function learns on."""
-        config, out = self.config, self.bags / f"round_{number:02d}"
-        start = start_run(
-            out, seeds.derive(config.seed, "round", number) % 2**31, f"round{number}-"
-        )
-        policy = QFunctionPolicy(
-            tasks=self._tasks.names, config=ActConfig(epsilon=config.epsilon, noise=config.noise)
-        )
-        policy.load(self.run_folder / "checkpoint")
-        collected = self._collected(
-            CollectConfig(
-                robots=self._even_robots(),
-                episodes=config.round_episodes, out=out, seed=start.seed, tasks=config.tasks,
-                policy=QFUNCTION, run=start.run,
-            ),
-            policy=PolicyMux({QFUNCTION: policy}),
-            judge=SuccessDetector.load(self.detector, self._tasks.names),
+        config = self.config
+        settings = RoundConfig(
+            tasks=config.tasks, episodes=config.round_episodes, steps=config.round_steps,
+            epsilon=config.epsilon, noise=config.noise, robots=config.robots, seed=config.seed,
         )  # fmt: skip
-        self._build()
-        dataset = self._label()
-        trainer = load_run(self.run_folder, self._tasks)
-        trainer.set_config(self._round_settings(trainer.config, number))
-        return {"collected": collected, **self._train(trainer, dataset, steps=config.round_steps)}
-
-    def _round_settings(self, settings: TrainConfig, number: int) -> TrainConfig:
-        sampler: SamplerConfig = replace(
-            settings.sampler,
-            recent_share=0.4,
-            recent_episodes=number * self.config.round_episodes,
-        )
-        return replace(settings, sampler=sampler)
+        folders = RoundFolders(self.bags, self.data, self.run_folder, self.detector)
+        return run_round(number, folders, settings, self._tasks)
 
     def _report(self) -> dict:
         names = ("cell_scripted", "cell_learned")
@@ -330,9 +246,3 @@ def comparison_table(result: dict) -> str:
         lines.append(f"{name:12} {cells[0]:>28} {cells[1]:>28}")
     lines.append("success by the simulator's truth, 95 % intervals, in the ROS cell")
     return "\n".join(lines)
-
-
-def _write(path: Path, content: dict) -> None:
-    aside = path.with_name(path.name + ".partial")
-    aside.write_text(json.dumps(content, indent=1, default=float))
-    os.replace(aside, path)

@@ -1,0 +1,160 @@
+"""An on-policy round: the learned policy collects, episodes are judged, the Q-function goes on.
+
+QT-Opt (arXiv 1806.10293) and MT-Opt (arXiv 2104.08212) learn offline first and are then fine-tuned
+on data of their own policy. The data of all rounds stays and grows.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from mtopt_bringup.in_process import CollectConfig, collect
+from mtopt_bringup.policies import QFUNCTION
+from mtopt_bringup.progress import episode_bar
+from mtopt_bringup.run_folder import start_run
+from mtopt_learning.bag.find import find_bags
+from mtopt_learning.dataset.build import build_dataset
+from mtopt_learning.dataset.cache import Dataset
+from mtopt_learning.policy.policy_mux import PolicyMux
+from mtopt_learning.policy.q_policy import ActConfig, QFunctionPolicy
+from mtopt_learning.success.detector import SuccessDetector
+from mtopt_learning.train.run_folder import MetricsFile, load_run, save_run
+from mtopt_learning.train.trainer import Trainer
+from mtopt_spec import seeds
+from mtopt_spec.task import TaskList
+
+
+@dataclass(frozen=True)
+class RoundConfig:
+    """How much of what a round does.
+
+    Attributes:
+        tasks: That are offered, by the scheduler's need.
+        episodes: To collect.
+        steps: Gradient steps after it.
+        epsilon, noise: Exploration; see `ActConfig`.
+        recent_share: Of the drawn episodes, this share comes from the rounds.
+        robots: Stations of the in-process loop, at most.
+        seed: Of every random draw.
+    """
+
+    tasks: tuple[str, ...]
+    episodes: int
+    steps: int
+    epsilon: float = 0.02
+    noise: float = 0.05
+    recent_share: float = 0.4
+    robots: int = 7
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class RoundFolders:
+    """Where a round reads and writes.
+
+    Attributes:
+        bags: All bags below it are data; round n adds `round_<n>`.
+        data: The cache, which is brought up to date.
+        run: The training run that goes on; its checkpoint collects.
+        detector: Judges the new episodes; None leaves it to the simulator's truth.
+    """
+
+    bags: Path
+    data: Path
+    run: Path
+    detector: Path | None = None
+
+
+def run_round(number: int, folders: RoundFolders, config: RoundConfig, tasks: TaskList) -> dict:
+    """Collects, builds, labels, trains.
+
+    Args:
+        number: From 1 on.
+        folders: Where.
+        config: How much.
+        tasks: Of the cell.
+
+    Returns:
+        `collected` and what `train_on` gives.
+
+    Raises:
+        KeyboardInterrupt: Interrupted; episodes that are complete stay.
+    """
+    out = folders.bags / f"round_{number:02d}"
+    seed = seeds.derive(config.seed, "round", number) % 2**31
+    start = start_run(out, seed, f"round{number}-")
+    judge = SuccessDetector.load(folders.detector, tasks.names) if folders.detector else None
+    collected = collect_episodes(
+        CollectConfig(
+            robots=even_robots(config.robots), episodes=config.episodes, out=out, seed=start.seed,
+            tasks=config.tasks, policy=QFUNCTION, run=start.run,
+        ),
+        policy=explorer(folders.run / "checkpoint", tasks, config.epsilon, config.noise),
+        judge=judge,
+    )  # fmt: skip
+    build_dataset(find_bags([folders.bags]), folders.data, tasks.names)
+    dataset = Dataset.open(folders.data)
+    if folders.detector is not None:
+        label_new_episodes(dataset, folders.detector)
+    trainer = load_run(folders.run, tasks)
+    sampler = replace(
+        trainer.config.sampler,
+        recent_share=config.recent_share,
+        recent_episodes=number * config.episodes,
+    )
+    trainer.set_config(replace(trainer.config, sampler=sampler))
+    return {"collected": collected, **train_on(trainer, dataset, folders.run, steps=config.steps)}
+
+
+def explorer(checkpoint: Path, tasks: TaskList, epsilon: float, noise: float) -> PolicyMux:
+    """A checkpoint's policy that sometimes does something else."""
+    policy = QFunctionPolicy(tasks=tasks.names, config=ActConfig(epsilon=epsilon, noise=noise))
+    policy.load(checkpoint)
+    return PolicyMux({QFUNCTION: policy})
+
+
+def train_on(trainer: Trainer, dataset: Dataset, folder: Path, **limits) -> dict:
+    """Trains a while and saves the run.
+
+    The reward is a person's judgement where there is one (the simulator stands in), else the
+    detector's: a Q-function that has the detector alone for its reward learns to deceive it.
+    """
+    trainer.set_data(dataset, dataset.labels("best"))
+    record = trainer.train(write=MetricsFile(folder, trainer.step), **limits)
+    save_run(folder, trainer)
+    return {"steps": trainer.step, "closing_auc": record.get("closing_auc")}
+
+
+def label_new_episodes(dataset: Dataset, detector: Path) -> None:
+    """Lets the detector judge the episodes that it has not judged yet."""
+    judge = SuccessDetector.load(detector, dataset.tasks, dataset.cameras)
+    labels = dataset.labels("detector")
+    new = np.flatnonzero(np.isnan(labels).any(1))
+    for some in np.array_split(new, max(1, len(new) // 1024)):
+        if len(some):
+            labels[some] = judge.label(dataset, some)
+    about = {"fingerprint": judge.fingerprint, "path": str(detector)}
+    dataset.write_labels("detector", labels, about)
+
+
+def collect_episodes(config: CollectConfig, **policies) -> dict:
+    """Collects under a progress bar; what `mtopt collect --json` prints.
+
+    Raises:
+        KeyboardInterrupt: Interrupted; episodes that are complete stay.
+    """
+    with episode_bar(config.episodes) as bar:
+        collected = collect(config, on_episode=lambda begin, end: bar.update(), **policies)
+    if collected.interrupted:
+        raise KeyboardInterrupt
+    return collected.result()
+
+
+def even_robots(robots: int) -> int:
+    """At most so many for the in-process loop: as many on each core, which wait for each other."""
+    cores = len(os.sched_getaffinity(0))
+    return max(robots - robots % cores, 1)

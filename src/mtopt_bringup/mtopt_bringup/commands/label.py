@@ -7,7 +7,6 @@ from pathlib import Path
 
 SUMMARY = "Judge every episode of a data set for every task with the success detector."
 EXAMPLE = "mtopt label dataset --detector runs/detector"
-_CHUNK = 1024
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,26 +17,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict:
     """Writes the labels beside the data set and counts successes."""
-    import numpy as np
     from tqdm import tqdm
 
     from mtopt_learning.dataset.cache import Dataset
     from mtopt_learning.success.detector import SuccessDetector
+    from mtopt_learning.success.labelling import label_episodes
 
     dataset = Dataset.open(arguments.dataset)
     detector = SuccessDetector.load(arguments.detector, dataset.tasks, dataset.cameras)
-    labels = np.full((dataset.n_episodes, len(dataset.tasks)), np.nan, np.float32)
-    with tqdm(total=dataset.n_episodes, desc="label", unit="episode") as bar:
-        for first in range(0, dataset.n_episodes, _CHUNK):
-            episodes = np.arange(first, min(first + _CHUNK, dataset.n_episodes))
-            labels[episodes] = detector.label(dataset, episodes)
-            bar.update(len(episodes))
-    dataset.write_labels(
-        "detector", labels, {"fingerprint": detector.fingerprint, "path": str(arguments.detector)}
-    )
-    successes = (labels >= 0.5).sum(0)
+    with tqdm(desc="label", unit="episode") as bar:
+        judged = label_episodes(dataset, detector, bar.update)
+    successes = (dataset.labels("detector") >= 0.5).sum(0)
     return {
         "episodes": dataset.n_episodes,
+        "judged": judged,
         "detector": detector.fingerprint,
         "tasks": {
             name: {"episodes": dataset.n_episodes, "successes": int(count)}

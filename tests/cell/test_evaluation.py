@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from mtopt_bringup.evaluation import EvaluationConfig, evaluate
+from mtopt_bringup.evaluation import EvaluationConfig, evaluate, has_object
 from mtopt_learning.evaluate.schedule import EvaluationSchedule, Job
-from mtopt_sim.cell import cell_tasks
+from mtopt_sim.cell import CellConfig, cell_tasks, make_station, new_scene, scene_objects
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import EpisodeReport, TaskRequest
 
@@ -47,6 +47,23 @@ def test_scenes_depend_on_seed_and_job_alone():
     alone = [ask(one).seed, *(ask(one, report=done).seed for _ in range(3))]
     shared = [ask(many, robot="robot_1").seed, ask(many, robot="robot_2").seed]
     assert shared == alone[:2] and len(set(alone)) == 4
+
+
+def test_the_object_that_a_task_names_is_in_its_scene():
+    tasks, jobs = cell_tasks(), [Job("lift-banana", i) for i in range(12)]
+    done = EpisodeReport("lift-banana", "random", False, False)
+
+    def scenes(suits):
+        schedule = EvaluationSchedule(jobs, ["robot_1"], tasks, "random", 1, suits)
+        return [ask(schedule).seed, *(ask(schedule, report=done).seed for _ in jobs[1:])]
+
+    drawn, suited = scenes(None), scenes(has_object)
+    assert all("banana" in scene_objects(seed) for seed in suited) and len(set(suited)) == 12
+    kept = [seed for seed in drawn if "banana" in scene_objects(seed)]
+    assert 0 < len(kept) < 12 and set(kept) <= set(suited), "drawn again only where it has none"
+    station = make_station(CellConfig(robots=1), "robot_1")
+    new_scene(station, suited[0])
+    assert set(station.truth().names) == set(scene_objects(suited[0]))
 
 
 def test_it_goes_on_where_it_stopped(tmp_path):

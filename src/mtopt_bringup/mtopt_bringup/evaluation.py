@@ -1,4 +1,7 @@
-"""Measures each task's success rate: fresh scenes, the simulator's truth as the judge."""
+"""Measures each task's success rate: fresh scenes, the simulator's truth as the judge.
+
+The scene of a task that names an object holds that object, among others.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,10 @@ from pathlib import Path
 from mtopt_bringup.in_process import CollectConfig, collect
 from mtopt_learning.evaluate.schedule import EvaluationSchedule, Job
 from mtopt_learning.evaluate.scores import score_tasks
-from mtopt_sim.cell import CellConfig, cell_robots, cell_tasks
+from mtopt_sim.cell import CellConfig, cell_robots, cell_tasks, scene_objects
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import Policy
+from mtopt_spec.task import Task
 
 _SAVE_EVERY_S = 5.0
 
@@ -71,7 +75,9 @@ def evaluate(
     void = 0
     if left:
         robots = cell_robots(CellConfig(robots=min(config.robots, len(left))))
-        schedule = EvaluationSchedule(left, robots, cell_tasks(), config.policy, config.seed)
+        schedule = EvaluationSchedule(
+            left, robots, cell_tasks(), config.policy, config.seed, has_object
+        )
         saved_s = time.monotonic()
 
         def note(begin, end) -> None:
@@ -104,6 +110,12 @@ def evaluate(
     result.update(policy=config.policy, checkpoint=config.fingerprint, seed=config.seed)
     result["void_episodes"] = void
     return result
+
+
+def has_object(task: Task, seed: int) -> bool:
+    """Whether the object that a task names is in the scene of this seed."""
+    wanted = task.success.get("object", "any")
+    return wanted == "any" or wanted in scene_objects(seed)
 
 
 def _about(config: EvaluationConfig) -> dict:

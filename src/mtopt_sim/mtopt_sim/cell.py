@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mtopt_sim.labels import label_tasks
+from mtopt_sim.scene import object_names
+from mtopt_sim.scene_draw import OBJECTS_IN_SCENE, draw_objects, scene_generator
 from mtopt_sim.station import Station
-from mtopt_sim.world_file import robot_names
+from mtopt_sim.world_file import read_world, robot_names
 from mtopt_spec import seeds
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import TaskLabel
@@ -16,6 +19,7 @@ from mtopt_spec.resources import share_dir
 from mtopt_spec.task import TaskList, load_tasks
 
 LABEL_SOURCE = "simulator"
+_read_world = functools.cache(read_world)
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,13 @@ def new_scene(station: Station, seed: int, objects: Sequence[str] = ()) -> None:
         objects: Names; none draws them with the seed.
     """
     station.reset(seed, objects=list(objects) or None)
+
+
+def scene_objects(seed: int, config: CellConfig = CellConfig(robots=1)) -> tuple[str, ...]:
+    """Names of the objects that `new_scene` puts into a bin when it draws them with this seed."""
+    robot = cell_robots(config)[0]
+    names = object_names(_read_world(world_file(config), robot), robot)
+    return draw_objects(scene_generator(seed), names, OBJECTS_IN_SCENE)
 
 
 def truth_labels(station: Station, tasks: TaskList) -> tuple[TaskLabel, ...]:

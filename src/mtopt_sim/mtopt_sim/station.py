@@ -16,6 +16,7 @@ from mtopt_sim.hinge_brake import HingeBrake
 from mtopt_sim.randomise import Randomiser
 from mtopt_sim.renderer import Renderer
 from mtopt_sim.scene import build_spec, object_names, relative_pose
+from mtopt_sim.scene_draw import OBJECTS_IN_SCENE, draw_objects, scene_generator
 from mtopt_sim.sim_params import load_sim_params
 from mtopt_sim.trajectory import JointTrajectory
 from mtopt_sim.truth import SceneTruth, plate_section
@@ -128,7 +129,7 @@ class Station:
         seed: int,
         *,
         objects: Sequence[str] | None = None,
-        object_count: int = 5,
+        object_count: int = OBJECTS_IN_SCENE,
         randomise: bool = True,
     ) -> None:
         """Puts a new scene into the bin, as a person would; the arm is at home, time goes on.
@@ -142,7 +143,7 @@ class Station:
         Raises:
             InputError: An object is unknown or there are not so many.
         """
-        rng = np.random.default_rng([seed, 0x5CE7E])
+        rng = scene_generator(seed)
         names = self._choose(rng, objects, object_count)
         time_s = self.data.time
         # Before mj_resetData: what stands still is placed there, once, with the model as it is.
@@ -180,10 +181,7 @@ class Station:
                     got=object_count,
                     expected=f"0 to {len(self.object_names)}",
                 )
-            return tuple(
-                str(name)
-                for name in rng.choice(self.object_names, size=object_count, replace=False)
-            )
+            return draw_objects(rng, self.object_names, object_count)
         for name in objects:
             if name not in self.object_names:
                 raise InputError(

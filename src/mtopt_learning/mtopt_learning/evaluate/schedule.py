@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mtopt_spec import seeds
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import Assignment, TaskRequest
-from mtopt_spec.task import TaskList
+from mtopt_spec.task import Task, TaskList
 
 PREPARE_TASK = "lift-any"
 _MOST_TRIES = 100
 _MOST_VOID = 5
+_MOST_SCENES = 1000
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class EvaluationSchedule:
         tasks: Of the cell.
         policy: Its name, or `bootstrap` for each task's own.
         seed: Of the scenes.
+        suits: Whether the scene of a seed offers what a task is about (the banana of lift-banana);
+            one that does not is drawn again. None takes every scene.
 
     Attributes:
         results: Job to success.
@@ -52,11 +55,17 @@ class EvaluationSchedule:
     """
 
     def __init__(
-        self, jobs: Sequence[Job], robots: Sequence[str], tasks: TaskList, policy: str, seed: int
+        self,
+        jobs: Sequence[Job],
+        robots: Sequence[str],
+        tasks: TaskList,
+        policy: str,
+        seed: int,
+        suits: Callable[[Task, int], bool] | None = None,
     ):
         for job in jobs:
             tasks.named(job.task)
-        self._tasks, self._policy, self._seed = tasks, policy, seed
+        self._tasks, self._policy, self._seed, self._suits = tasks, policy, seed, suits
         self._robots = {name: _Robot(list(jobs[i :: len(robots)])) for i, name in enumerate(robots)}
         self.results: dict[Job, bool] = {}
 
@@ -92,8 +101,22 @@ class EvaluationSchedule:
             task.bootstrap_policy if own else self._policy,
             False,
             task.requires != "holding",
-            seeds.derive(self._seed, "evaluation", index, job.number),
+            self._scene(task, index, job.number),
         )
+
+    def _scene(self, task: Task, index: int, number: int) -> int:
+        """The seed of a job's scene."""
+        seed = seeds.derive(self._seed, "evaluation", index, number)
+        if self._suits is None or task.requires == "holding":
+            return seed
+        for again in range(_MOST_SCENES):
+            if self._suits(task, seed):
+                return seed
+            seed = seeds.derive(self._seed, "evaluation", index, number, again)
+        raise InputError(
+            "scene", where=f"evaluation of {task.name}", got=f"none in {_MOST_SCENES} that suits",
+            expected="a scene with what the task is about",
+        )  # fmt: skip
 
     def _finish(self, robot: _Robot, request: TaskRequest) -> None:
         if request.report is None or request.report.void:

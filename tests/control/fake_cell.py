@@ -130,5 +130,5 @@ class FakeCell(Node):
 
     def _scene(self, request, response):
         self.scenes.append(request.seed)
-        response.done = True
+        response.done, response.objects = True, ["can", "box"]
         return response

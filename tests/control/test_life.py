@@ -76,6 +76,8 @@ class World:
             self.steps.append(request.step)
         if kind is Judge:
             return self.detector
+        if kind is NewScene:
+            return "can", f"box {request.seed}"
         return self.observation() if kind in (Look, ResetBin) else None
 
     def act(self, request):
@@ -156,6 +158,15 @@ def test_new_objects_and_tipping_come_before_homing():
     world.live(run_robot(CONFIG, TASKS))
     order = [name for name in world.log if name in ("NewScene", "ResetBin", "Begin")]
     assert order == ["NewScene", "ResetBin", "Begin"]
+
+
+def test_what_is_in_the_bin_is_told_until_there_are_new_objects_even_after_a_fault():
+    world = World(lift(new_scene=True, seed=3), lift(), lift(new_scene=True, seed=4))
+    world.faults = {Choose: [CellFault(Fault.POLICY, "once")]}
+    world.live(run_robot(CONFIG, TASKS))
+    told = [question.objects for question in world.questions]
+    assert told == [(), ("can", "box 3"), ("can", "box 3"), ("can", "box 4")]
+    assert world.questions[1].report.void
 
 
 def test_home_is_drawn_anew_from_the_seed_within_its_spread():

@@ -280,6 +280,7 @@ def test_a_robot_lives_in_lockstep_until_the_scheduler_has_no_more(spinner, robo
     assert [end.reason for end in cell.ends] == [0, 0] and [e.steps for e in cell.ends] == [3, 3]
     assert [end.success_source for end in cell.ends] == ["simulator"] * 2
     assert [end.dropped_frames for end in cell.ends] == [0, 0] and cell.scenes == [6]
+    assert [list(asked.objects) for asked in cell.asked] == [[], ["can", "box"], ["can", "box"]]
     assert [a.has_report for a in cell.asked] == [False, True, True]
     assert [a.holding for a in cell.asked] == [False, True, True]
     assert len({b.episode_id for b in cell.begins}) == 2

@@ -66,6 +66,27 @@ def test_the_order_of_requests_within_a_tick_does_not_matter():
     assert other_seed != runs[0]
 
 
+def test_a_task_about_an_object_is_offered_where_that_is_known_to_be_in_the_bin():
+    config = ScheduleConfig(("robot_1",), 300, seed=2, min_successes=0)
+    objects = ("banana", "can", "box", "tape", "sponge")
+    lifts = {"lift-any", "lift-banana", "lift-can", "lift-box"}
+
+    def offered(known):
+        scheduler, report, tasks = TaskScheduler(config, TASKS), None, []
+        for number in range(100):
+            request = TaskRequest(float(number), "robot_1", number, False, report, known)
+            given = scheduler.assign(request)
+            report = EpisodeReport(given.task, given.policy, False, False)
+            tasks.append((given.task, given.new_scene))
+        return tasks
+
+    known = offered(objects)
+    assert {task for task, _ in known} == lifts
+    new = {task for task, new_scene in known if new_scene}
+    assert new == {"lift-any"}, "what a new scene holds is not known before"
+    assert len({task for task, _ in offered(())}) == 8, "nothing is known on hardware"
+
+
 def test_a_place_follows_a_lift_and_nothing_else():
     # new objects are due after a lift, but only come once the held one is placed
     config = ScheduleConfig(THREE, 200, seed=1, episodes_per_scene=5)

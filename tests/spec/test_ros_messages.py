@@ -90,7 +90,7 @@ LABELS = (TaskLabel("lift-any", True, 0.75, "simulator"), TaskLabel("place-any",
             ros.from_assign_request,
         ),
         (
-            TaskRequest(0.0, "robot_2", 0, False, None),
+            TaskRequest(0.0, "robot_2", 0, False, None, ("can", "box")),
             ros.to_assign_request,
             ros.from_assign_request,
         ),

@@ -209,6 +209,7 @@ class RobotLoop:
             new_scene(self._station, request.seed)
             self._reading = joint_state(self._station, self._reading.stamp_s)
             self._spend("new_scene", began_s)
+            return True, tuple(self._station.objects)
         elif isinstance(request, ask.Look):
             images = {name: self._station.render(name) for name in self._life.camera_names}
             return True, self._observe(images)

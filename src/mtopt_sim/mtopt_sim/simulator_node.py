@@ -395,6 +395,7 @@ class SimulatorNode(Node):
             state = joint_state(self._stations[index], self._tick * CONTROL_PERIOD_S)
             self._joint_states[request.robot].publish(ros_messages.to_joint_state(state))
             response.done = True
+            response.objects = list(self._stations[index].objects)
         except InputError as error:
             response.error_msg = str(error)
             self.get_logger().error(str(error))

@@ -321,6 +321,11 @@ class Station:
             raise InputError("camera", where="station", got=camera, expected=f"{self.cameras}")
         return self._cameras[camera]
 
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """Names of what the last reset put into the bin."""
+        return self._present
+
     # -- truth --------------------------------------------------------------------------------
 
     def truth(self) -> SceneTruth:

@@ -75,13 +75,14 @@ class EpisodeReport:
 
 @dataclass(frozen=True)
 class TaskRequest:
-    """What shall this robot do next? (`mtopt_msgs/AssignTask`)"""
+    """What shall this robot do next? (`mtopt_msgs/AssignTask`); `objects`: () where not known."""
 
     stamp_s: float
     robot: str
     episode_number: int
     holding: bool
     report: EpisodeReport | None
+    objects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -354,6 +354,7 @@ def to_assign_request(request: TaskRequest) -> AssignTask.Request:
         robot=request.robot,
         episode_number=request.episode_number,
         holding=request.holding,
+        objects=list(request.objects),
         has_report=report is not None,
         last_task=report.task if report else "",
         last_policy=report.policy if report else "",
@@ -373,6 +374,7 @@ def from_assign_request(request: AssignTask.Request) -> TaskRequest:
         request.episode_number,
         request.holding,
         report if request.has_report else None,
+        tuple(request.objects),
     )
 
 

@@ -38,6 +38,12 @@ class Task:
     difficulty: int
     description: str = ""
 
+    @property
+    def object(self) -> str | None:
+        """Name of the object that it is about; None where any will do."""
+        name = self.success.get("object", "any")
+        return None if name == "any" else name
+
 
 class TaskList(Sequence[Task]):
     """The tasks of a cell, in the order of their file: the order of a network's task input."""

@@ -7,7 +7,7 @@ loop with calls. Both therefore run the very same episodes.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -99,7 +99,10 @@ class LifeConfig:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an episode went; `end` is None where it never began."""
+    """How an episode went.
+
+    `end` is None where it never began, `objects` are those of its new scene, if it had one.
+    """
 
     task: str
     policy: str
@@ -109,6 +112,7 @@ class Outcome:
     end: EpisodeEnd | None = None
     fault: Fault = Fault.NONE
     message: str = ""
+    objects: tuple[str, ...] | None = None
 
     def report(self) -> EpisodeReport:
         """What the scheduler is told."""
@@ -117,8 +121,12 @@ class Outcome:
 
 @dataclass
 class _Progress:
-    """What is known of an episode while it runs, so that a fault can close it properly."""
+    """What is known of an episode while it runs, so that a fault can close it properly.
 
+    `objects` are those of its new scene; None where it has no new one.
+    """
+
+    objects: tuple[str, ...] | None = None
     begin: EpisodeBegin | None = None
     steps: int = 0
     last: Observation | None = None
@@ -133,9 +141,10 @@ def run_robot(config: LifeConfig, tasks: TaskList) -> Generator[Request, object,
     """
     number = config.first_episode_number
     holding = False
+    objects: tuple[str, ...] = ()
     report: EpisodeReport | None = None
     while True:
-        request = TaskRequest(float("nan"), config.robot, number, holding, report)
+        request = TaskRequest(float("nan"), config.robot, number, holding, report, objects)
         try:
             assignment: Assignment | None = yield AskTask(request)
         except CellFault as fault:
@@ -145,6 +154,7 @@ def run_robot(config: LifeConfig, tasks: TaskList) -> Generator[Request, object,
             return
         outcome = yield from run_episode(config, tasks, assignment, number, holding)
         report, holding = outcome.report(), outcome.holding
+        objects = objects if outcome.objects is None else outcome.objects
         number += 1
 
 
@@ -207,16 +217,19 @@ def run_episode(
     progress = _Progress()
     try:
         task = tasks.named(assignment.task)
-        observation = yield from _prepare(config, task, assignment, holding)
+        observation = yield from _prepare(config, task, assignment, holding, progress)
         reason, last = yield from _steps(config, task, assignment, number, observation, progress)
-        return (yield from _close(config, task, assignment, reason, last, progress))
+        outcome = yield from _close(config, task, assignment, reason, last, progress)
     except CellFault as fault:
-        return (yield from _give_up(assignment, fault, progress))
+        outcome = yield from _give_up(assignment, fault, progress)
     except InputError as error:
-        return (yield from _give_up(assignment, CellFault(Fault.POLICY, f"{error}"), progress))
+        outcome = yield from _give_up(assignment, CellFault(Fault.POLICY, f"{error}"), progress)
+    return replace(outcome, objects=progress.objects)
 
 
-def _prepare(config: LifeConfig, task: Task, assignment: Assignment, holding: bool):
+def _prepare(
+    config: LifeConfig, task: Task, assignment: Assignment, holding: bool, progress: _Progress
+):
     """Brings the scene and the arm to where the task starts; returns the observation there."""
     if assignment.new_scene or assignment.reset_bin:
         holding = False
@@ -226,7 +239,7 @@ def _prepare(config: LifeConfig, task: Task, assignment: Assignment, holding: bo
     offset = (round(float(draw[0]), 6), round(float(draw[1]), 6), 0.0)
     if assignment.new_scene:
         yield from _go_home((0.0, 0.0, 0.0), opened=True)
-        yield NewScene(assignment.seed)
+        progress.objects = yield NewScene(assignment.seed)
     if assignment.reset_bin:
         yield ResetBin(assignment.seed)
     return (yield from _go_home(offset, opened=not keep_closed))

@@ -40,7 +40,7 @@ class AskTask:
 
 @dataclass(frozen=True)
 class NewScene:
-    """Simulation: put other objects into the bin. Answer: None, once they lie still."""
+    """Simulation: put other objects into the bin. Answer: their names, once they lie still."""
 
     seed: int
 

@@ -113,9 +113,10 @@ def _read_labels(response: LabelSuccess.Response) -> list:
     return [ros_messages.from_label(label) for label in response.labels]
 
 
-def _read_scene(response: NewSceneService.Response) -> None:
+def _read_scene(response: NewSceneService.Response) -> tuple[str, ...]:
     if not response.done:
         raise CellFault(Fault.INTERRUPTED, f"no new scene: {response.error_msg}")
+    return tuple(response.objects)
 
 
 FAULT_OF = {Choose: Fault.POLICY, Judge: Fault.JUDGE, LabelByTruth: Fault.JUDGE}

@@ -200,7 +200,7 @@ class TaskScheduler:
             return None
         holding = request.holding and not robot.reset_due
         draw = seeds.generator(self._config.seed, f"schedule/{request.robot}", robot.assigned)
-        task, counts = self._choose(robot, holding, draw)
+        task, counts = self._choose(robot, holding, request.objects, draw)
         goes_on = holding and task.requires == "holding"
         new_scene = self._config.simulated and robot.scene_due and not goes_on
         reset_bin = robot.reset_due and not goes_on
@@ -276,7 +276,9 @@ class TaskScheduler:
                 return True
         return False
 
-    def _choose(self, robot: _Robot, holding: bool, draw) -> tuple[Task, bool]:
+    def _choose(
+        self, robot: _Robot, holding: bool, objects: tuple[str, ...], draw
+    ) -> tuple[Task, bool]:
         """A task, and whether its episode counts."""
         if self._config.mode == "fixed":
             turn = robot.counted * len(self._robots) + robot.index
@@ -290,6 +292,7 @@ class TaskScheduler:
             candidates = self._open(self._lifts)
         else:
             return self._all_tasks.named(self._config.prepare_task), False
+        candidates = self._in_the_bin(candidates, robot, objects)
         weights = [self._need(task) for task in candidates]
         total = sum(weights)
         choice = draw.choice(len(candidates), p=[weight / total for weight in weights])
@@ -307,6 +310,17 @@ class TaskScheduler:
                 if easier.difficulty < task.difficulty
             )
         ]
+
+    def _in_the_bin(self, tasks: list[Task], robot: _Robot, objects: tuple[str, ...]) -> list[Task]:
+        """Those whose object is there, as far as that is known; all of them where none is.
+
+        What a new scene will hold is not known before it is there.
+        """
+        new_scene = self._config.simulated and robot.scene_due
+        if not objects and not new_scene:
+            return tasks
+        there = () if new_scene else objects
+        return [task for task in tasks if task.object is None or task.object in there] or tasks
 
     def _need(self, task: Task) -> float:
         record = self.records[task.name]

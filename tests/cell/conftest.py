@@ -23,7 +23,7 @@ def start_mtopt(*arguments: object) -> subprocess.Popen:
     )  # fmt: skip
 
 
-def run_mtopt(*arguments: object, timeout_s: float = 120.0) -> dict:
+def run_mtopt(*arguments: object, timeout_s: float = 300.0) -> dict:
     """Runs an `mtopt` command; its JSON object, and its exit code as `exit_code`."""
     process = start_mtopt(*arguments, "--json")
     try:

@@ -44,7 +44,7 @@ class Spinner:
         self.executor.add_node(node)
         return node
 
-    def until(self, condition, deadline_s: float = 20.0):
+    def until(self, condition, deadline_s: float = 60.0):
         """Spins until the condition holds; fails the test at the deadline."""
         end_s = time.monotonic() + deadline_s
         while not condition():

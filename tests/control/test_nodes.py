@@ -263,7 +263,7 @@ def whole_robot(spinner, robot_file, **parameters):
 
 def start(spinner, cell, robot):
     """Shows the first tick until the robot has it."""
-    deadline_s = time.monotonic() + 20.0
+    deadline_s = time.monotonic() + 60.0
     while robot.episode._observation is None:
         assert time.monotonic() < deadline_s
         cell.show()
@@ -444,7 +444,7 @@ def test_the_process_ends_cleanly_on_a_signal_and_says_what_is_wrong(domain_id, 
         line = process.stderr.readline()
         assert "waits for" in line, line
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=15) == 0
+        assert process.wait(timeout=60) == 0
     finally:
         process.kill()
     process.stderr.close()
@@ -452,6 +452,6 @@ def test_the_process_ends_cleanly_on_a_signal_and_says_what_is_wrong(domain_id, 
         [*arguments, "-r", "__ns:=/robot_1", "-p", "judge:=coin"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
     )
     assert wrong.returncode == 2 and "coin" in wrong.stderr and "Traceback" not in wrong.stderr

@@ -34,7 +34,7 @@ from mtopt_spec.task import load_tasks
 ROOT = Path(__file__).parents[2]
 TASKS = load_tasks(ROOT / "params" / "tasks.yaml")
 CAMERAS = {"shoulder": (64, 64), "wrist": (32, 32)}
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 _ROS_OWN = "start_type_description_service"
 
 

@@ -55,7 +55,7 @@ def test_the_transport_reads_its_profile(tmp_path, domain_id):
     broken = tmp_path / "broken.xml"
     broken.write_text("<dds><profiles>")
     spoilt = {**env, "FASTRTPS_DEFAULT_PROFILES_FILE": str(broken)}
-    assert "XML" in run(*command, cwd=tmp_path, env=spoilt).stderr, "the profile is not read"
+    assert "XML" in run(*command, cwd=tmp_path, env=spoilt).stdout, "the profile is not read"
 
 
 @pytest.mark.parametrize("leftover", ["nothing", "interrupted"])

@@ -61,7 +61,7 @@ def test_mcap_reads_the_same_bag_with_its_own_schemas(bag, make_episode):
     assert list(sent[3].target_position) == list(episode.steps[1].sent.target_position)
 
 
-def test_joint_states_made_from_a_template_are_those_of_the_messages(make_episode):
+def test_packed_joint_states_are_those_of_the_messages(make_episode):
     episode = make_episode(7)
     made = [m.cdr for m in episode_messages(episode) if m.topic.endswith("joint_states")]
     assert [deserialize_message(cdr, JointState) for cdr in made] == [

@@ -10,6 +10,7 @@ import fcntl
 import os
 import struct
 import zlib
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,6 @@ from mcap.records import (
     DataEnd,
     Footer,
     Header,
-    MessageIndex,
     Schema,
     Statistics,
     SummaryOffset,
@@ -89,6 +89,7 @@ class McapFile:
 
     def __init__(self, path: Path, contents: Contents | None = None):
         self.path = Path(path)
+        self._compressor = zstandard.ZstdCompressor(level=1)
         flags = os.O_RDWR | (os.O_CREAT | os.O_EXCL if contents is None else 0)
         self._fd = os.open(self.path, flags, 0o644)
         try:
@@ -120,24 +121,24 @@ class McapFile:
             if topic not in channels:
                 _register(topic, type_name, schemas, channels, builder)
         ids = {topic: channel.id for topic, channel in channels.items()}
-        parts, indices, offset = [], {}, 0
+        parts, indices, offset = [], defaultdict(list), 0
         for topic, _, cdr, log_time in messages:
             channel = ids[topic]
             head = MESSAGE.pack(Opcode.MESSAGE, _FIELDS + len(cdr), channel, 0, log_time, log_time)
-            indices.setdefault(channel, []).append((log_time, offset))
+            indices[channel] += (log_time, offset)
             parts += (head, cdr)
             offset += len(head) + len(cdr)
         raw = b"".join(parts)
-        data = zstandard.ZstdCompressor(level=1).compress(raw)
+        data = self._compressor.compress(raw)
         times = [m.log_time_ns for m in messages]
         chunk = Chunk("zstd", data, max(times), min(times), zlib.crc32(raw), len(raw))
         chunk_start = self.contents.end + builder.count
         chunk.write(builder)
         index_start = self.contents.end + builder.count
         offsets = {}
-        for channel, records in indices.items():
+        for channel, times_and_offsets in indices.items():
             offsets[channel] = self.contents.end + builder.count
-            MessageIndex(channel, records).write(builder)
+            builder.write(_message_index(channel, times_and_offsets))
         index = ChunkIndex(
             chunk_length=index_start - chunk_start,
             chunk_start_offset=chunk_start,
@@ -152,8 +153,9 @@ class McapFile:
         self._write(builder.end(), sync=sync)
         self.contents.schemas, self.contents.channels = schemas, channels
         self.contents.chunks.append(index)
-        for channel, records in indices.items():
-            self.contents.counts[channel] = self.contents.counts.get(channel, 0) + len(records)
+        for channel, times_and_offsets in indices.items():
+            count = len(times_and_offsets) // 2
+            self.contents.counts[channel] = self.contents.counts.get(channel, 0) + count
 
     def close(self) -> None:
         """Writes the summary, waits for the disk and closes the file.
@@ -183,6 +185,17 @@ class McapFile:
             os.ftruncate(self._fd, self.contents.end)
             raise
         self.contents.end += len(data)
+
+
+def _message_index(channel: int, times_and_offsets: list[int]) -> bytes:
+    """The record that tells where the messages of one channel lie in a block.
+
+    Packed at once: the `mcap` library writes it number by number.
+    """
+    size = 8 * len(times_and_offsets)
+    return RECORD.pack(Opcode.MESSAGE_INDEX, 6 + size) + struct.pack(
+        f"<HI{len(times_and_offsets)}Q", channel, size, *times_and_offsets
+    )
 
 
 def _register(topic, type_name, schemas, channels, builder) -> None:

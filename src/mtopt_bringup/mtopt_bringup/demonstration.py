@@ -17,7 +17,6 @@ from mtopt_bringup.rounds import (
     RoundFolders,
     collect_episodes,
     even_robots,
-    label_new_episodes,
     run_round,
     train_on,
 )
@@ -29,7 +28,8 @@ from mtopt_learning.dataset.cache import Dataset
 from mtopt_learning.evaluate.scores import score_tasks
 from mtopt_learning.relabel.sampler import SamplerConfig
 from mtopt_learning.report.page import ReportInputs, build_report
-from mtopt_learning.success.detector import save_detector
+from mtopt_learning.success.detector import SuccessDetector, save_detector
+from mtopt_learning.success.labelling import label_episodes
 from mtopt_learning.success.training import SuccessTrainConfig, train_detector
 from mtopt_learning.train.config import TrainConfig
 from mtopt_learning.train.trainer import Trainer
@@ -192,7 +192,7 @@ class Demonstration:
         save_detector(
             self.detector, trained, dataset.tasks, dataset.cameras, settings, dataset.fingerprint
         )
-        label_new_episodes(dataset, self.detector)
+        label_episodes(dataset, SuccessDetector.load(self.detector, dataset.tasks, dataset.cameras))
         return {"tasks": {name: trained.metrics.get(name) for name in self.config.tasks}}
 
     def _train_first(self, reserve_s: float) -> dict:

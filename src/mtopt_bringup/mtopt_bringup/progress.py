@@ -9,8 +9,8 @@ from tqdm import tqdm
 _LOG_EVERY_S = 10.0
 
 
-def episode_bar(total: int) -> tqdm:
-    """A bar on standard error that counts episodes; use it as a context manager."""
+def episode_bar(total: int | None) -> tqdm:
+    """A bar on standard error that counts episodes (to `total`, if known); a context manager."""
     moving = sys.stderr.isatty()
     return tqdm(
         total=total, unit="episode", mininterval=0.1 if moving else _LOG_EVERY_S,

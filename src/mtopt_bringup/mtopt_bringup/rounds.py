@@ -7,10 +7,9 @@ on data of their own policy. The data of all rounds stays and grows.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from mtopt_bringup.in_process import CollectConfig, collect
 from mtopt_bringup.policies import QFUNCTION
@@ -22,9 +21,11 @@ from mtopt_learning.dataset.cache import Dataset
 from mtopt_learning.policy.policy_mux import PolicyMux
 from mtopt_learning.policy.q_policy import ActConfig, QFunctionPolicy
 from mtopt_learning.success.detector import SuccessDetector
+from mtopt_learning.success.labelling import label_episodes
 from mtopt_learning.train.run_folder import MetricsFile, load_run, save_run
 from mtopt_learning.train.trainer import Trainer
 from mtopt_spec import seeds
+from mtopt_spec.interfaces import Policy
 from mtopt_spec.task import TaskList
 
 
@@ -33,7 +34,8 @@ class RoundConfig:
     """How much of what a round does.
 
     Attributes:
-        tasks: That are offered, by the scheduler's need.
+        tasks: That are offered.
+        mode: Of the scheduler: `need`, or `fixed`: `tasks` in turn, as often as they are named.
         episodes: To collect.
         steps: Gradient steps after it.
         epsilon, noise: Exploration; see `ActConfig`.
@@ -48,6 +50,7 @@ class RoundConfig:
     epsilon: float = 0.02
     noise: float = 0.05
     recent_share: float = 0.4
+    mode: str = "need"
     robots: int = 7
     seed: int = 0
 
@@ -69,7 +72,13 @@ class RoundFolders:
     detector: Path | None = None
 
 
-def run_round(number: int, folders: RoundFolders, config: RoundConfig, tasks: TaskList) -> dict:
+def run_round(
+    number: int,
+    folders: RoundFolders,
+    config: RoundConfig,
+    tasks: TaskList,
+    through: Callable[[Policy], Policy] | None = None,
+) -> dict:
     """Collects, builds, labels, trains.
 
     Args:
@@ -77,6 +86,7 @@ def run_round(number: int, folders: RoundFolders, config: RoundConfig, tasks: Ta
         folders: Where.
         config: How much.
         tasks: Of the cell.
+        through: Puts something between the policy and who asks it.
 
     Returns:
         `collected` and what `train_on` gives.
@@ -87,19 +97,23 @@ def run_round(number: int, folders: RoundFolders, config: RoundConfig, tasks: Ta
     out = folders.bags / f"round_{number:02d}"
     seed = seeds.derive(config.seed, "round", number) % 2**31
     start = start_run(out, seed, f"round{number}-")
+    explorer = QFunctionPolicy(
+        tasks=tasks.names, config=ActConfig(epsilon=config.epsilon, noise=config.noise)
+    )
+    explorer.load(folders.run / "checkpoint")
     judge = SuccessDetector.load(folders.detector, tasks.names) if folders.detector else None
     collected = collect_episodes(
         CollectConfig(
             robots=even_robots(config.robots), episodes=config.episodes, out=out, seed=start.seed,
-            tasks=config.tasks, policy=QFUNCTION, run=start.run,
+            tasks=config.tasks, mode=config.mode, policy=QFUNCTION, run=start.run,
         ),
-        policy=explorer(folders.run / "checkpoint", tasks, config.epsilon, config.noise),
+        policy=PolicyMux({QFUNCTION: explorer if through is None else through(explorer)}),
         judge=judge,
     )  # fmt: skip
     build_dataset(find_bags([folders.bags]), folders.data, tasks.names)
     dataset = Dataset.open(folders.data)
-    if folders.detector is not None:
-        label_new_episodes(dataset, folders.detector)
+    if judge is not None:
+        label_episodes(dataset, judge)
     trainer = load_run(folders.run, tasks)
     sampler = replace(
         trainer.config.sampler,
@@ -108,13 +122,6 @@ def run_round(number: int, folders: RoundFolders, config: RoundConfig, tasks: Ta
     )
     trainer.set_config(replace(trainer.config, sampler=sampler))
     return {"collected": collected, **train_on(trainer, dataset, folders.run, steps=config.steps)}
-
-
-def explorer(checkpoint: Path, tasks: TaskList, epsilon: float, noise: float) -> PolicyMux:
-    """A checkpoint's policy that sometimes does something else."""
-    policy = QFunctionPolicy(tasks=tasks.names, config=ActConfig(epsilon=epsilon, noise=noise))
-    policy.load(checkpoint)
-    return PolicyMux({QFUNCTION: policy})
 
 
 def train_on(trainer: Trainer, dataset: Dataset, folder: Path, **limits) -> dict:
@@ -129,25 +136,14 @@ def train_on(trainer: Trainer, dataset: Dataset, folder: Path, **limits) -> dict
     return {"steps": trainer.step, "closing_auc": record.get("closing_auc")}
 
 
-def label_new_episodes(dataset: Dataset, detector: Path) -> None:
-    """Lets the detector judge the episodes that it has not judged yet."""
-    judge = SuccessDetector.load(detector, dataset.tasks, dataset.cameras)
-    labels = dataset.labels("detector")
-    new = np.flatnonzero(np.isnan(labels).any(1))
-    for some in np.array_split(new, max(1, len(new) // 1024)):
-        if len(some):
-            labels[some] = judge.label(dataset, some)
-    about = {"fingerprint": judge.fingerprint, "path": str(detector)}
-    dataset.write_labels("detector", labels, about)
-
-
 def collect_episodes(config: CollectConfig, **policies) -> dict:
     """Collects under a progress bar; what `mtopt collect --json` prints.
 
     Raises:
         KeyboardInterrupt: Interrupted; episodes that are complete stay.
     """
-    with episode_bar(config.episodes) as bar:
+    # The lifts that bring an object into the gripper are episodes besides.
+    with episode_bar(config.episodes if config.mode == "need" else None) as bar:
         collected = collect(config, on_episode=lambda begin, end: bar.update(), **policies)
     if collected.interrupted:
         raise KeyboardInterrupt

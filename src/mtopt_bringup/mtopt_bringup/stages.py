@@ -43,6 +43,8 @@ class Stages:
             _LOG.info("stage %s", name)
             began_s = time.monotonic()
             self.keep(name, work(), time.monotonic() - began_s)
+        if name not in self.results:
+            _LOG.info("stage %s: %.0f s", name, self.result(name)["stage_s"])
         return self.result(name)
 
     def has(self, name: str) -> bool:
@@ -57,8 +59,12 @@ class Stages:
         """The result of a stage that is done."""
         if name not in self.results:
             self.results[name] = json.loads(self._path(name).read_text())
-            _LOG.info("stage %s: %.0f s", name, self.results[name]["stage_s"])
         return self.results[name]
+
+    def all_results(self) -> dict[str, dict]:
+        """Every stage that is done, by name."""
+        names = sorted(path.stem for path in self._folder.glob("*.json"))
+        return {name: self.result(name) for name in names}
 
     def elapsed_s(self) -> float:
         """What the stages that were run or asked for took, whenever they ran."""

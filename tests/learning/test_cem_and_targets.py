@@ -10,6 +10,7 @@ from mtopt_learning.qlearn.losses import bellman_loss, conservative_loss
 from mtopt_learning.qlearn.targets import (
     bellman_target,
     clipped_double,
+    highest_target,
     monte_carlo_bound,
     monte_carlo_return,
     value_at_limit,
@@ -84,6 +85,23 @@ def test_targets_stay_between_nothing_and_success():
     assert target.item() == 0.0
     assert monte_carlo_bound(torch.tensor([0.2]), torch.tensor([0.5])).item() == 0.5
     assert clipped_double(torch.tensor([0.2]), torch.tensor([0.1])).item() == pytest.approx(0.1)
+
+
+def test_targets_stay_in_the_range_that_discount_and_cost_admit():
+    # γ = 0.9, a step costs 0.05. Ending in success: 0.95. Any other step: 0.9 * 0.95 - 0.05.
+    terminal = torch.tensor([True, False])
+    highest = highest_target(terminal, 0.9, 0.05)
+    np.testing.assert_allclose(highest, [0.95, 0.805], atol=1e-6)
+    target = bellman_target(torch.ones(2), terminal, torch.tensor([0.0, 1.0]), 0.9, 0.05)
+    np.testing.assert_allclose(target, [0.95, 0.805], atol=1e-6)
+    # Cut off in success is worth terminating one step later, cost and all.
+    cut_off = value_at_limit(torch.ones(1), torch.tensor([0.2]))
+    target = bellman_target(torch.ones(1), torch.tensor([False]), cut_off, 0.9, 0.05)
+    returns = monte_carlo_return(torch.ones(1), torch.tensor([1]), torch.tensor([True]), 0.9, 0.05)
+    assert target.item() == pytest.approx(0.805) == returns.item()
+    # Without discount a success 3 steps away costs all three.
+    returns = monte_carlo_return(torch.ones(1), torch.tensor([3]), torch.tensor([False]), 1.0, 0.05)
+    assert returns.item() == pytest.approx(0.85)
 
 
 def test_bellman_loss_by_hand_and_blind_to_weight_zero():

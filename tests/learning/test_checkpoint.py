@@ -91,7 +91,8 @@ def config_with(**changes):
         (lambda f: (f / "config.json").write_text("[]"), "damaged"),
         (config_with(kind="success_detector"), "success_detector"),
         (config_with(format=99), "99"),
-        (config_with(settings={"network": {"tasks": 3, "wings": 2}}), "wings"),
+        (config_with(settings={"network": {"kind": "small", "tasks": 3, "wings": 2}}), "wings"),
+        (config_with(settings={"network": {"kind": "large"}}), "large"),
     ],
 )
 def test_damaged_checkpoints_are_refused(folder, damage, message):

@@ -13,7 +13,10 @@ from mtopt_learning.qlearn.network import NetworkConfig, TowerConfig
 from mtopt_learning.relabel.sampler import SamplerConfig
 from mtopt_learning.train.batches import transitions
 from mtopt_learning.train.config import TrainConfig
-from mtopt_learning.train.diagnostics import area_under_curve, deciding_rows, gripper_steps
+from mtopt_learning.train.deciding_steps import deciding_rows, gripper_steps
+from mtopt_learning.train.diagnostics import area_under_curve
+from mtopt_learning.train.labelling import next_states, noise_of, targets
+from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.run_folder import MetricsFile, load_run, read_metrics, save_run
 from mtopt_learning.train.trainer import Trainer
 from mtopt_spec.errors import InputError
@@ -83,12 +86,16 @@ def test_targets_at_both_ends_of_an_episode(toy):
     config = dataclasses.replace(QUICK, backup="sarsa", lower_bound=False)
     trainer = Trainer(TASKS, CAMERAS, config, SMALL)
     trainer.set_data(toy)
-    draw = trainer._sampler.draw(2000, np.random.default_rng(0))
+    draw = trainer.data.sampler.draw(2000, np.random.default_rng(0))
     draw = dataclasses.replace(draw, step=toy.episode_steps[draw.episode].astype(np.int64) - 1)
     batch = transitions(toy, draw)
-    target, _ = trainer._targets(batch)
+    cpu = torch.device("cpu")
+    store = PictureStore(toy.images, CAMERAS, cpu)
+    seen = next_states(toy, store, batch, config, cpu)
+    target, _ = targets(batch, seen, trainer.copies.networks, config, noise_of(config, "cem", 0))
     limit = torch.from_numpy(toy.episode_reason[draw.episode] == EndReason.LIMIT)
-    assert batch.last.all() and torch.equal(batch.terminal, ~limit) and limit.any()
+    assert torch.equal(batch.terminal, ~limit) and limit.any()
+    assert torch.equal(batch.cut_off, limit) and len(batch.limit) == limit.sum()
     torch.testing.assert_close(target[~limit], batch.success[~limit])
     failed = limit[:, None] & (batch.success == 0)
     assert torch.all(target[failed] > 0.05)  # bootstrapped from an untrained network's Q

@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "published; the recorded outcome (default: sarsa)")  # fmt: skip
     parser.add_argument("--multi-head", action="store_true", default=None,
                         help="one output a task instead of the task as an input")  # fmt: skip
-    parser.add_argument("--sharing", choices=("f_orig", "f_all", "f_skill"),
-                        help="which episodes count for which task (default f_skill)")  # fmt: skip
+    parser.add_argument("--sharing", help="which episodes count for which task: f_orig, f_all, "
+                        "f_skill (default) or module:function")  # fmt: skip
     parser.add_argument("--balance", choices=("rebalanced", "uniform"),
                         help="how batches are made up (default rebalanced)")  # fmt: skip
     parser.add_argument("--success-share", type=float, help="of re-balanced batches")
@@ -109,7 +109,8 @@ def _settings(arguments: argparse.Namespace, config):
     given = {
         "backup": arguments.backup, "sharing": arguments.sharing, "batch": arguments.batch,
         "learning_rate": arguments.learning_rate, "seed": arguments.seed,
-        "threads": arguments.threads, "multi_head": arguments.multi_head, "tasks": tuple(arguments.tasks) or None,
+        "threads": arguments.threads, "multi_head": arguments.multi_head,
+        "tasks": tuple(arguments.tasks) or None,
     }  # fmt: skip
     sampling = {
         "balance": arguments.balance, "success_share": arguments.success_share,

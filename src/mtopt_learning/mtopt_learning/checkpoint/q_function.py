@@ -9,7 +9,9 @@ import torch
 
 from mtopt_learning.checkpoint.configuration import from_plain, to_plain
 from mtopt_learning.checkpoint.folder import load_folder, load_weights, save_folder
-from mtopt_learning.qlearn.network import NetworkConfig, QNetwork
+from mtopt_learning.qlearn.networks import CONFIGS, AnyNetworkConfig, build_network, name_of
+from mtopt_learning.qlearn.two_stage import TwoStageQ
+from mtopt_spec.errors import InputError
 
 KIND = "q_function"
 
@@ -26,11 +28,32 @@ class QFunction:
         metrics: Figures kept with it.
     """
 
-    network: QNetwork
+    network: TwoStageQ
     tasks: tuple[str, ...]
     cameras: dict[str, tuple[int, int]]
     fingerprint: str = ""
     metrics: dict | None = None
+
+
+def network_to_plain(config: AnyNetworkConfig) -> dict:
+    """A network's settings with its name, as JSON can hold them."""
+    return {"kind": name_of(config), **to_plain(config)}
+
+
+def network_from_plain(data: dict | None, where: object) -> AnyNetworkConfig:
+    """The settings that `network_to_plain` gave.
+
+    Raises:
+        InputError: The kind is unknown or a setting is refused.
+    """
+    data = dict(data) if isinstance(data, dict) else {}
+    kind = data.pop("kind", None)
+    if kind not in CONFIGS:
+        raise InputError(
+            "network's kind", where=where, got=repr(kind), expected=sorted(CONFIGS),
+            todo="train it again with this version",
+        )  # fmt: skip
+    return from_plain(CONFIGS[kind], data, where)
 
 
 def save_q_function(
@@ -43,7 +66,7 @@ def save_q_function(
         q_function.network.state_dict(),
         tasks=q_function.tasks,
         cameras=q_function.cameras,
-        settings={"network": to_plain(q_function.network.config), "training": training},
+        settings={"network": network_to_plain(q_function.network.config), "training": training},
         data_fingerprint=data_fingerprint,
         metrics=q_function.metrics,
     )
@@ -57,7 +80,7 @@ def load_q_function(
     """Reads a Q-function; refuses one for other tasks or pictures (`InputError`)."""
     folder = load_folder(path, KIND, tasks=tasks, cameras=cameras)
     settings = folder.config.get("settings", {})
-    network = QNetwork(from_plain(NetworkConfig, settings.get("network"), folder.path))
+    network = build_network(network_from_plain(settings.get("network"), folder.path))
     load_weights(network, folder)
     network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
     return QFunction(

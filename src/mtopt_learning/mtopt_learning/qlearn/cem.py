@@ -64,21 +64,22 @@ def maximise(
         score: Maps (batch, samples, 7) codes to (batch, samples) scores.
         batch: Number of states.
         config: The search.
-        normal: (iterations, batch, samples, 4) standard normal noise.
-        uniform: (iterations, batch, samples) noise in [0, 1).
+        normal: (iterations, batch, samples, 4) standard normal noise, on the scores' device.
+        uniform: (iterations, batch, samples) noise in [0, 1), there too.
 
     Returns:
         (batch, 7) codes and (batch,) their scores.
     """
-    mean = torch.zeros(batch, 1, CONTINUOUS)
-    std = torch.full((batch, 1, CONTINUOUS), config.first_std)
-    gripper = torch.full((batch, 3), 1 / 3)
-    best_code = torch.zeros(batch, CODE_SIZE)
-    best_score = torch.full((batch,), -torch.inf)
+    device = normal.device
+    mean = torch.zeros(batch, 1, CONTINUOUS, device=device)
+    std = torch.full((batch, 1, CONTINUOUS), config.first_std, device=device)
+    gripper = torch.full((batch, 3), 1 / 3, device=device)
+    best_code = torch.zeros(batch, CODE_SIZE, device=device)
+    best_score = torch.full((batch,), -torch.inf, device=device)
     for i in range(config.iterations):
         continuous = (mean + std * normal[i]).clamp(-1, 1)
         command = (uniform[i][..., None] >= gripper.cumsum(-1)[:, None, :2]).sum(-1)
-        code = torch.zeros(batch, config.samples, CODE_SIZE)
+        code = torch.zeros(batch, config.samples, CODE_SIZE, device=device)
         code[..., :CONTINUOUS] = continuous
         code[..., CLOSE] = (command == 1).float()
         code[..., OPEN] = (command == 2).float()
@@ -95,7 +96,7 @@ def maximise(
         best_code = torch.where(better[:, None], first, best_code)
         best_score = torch.where(better, elite_scores[:, 0], best_score)
     if config.terminate:
-        stop = terminate_code((batch, 1))
+        stop = terminate_code((batch, 1), device)
         stop_score = score(stop)[:, 0]
         better = stop_score > best_score
         best_code = torch.where(better[:, None], stop[:, 0], best_code)

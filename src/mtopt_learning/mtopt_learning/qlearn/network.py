@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from mtopt_learning.qlearn.actions import CODE_SIZE
+from mtopt_learning.qlearn.pictures import to_unit
 from mtopt_learning.qlearn.two_stage import TwoStageQ
 from mtopt_spec.observation import STATE_SIZE
 
@@ -86,7 +87,7 @@ def default_network(
 
 
 class Tower(nn.Module):
-    """(batch, 3, h, w) uint8 → (batch, features)."""
+    """(batch, 3, h, w) → (batch, features)."""
 
     def __init__(self, config: TowerConfig):
         super().__init__()
@@ -104,13 +105,9 @@ class Tower(nn.Module):
             size = self.convolutions(torch.zeros(1, 3, config.height_px, config.width_px)).numel()
         self.project = nn.Linear(size, config.features)
 
-    def forward(self, image_u8: torch.Tensor, gain: torch.Tensor | None = None) -> torch.Tensor:
-        """Takes (batch, 3, h, w) uint8 and factors (batch, 3, 1, 1); gives (batch, features)."""
-        low = torch.is_autocast_enabled("cpu")
-        dtype = torch.get_autocast_dtype("cpu") if low else torch.float32
-        scale = 2 / 255 if gain is None else (gain * (2 / 255)).to(dtype)
-        x = image_u8.to(dtype) * scale - 1
-        x = self.convolutions(x.contiguous(memory_format=torch.channels_last))
+    def forward(self, image: torch.Tensor, gain: torch.Tensor | None = None) -> torch.Tensor:
+        """Takes (batch, 3, h, w), as `to_unit` does; gives (batch, features)."""
+        x = self.convolutions(to_unit(image, gain))
         return torch.relu(self.project(x.flatten(1)))
 
 
@@ -153,18 +150,13 @@ class QNetwork(TwoStageQ):
         self.register_buffer("state_scale", torch.tensor(STATE_SCALE), persistent=False)
 
     @property
-    def cameras(self) -> tuple[str, ...]:
-        """Names of the cameras whose pictures `embed` takes."""
-        return tuple(self.towers)
+    def input_px(self) -> dict[str, tuple[int, int]]:
+        """Each tower's picture."""
+        return {t.camera: (t.height_px, t.width_px) for t in self.config.towers}
 
-    def embed(
-        self,
-        images: dict[str, torch.Tensor],
-        state: torch.Tensor,
-        gain: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """(batch, embedding); `gain`: (batch, 3, 1, 1) factors of the pictures' colours."""
-        parts = [tower(images[camera], gain) for camera, tower in self.towers.items()]
+    def embed(self, images: dict[str, torch.Tensor], state: torch.Tensor) -> torch.Tensor:
+        """(batch, embedding)."""
+        parts = [tower(images[camera]) for camera, tower in self.towers.items()]
         parts.append(torch.relu(self.from_proprioception(state * self.state_scale)))
         return torch.relu(self.join(torch.cat(parts, -1)))
 

@@ -26,6 +26,22 @@ def value_at_limit(label: torch.Tensor, bootstrap: torch.Tensor) -> torch.Tensor
     return torch.maximum(label, bootstrap)
 
 
+def highest_target(terminal: torch.Tensor, gamma: float, step_cost: float) -> torch.Tensor:
+    """The most that a step can be worth, so that no estimate lifts a target above it.
+
+    With a cost c a step, terminating in success is worth 1 - c; any other step has at best that
+    after it, and is worth γ (1 - c) - c. The least is 0, since Q is the sigmoid of a logit.
+
+    Args:
+        terminal: bool, the step terminated the episode.
+        gamma: Discount a step.
+        step_cost: c, not negative.
+    """
+    end = 1.0 - step_cost
+    other = gamma * end - step_cost
+    return torch.where(terminal, end, max(other, 0.0)).to(torch.float32)
+
+
 def bellman_target(
     label: torch.Tensor,
     terminal: torch.Tensor,
@@ -33,7 +49,7 @@ def bellman_target(
     gamma: float,
     step_cost: float,
 ) -> torch.Tensor:
-    """The target r + γ V(s'), in [0, 1]: QT-Opt (arXiv 1806.10293), section 4.1.
+    """The target r + γ V(s'), from 0 to `highest_target`: QT-Opt (arXiv 1806.10293), section 4.1.
 
     Args:
         label: Success of the episode's last state; read where `terminal`.
@@ -43,7 +59,8 @@ def bellman_target(
         step_cost: Subtracted each step, not negative.
     """
     target = torch.where(terminal, label, gamma * next_value)
-    return (target - step_cost).clamp(0.0, 1.0)
+    highest = highest_target(terminal, gamma, step_cost)
+    return torch.minimum((target - step_cost).clamp_min(0.0), highest)
 
 
 def monte_carlo_return(
@@ -64,7 +81,8 @@ def monte_carlo_return(
     """
     steps = steps_to_go + truncated_episode.to(steps_to_go.dtype)
     discount = gamma ** (steps - 1).to(label.dtype)
-    cost = step_cost * (1 - gamma ** steps.to(label.dtype)) / (1 - gamma) if step_cost else 0.0
+    steps = steps.to(label.dtype)
+    cost = step_cost * (steps if gamma == 1 else (1 - gamma**steps) / (1 - gamma))
     return (discount * label - cost).clamp(0.0, 1.0)
 
 

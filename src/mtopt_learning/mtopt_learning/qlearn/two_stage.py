@@ -18,15 +18,16 @@ class TwoStageQ(nn.Module):
         self.config = config
 
     @property
-    def cameras(self) -> tuple[str, ...]:
-        """Names of the cameras whose pictures `embed` takes."""
+    def input_px(self) -> dict[str, tuple[int, int]]:
+        """Camera to (height, width) of the part of its picture that the network looks at."""
         raise NotImplementedError
 
     def embed(self, images: dict[str, torch.Tensor], state: torch.Tensor) -> torch.Tensor:
         """A state's embedding, before any task or action.
 
         Args:
-            images: Camera to (batch, 3, h, w) uint8.
+            images: Camera to (batch, 3, h, w): uint8, or floating in about [-1, 1] where
+                `distortion` prepared them. Larger ones than `input_px` are cut in the middle.
             state: (batch, 7) float32 proprioception.
 
         Returns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,12 +16,17 @@ from mtopt_spec.interfaces import EndReason
 class Transitions:
     """A batch of n steps, each for k tasks.
 
+    Rows and positions stay on the host, so that no device has to be asked for a shape.
+
     Attributes:
         row: (n,) int64 rows of the states; the next states are the rows after them.
+        follow: (f,) int64 positions of the states that something follows: those whose step did
+            not terminate the episode.
+        limit: (l,) int64 positions in `follow` of the steps that the limit cut off.
         action: (n, 7) codes.
-        next_action: (n, 7) codes; unread where `last`.
-        last: (n,) bool, the episode's last step.
-        terminal: (n,) bool, it ended by *terminate* (a limit is no end of the task).
+        next_action: (n, 7) codes; unread for an episode's last step.
+        terminal: (n,) bool, the step ended the episode by *terminate* (a limit is no end).
+        cut_off: (n,) bool, the step was the last before the limit.
         truncated_episode: (n,) bool, the episode ends by the limit.
         steps_to_go: (n,) recorded steps to the end, this one included.
         task: (n, k) int64.
@@ -30,15 +35,39 @@ class Transitions:
     """
 
     row: np.ndarray
+    follow: np.ndarray
+    limit: np.ndarray
     action: torch.Tensor
     next_action: torch.Tensor
-    last: torch.Tensor
     terminal: torch.Tensor
+    cut_off: torch.Tensor
     truncated_episode: torch.Tensor
     steps_to_go: torch.Tensor
     task: torch.Tensor
     success: torch.Tensor
     weight: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Batch(Transitions):
+    """The same, and m last states, each for k tasks.
+
+    Attributes:
+        end_row: (m,) int64 rows of the last states.
+        end_task, end_success, end_weight: (m, k), as for the steps.
+    """
+
+    end_row: np.ndarray
+    end_task: torch.Tensor
+    end_success: torch.Tensor
+    end_weight: torch.Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same with its tensors on a device."""
+        if device.type == "cpu":
+            return self
+        tensors = {k: v for k, v in vars(self).items() if isinstance(v, torch.Tensor)}
+        return replace(self, **{k: to_device(v, device) for k, v in tensors.items()})
 
 
 def transitions(dataset, draw: Draw) -> Transitions:
@@ -47,18 +76,33 @@ def transitions(dataset, draw: Draw) -> Transitions:
     steps = dataset.episode_steps[draw.episode].astype(np.int64)
     last = draw.step == steps - 1
     limit = dataset.episode_reason[draw.episode] == EndReason.LIMIT
+    terminal = last & ~limit
+    follow = np.flatnonzero(~terminal)
     next_row = np.where(last, row, row + 1)  # the last state has no action: unread there
     return Transitions(
         row=row,
+        follow=follow,
+        limit=np.flatnonzero((last & limit)[follow]),
         action=encode(torch.from_numpy(dataset.action[row])),
         next_action=encode(torch.from_numpy(dataset.action[next_row])),
-        last=torch.from_numpy(last),
-        terminal=torch.from_numpy(last & ~limit),
+        terminal=torch.from_numpy(terminal),
+        cut_off=torch.from_numpy(last & limit),
         truncated_episode=torch.from_numpy(limit),
         steps_to_go=torch.from_numpy(steps - draw.step),
         task=torch.from_numpy(draw.task),
         success=torch.from_numpy(draw.success),
         weight=torch.from_numpy(draw.weight),
+    )
+
+
+def with_ends(dataset, steps: Transitions, ends: Draw) -> Batch:
+    """The steps, and the last states of other drawn episodes."""
+    return Batch(
+        **vars(steps),
+        end_row=dataset.episode_start[ends.episode] + dataset.episode_steps[ends.episode],
+        end_task=torch.from_numpy(ends.task),
+        end_success=torch.from_numpy(ends.success),
+        end_weight=torch.from_numpy(ends.weight),
     )
 
 
@@ -73,3 +117,10 @@ def pictures(dataset, cameras, rows: np.ndarray) -> dict[str, torch.Tensor]:
 def proprioception(dataset, rows: np.ndarray) -> torch.Tensor:
     """(n, 7) float32."""
     return torch.from_numpy(dataset.state[rows])
+
+
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of the host on a device; the copy does not hold up the host."""
+    if device.type == "cpu":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)

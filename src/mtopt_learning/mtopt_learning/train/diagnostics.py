@@ -6,10 +6,15 @@ import numpy as np
 import torch
 
 from mtopt_learning.qlearn.actions import encode
-from mtopt_learning.qlearn.network import QNetwork
-from mtopt_learning.train.batches import pictures, proprioception
+from mtopt_learning.qlearn.two_stage import TwoStageQ
+from mtopt_learning.train.batches import proprioception, to_device
+from mtopt_learning.train.deciding_steps import CLOSE_COLUMN, OPEN_COLUMN, deciding_rows
+from mtopt_learning.train.learning_data import LearningData
+from mtopt_learning.train.picture_store import PictureStore
+from mtopt_spec.task import TaskList
 
-CLOSE_COLUMN, OPEN_COLUMN = 5, 6
+_LEAST_EPISODES = 10
+_EMBED_ROWS = 256
 
 
 def area_under_curve(score: np.ndarray, label: np.ndarray) -> float:
@@ -27,57 +32,54 @@ def area_under_curve(score: np.ndarray, label: np.ndarray) -> float:
     return float((rank[label].sum() - good * (good + 1) / 2) / (good * (len(label) - good)))
 
 
-def gripper_steps(dataset) -> np.ndarray:
-    """(episodes,) step of the first command to close or open the gripper; -1 for none."""
-    commanded = np.any(dataset.action[:, [CLOSE_COLUMN, OPEN_COLUMN]] > 0.5, axis=1)
-    rows = np.flatnonzero(commanded)
-    episode = np.searchsorted(dataset.episode_start, rows, side="right") - 1
-    first, index = np.unique(episode, return_index=True)
-    out = np.full(len(dataset.episode_start), -1, np.int64)
-    out[first] = rows[index] - dataset.episode_start[first]
-    return out
-
-
-def deciding_rows(dataset, episodes: np.ndarray, column: int = CLOSE_COLUMN) -> np.ndarray:
-    """(n,) the row of each episode at which the gripper was first told to close (or open).
-
-    -1 where it never was.
-    """
-    out = np.full(len(episodes), -1, np.int64)
-    for i, episode in enumerate(episodes):
-        start, steps = dataset.episode_start[episode], dataset.episode_steps[episode]
-        hits = np.flatnonzero(dataset.action[start : start + steps, column] > 0.5)
-        if len(hits):
-            out[i] = start + hits[0]
-    return out
-
-
 @torch.no_grad()
-def closing_auc(
-    network: QNetwork,
-    dataset,
-    episodes: np.ndarray,
-    task: int,
-    success: np.ndarray,
-    column: int = CLOSE_COLUMN,
-) -> float:
-    """How well Q at the deciding moment tells the episode's outcome.
+def closing_aucs(
+    network: TwoStageQ,
+    data: LearningData,
+    store: PictureStore,
+    tasks: TaskList,
+    wanted: tuple[str, ...],
+    episodes: int,
+) -> dict[str, float]:
+    """Task to how well Q at the deciding moment tells held-out outcomes apart (AUC).
+
+    The deciding moment is where the gripper first closes (lifts) or opens (all else). A state's
+    pictures are embedded once, for all tasks that its episode counts for.
 
     Args:
         network: The Q-function.
-        dataset: Of the episodes.
-        episodes: (n,) indices.
-        task: Whose Q.
-        success: (n,) labels.
-        column: Of the action that decides: the close flag for a lift.
+        data: With the held-out episodes.
+        store: Its pictures.
+        tasks: The cell's tasks.
+        wanted: Names of the tasks to tell of; empty: all.
+        episodes: The newest ones that are looked at, each task.
     """
-    rows = deciding_rows(dataset, episodes, column)
-    keep = rows >= 0
-    if keep.sum() < 10:
-        return float("nan")
-    rows = rows[keep]
-    cameras = [tower.camera for tower in network.config.towers]
-    embedding = network.embed(pictures(dataset, cameras, rows), proprioception(dataset, rows))
-    action = encode(torch.from_numpy(dataset.action[rows]))[:, None]
-    q = network.q(embedding, torch.full((len(rows),), task), action)[:, 0]
-    return area_under_curve(q.numpy(), success[keep])
+    rows_of: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for task, name in enumerate(tasks.names):
+        known = data.held[np.isfinite(data.index[data.held, task])][-episodes:]
+        if wanted and name not in wanted:
+            continue
+        column = CLOSE_COLUMN if tasks[task].skill == "lift" else OPEN_COLUMN
+        rows = deciding_rows(data.dataset, known, column)
+        keep = rows >= 0
+        if keep.sum() >= _LEAST_EPISODES:
+            rows_of[task] = rows[keep], data.index[known[keep], task]
+    if not rows_of:
+        return {}
+    every = np.unique(np.concatenate([rows for rows, _ in rows_of.values()]))
+    device = next(network.parameters()).device
+    embedding = torch.cat(
+        [
+            network.embed(store.take(some), to_device(proprioception(data.dataset, some), device))
+            for some in np.array_split(every, -(-len(every) // _EMBED_ROWS))
+        ]
+    )
+    out = {}
+    for task, (rows, success) in rows_of.items():
+        at = torch.from_numpy(np.searchsorted(every, rows)).to(device)
+        action = to_device(encode(torch.from_numpy(data.dataset.action[rows])), device)[:, None]
+        q = network.q(embedding[at], torch.full((len(rows),), task, device=device), action)[:, 0]
+        auc = area_under_curve(q.cpu().numpy(), success)
+        if np.isfinite(auc):
+            out[tasks.names[task]] = round(auc, 4)
+    return out

@@ -12,8 +12,12 @@ from safetensors.torch import save as save_tensors
 
 from mtopt_learning.checkpoint.configuration import from_plain, to_plain
 from mtopt_learning.checkpoint.folder import write_folder
-from mtopt_learning.checkpoint.q_function import QFunction, save_q_function
-from mtopt_learning.qlearn.network import NetworkConfig
+from mtopt_learning.checkpoint.q_function import (
+    QFunction,
+    network_from_plain,
+    network_to_plain,
+    save_q_function,
+)
 from mtopt_learning.train.config import TrainConfig
 from mtopt_learning.train.trainer import Trainer
 from mtopt_spec.errors import InputError
@@ -22,7 +26,6 @@ from mtopt_spec.task import TaskList
 CHECKPOINT = "checkpoint"
 TRAINING = "training"
 METRICS = "metrics.jsonl"
-_NETWORKS = ("online", "average", "lagged", "lagged_next")
 
 
 def save_run(folder: Path, trainer: Trainer, metrics: dict | None = None) -> str:
@@ -33,25 +36,22 @@ def save_run(folder: Path, trainer: Trainer, metrics: dict | None = None) -> str
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {"noise": trainer.noise.get_state()}
-    for name in _NETWORKS:
-        network = getattr(trainer, name)
-        if network is not None:
-            tensors.update({f"{name}/{k}": v for k, v in network.state_dict().items()})
+    tensors = {}
+    for name, network in _networks(trainer).items():
+        tensors.update({f"{name}/{k}": v for k, v in network.state_dict().items()})
     for i, state in trainer.optimizer.state_dict()["state"].items():
         tensors.update({f"adam/{i}/{key}": value for key, value in state.items()})
     about = {
         "step": trainer.step,
         "seconds": trainer.seconds,
-        "random": trainer.random.bit_generator.state,
         "tasks": list(trainer.tasks.names),
         "cameras": {name: list(size) for name, size in trainer.cameras.items()},
         "train": to_plain(trainer.config),
-        "network": to_plain(trainer.online.config),
+        "network": network_to_plain(trainer.online.config),
         "metrics": metrics or {},
     }
     files = {
-        "state.safetensors": save_tensors({k: v.contiguous() for k, v in tensors.items()}),
+        "state.safetensors": save_tensors({k: v.cpu().contiguous() for k, v in tensors.items()}),
         "state.json": json.dumps(about, indent=1).encode(),
     }
     write_folder(folder / TRAINING, files)
@@ -59,8 +59,16 @@ def save_run(folder: Path, trainer: Trainer, metrics: dict | None = None) -> str
         trainer.average, trainer.tasks.names, trainer.cameras,
         metrics={"step": trainer.step, **(metrics or {})},
     )  # fmt: skip
-    fingerprint = trainer.dataset.fingerprint if trainer.dataset is not None else ""
+    fingerprint = trainer.data.dataset.fingerprint if trainer.data is not None else ""
     return save_q_function(folder / CHECKPOINT, q_function, to_plain(trainer.config), fingerprint)
+
+
+def _networks(trainer: Trainer) -> dict[str, torch.nn.Module]:
+    found = {
+        "online": trainer.online, "average": trainer.copies.average,
+        "lagged": trainer.copies.lagged, "lagged_next": trainer.copies.lagged_next,
+    }  # fmt: skip
+    return {name: network for name, network in found.items() if network is not None}
 
 
 def can_resume(folder: Path) -> bool:
@@ -85,9 +93,8 @@ def load_run(folder: Path, tasks: TaskList, config: TrainConfig | None = None) -
         tensors = load_tensors((path / "state.safetensors").read_bytes())
         names, cameras = about["tasks"], about["cameras"]
         train = from_plain(TrainConfig, about["train"], path)
-        network = from_plain(NetworkConfig, about["network"], path)
-        step, seconds, random = about["step"], about["seconds"], about["random"]
-        noise = tensors["noise"]
+        network = network_from_plain(about["network"], path)
+        step, seconds = about["step"], about["seconds"]
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         if isinstance(error, InputError):
             raise
@@ -100,12 +107,10 @@ def load_run(folder: Path, tasks: TaskList, config: TrainConfig | None = None) -
     sizes = {name: tuple(size) for name, size in cameras.items()}
     trainer = Trainer(tasks, sizes, config or train, network)
     trainer.step, trainer.seconds = step, seconds
-    trainer.random.bit_generator.state = random
-    trainer.noise.set_state(noise)
-    for name in _NETWORKS:
+    for name, module in _networks(trainer).items():
         state = {k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(f"{name}/")}
-        if state and getattr(trainer, name) is not None:
-            getattr(trainer, name).load_state_dict(state)
+        if state:
+            module.load_state_dict(state)
     _load_adam(trainer.optimizer, tensors)
     return trainer
 

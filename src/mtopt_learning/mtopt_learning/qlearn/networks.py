@@ -1,0 +1,43 @@
+"""The Q-networks by name."""
+
+from __future__ import annotations
+
+from mtopt_learning.qlearn.network import NetworkConfig, QNetwork, default_network
+from mtopt_learning.qlearn.published import (
+    PublishedConfig,
+    PublishedQNetwork,
+    published_network,
+)
+from mtopt_learning.qlearn.two_stage import TwoStageQ
+
+AnyNetworkConfig = NetworkConfig | PublishedConfig
+CONFIGS: dict[str, type] = {"small": NetworkConfig, "published": PublishedConfig}
+NETWORKS = tuple(CONFIGS)
+_DEFAULTS = {"small": default_network, "published": published_network}
+
+
+def network_config(
+    name: str, tasks: int, cameras: dict[str, tuple[int, int]], multi_head: bool = False
+) -> AnyNetworkConfig:
+    """The settings of a network by name, for these tasks and pictures.
+
+    Args:
+        name: One of `NETWORKS`.
+        tasks: Number of tasks.
+        cameras: Camera name to (height, width) of its picture, px.
+        multi_head: One output a task instead of the task as an input.
+
+    Raises:
+        InputError: The network cannot take such pictures.
+    """
+    return _DEFAULTS[name](tasks, cameras, multi_head)
+
+
+def name_of(config: AnyNetworkConfig) -> str:
+    """The network's name in `NETWORKS`."""
+    return next(name for name, kind in CONFIGS.items() if isinstance(config, kind))
+
+
+def build_network(config: AnyNetworkConfig) -> TwoStageQ:
+    """The network of these settings, freshly initialised."""
+    return PublishedQNetwork(config) if isinstance(config, PublishedConfig) else QNetwork(config)

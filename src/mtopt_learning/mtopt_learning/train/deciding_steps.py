@@ -1,0 +1,37 @@
+"""Where in an episode the gripper decides its outcome."""
+
+from __future__ import annotations
+
+import numpy as np
+
+CLOSE_COLUMN, OPEN_COLUMN = 5, 6
+"""Of the recorded action vectors."""
+_BLOCK_ROWS = 1 << 18
+
+
+def gripper_steps(dataset) -> np.ndarray:
+    """(episodes,) step of the first command to close or open the gripper; -1 for none."""
+    rows = [np.empty(0, np.int64)]
+    for first in range(0, len(dataset.action), _BLOCK_ROWS):
+        flags = dataset.action[first : first + _BLOCK_ROWS, CLOSE_COLUMN : OPEN_COLUMN + 1]
+        rows.append(first + np.flatnonzero((flags[:, 0] > 0.5) | (flags[:, 1] > 0.5)))
+    rows = np.concatenate(rows)
+    episode = np.searchsorted(dataset.episode_start, rows, side="right") - 1
+    first, index = np.unique(episode, return_index=True)
+    out = np.full(len(dataset.episode_start), -1, np.int64)
+    out[first] = rows[index] - dataset.episode_start[first]
+    return out
+
+
+def deciding_rows(dataset, episodes: np.ndarray, column: int = CLOSE_COLUMN) -> np.ndarray:
+    """(n,) the row of each episode at which the gripper was first told to close (or open).
+
+    -1 where it never was.
+    """
+    out = np.full(len(episodes), -1, np.int64)
+    for i, episode in enumerate(episodes):
+        start, steps = dataset.episode_start[episode], dataset.episode_steps[episode]
+        hits = np.flatnonzero(dataset.action[start : start + steps, column] > 0.5)
+        if len(hits):
+            out[i] = start + hits[0]
+    return out

@@ -1,0 +1,69 @@
+"""The loss of one labelled batch."""
+
+from __future__ import annotations
+
+import torch
+
+from mtopt_learning.qlearn.actions import CODE_SIZE, terminate_code
+from mtopt_learning.qlearn.losses import bellman_loss, conservative_loss
+from mtopt_learning.qlearn.two_stage import TwoStageQ
+from mtopt_learning.train.batches import Batch
+from mtopt_learning.train.config import TrainConfig
+
+_TERMINATE_WEIGHT = 0.5
+
+
+def losses(
+    online: TwoStageQ,
+    embedding: torch.Tensor,
+    batch: Batch,
+    target: torch.Tensor,
+    config: TrainConfig,
+    noise: torch.Generator,
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """The loss, and figures without gradients.
+
+    Args:
+        online: The network that learns.
+        embedding: (n + m, size) of the batch's states, then of its last states.
+        batch: The steps.
+        target: (n, k) of `labelling.targets`.
+        config: Which parts count how much.
+        noise: Of the actions that the penalty draws.
+    """
+    states, tasks = batch.task.shape
+    device = embedding.device
+    of_steps = embedding[:states].repeat_interleave(tasks, 0)
+    action = batch.action.repeat_interleave(tasks, 0)[:, None]
+    logits = online.logits(of_steps, batch.task.flatten(), action)[..., 0]
+    loss = bellman_loss(logits, target.flatten(), batch.weight.flatten())
+    report = {"loss": loss, "q": torch.sigmoid(logits.detach()).mean()}
+    if config.terminate_states:
+        k = batch.end_task.shape[1]
+        stop = terminate_code((batch.end_task.numel(), 1), device)
+        end_logits = online.logits(
+            embedding[states:].repeat_interleave(k, 0), batch.end_task.flatten(), stop
+        )[..., 0]
+        end_loss = bellman_loss(end_logits, batch.end_success.flatten(), batch.end_weight.flatten())
+        loss = loss + _TERMINATE_WEIGHT * end_loss
+        report["terminate_loss"] = end_loss
+    if config.conservative_weight:
+        unseen = random_actions(states, config.conservative_samples, noise).to(device)
+        chance = torch.rand(states, generator=noise).to(device)
+        penalty = conservative_loss(
+            online.logits(embedding[:states], batch.task[:, 0], unseen), chance
+        )
+        loss = loss + config.conservative_weight * penalty
+        report["conservative_loss"] = penalty
+    return loss, {key: item.detach() for key, item in report.items()}
+
+
+def random_actions(states: int, samples: int, noise: torch.Generator) -> torch.Tensor:
+    """(states, samples, 7) codes: uniform moves, gripper commands as often as nothing."""
+    code = torch.zeros(states, samples, CODE_SIZE)
+    code[..., :4] = torch.rand(states, samples, 4, generator=noise) * 2 - 1
+    code[:, ::2, :4] *= 0.4  # half of them small: hovering is what an untaught Q falls for
+    command = torch.randint(0, 4, (states, samples), generator=noise)
+    code[..., 4] = (command == 2).float()
+    code[..., 5] = (command == 3).float()
+    return code

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from reach_world import CAMERAS, TASKS
 
-from mtopt_learning.success.calibration import Calibration, calibrate, confusion
+from mtopt_learning.success.calibration import Calibration, calibrate
 from mtopt_learning.success.detector import SuccessDetector, save_detector
+from mtopt_learning.success.metrics import confusion
 from mtopt_learning.success.training import SuccessTrainConfig, train_detector, validation_mask
 from mtopt_spec.errors import InputError
 from mtopt_spec.image_codec import encode_jpeg

@@ -73,6 +73,7 @@ def save_folder(
     settings: dict,
     data_fingerprint: str = "",
     metrics: dict | None = None,
+    extra: dict[str, bytes] | None = None,
 ) -> str:
     """Writes a checkpoint aside and moves it to `path`, over an older one; gives its fingerprint.
 
@@ -85,6 +86,7 @@ def save_folder(
         settings: Plain data: the network's and the training's resolved configuration.
         data_fingerprint: Of the data set.
         metrics: Figures to keep with it.
+        extra: Other files of the folder, by name.
     """
     weights = save_tensors({name: tensor.contiguous() for name, tensor in tensors.items()})
     config = {
@@ -99,7 +101,7 @@ def save_folder(
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
     text = json.dumps(config, indent=1)
-    write_folder(path, {WEIGHTS: weights, CONFIG: text.encode()})
+    write_folder(path, {WEIGHTS: weights, CONFIG: text.encode(), **(extra or {})})
     return _fingerprint(weights, text.encode())
 
 

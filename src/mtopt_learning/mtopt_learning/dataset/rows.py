@@ -12,10 +12,10 @@ from mtopt_learning.dataset.tables import from_matrix
 from mtopt_spec.action import ACTION_SIZE
 from mtopt_spec.errors import InputError
 
-LABEL_SOURCES = ("person", "simulator", "detector")
+LABEL_SOURCES = ("person", "import", "simulator", "detector")
 """Sources of labels, best first."""
 
-_EPISODE_COLUMNS = (
+EPISODE_COLUMNS = (
     ("episode_id", pa.string()),
     ("episode_number", pa.int64()),
     ("robot", pa.string()),
@@ -34,6 +34,7 @@ _EPISODE_COLUMNS = (
     ("late_frames", pa.int32()),
     ("bag", pa.string()),
 )
+"""Of the table of episodes, beside `label/<source>/<task>`: float32, NaN where not judged."""
 
 
 class Rows:
@@ -53,7 +54,7 @@ class Rows:
         self._first_episode = first_episode
         self._bag = bag
         self._steps: list[BagEpisode] = []
-        self._columns: dict[str, list] = {name: [] for name, _ in _EPISODE_COLUMNS}
+        self._columns: dict[str, list] = {name: [] for name, _ in EPISODE_COLUMNS}
         self._labels: dict[str, list[float]] = {}
         self.observations = 0
 
@@ -116,7 +117,7 @@ class Rows:
 
     def episode_table(self) -> pa.Table:
         """One row an episode; a column `label/<source>/<task>` for each that was judged."""
-        columns = {name: pa.array(self._columns[name], kind) for name, kind in _EPISODE_COLUMNS}
+        columns = {name: pa.array(self._columns[name], kind) for name, kind in EPISODE_COLUMNS}
         for name, values in sorted(self._labels.items()):
             full = values + [np.nan] * (self.episodes - len(values))
             columns[name] = np.array(full, np.float32)

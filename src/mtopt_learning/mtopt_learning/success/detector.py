@@ -11,8 +11,10 @@ import torch
 from mtopt_learning.checkpoint.configuration import from_plain, to_plain
 from mtopt_learning.checkpoint.folder import load_folder, load_weights, save_folder
 from mtopt_learning.success.calibration import Calibration
+from mtopt_learning.success.inputs import look
+from mtopt_learning.success.labels import UsedLabel, read_used, to_csv
 from mtopt_learning.success.network import DetectorConfig, DetectorNetwork
-from mtopt_learning.success.training import SuccessTrainConfig, TrainedDetector, predict
+from mtopt_learning.success.training import SuccessTrainConfig, TrainedDetector
 from mtopt_spec.errors import InputError
 from mtopt_spec.image_codec import decode_jpeg
 from mtopt_spec.interfaces import TaskLabel
@@ -20,6 +22,8 @@ from mtopt_spec.observation import Observation
 
 KIND = "success_detector"
 SOURCE = "detector"
+LABELS = "labels.csv"
+"""Of a detector's folder: the labels that it was made with."""
 
 
 class SuccessDetector:
@@ -33,8 +37,11 @@ class SuccessDetector:
         cameras: dict[str, tuple[int, int]],
         fingerprint: str = "",
         metrics: dict | None = None,
+        used: Sequence[UsedLabel] = (),
+        training: SuccessTrainConfig | None = None,
     ):
         self._network, self._calibrations = network.eval(), tuple(calibrations)
+        self.used, self.training = tuple(used), training or SuccessTrainConfig()
         self.tasks, self.cameras = tuple(tasks), dict(cameras)
         self.fingerprint, self.metrics = fingerprint, metrics or {}
 
@@ -58,7 +65,8 @@ class SuccessDetector:
             )  # fmt: skip
         return SuccessDetector(
             network, calibrations, folder.tasks, folder.cameras, folder.fingerprint,
-            folder.config["metrics"],
+            folder.config["metrics"], read_used(Path(path) / LABELS),
+            from_plain(SuccessTrainConfig, settings.get("training", {}), path),
         )  # fmt: skip
 
     def judge(self, robot: str, observation: Observation) -> list[TaskLabel]:
@@ -74,6 +82,12 @@ class SuccessDetector:
         """Labels for several robots' last states, from one evaluation."""
         if not asked:
             return []
+        if self._network.config.first_image:
+            raise InputError(
+                "detector", where="judging while running", expected="one of last pictures",
+                got="one that wants first pictures too",
+                todo="let it judge recorded episodes with `mtopt label`",
+            )  # fmt: skip
         images = {
             camera: torch.from_numpy(
                 np.stack([_picture(robot, seen, camera, size) for robot, seen in asked])
@@ -92,11 +106,21 @@ class SuccessDetector:
 
     def label(self, dataset, episodes: np.ndarray) -> np.ndarray:
         """(n, tasks) float32 scores of episodes of a data set; success from 0.5 on."""
-        return self._scores(predict(self._network, dataset, dataset.last_row(episodes)))
+        return self._scores(self.logits(dataset, episodes))
 
     def logits(self, dataset, episodes: np.ndarray) -> np.ndarray:
         """(n, tasks) uncalibrated logits."""
-        return predict(self._network, dataset, dataset.last_row(episodes))
+        return look(self._network, dataset, episodes)[0]
+
+    def look(self, dataset, episodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n, tasks) scores, and (n, hidden) what the network makes of the states."""
+        logits, embedding = look(self._network, dataset, episodes)
+        return self._scores(logits), embedding
+
+    @property
+    def network(self) -> DetectorNetwork:
+        """The weights."""
+        return self._network
 
     @property
     def calibrations(self) -> tuple[Calibration, ...]:
@@ -115,8 +139,9 @@ def save_detector(
     cameras: dict[str, tuple[int, int]],
     config: SuccessTrainConfig,
     data_fingerprint: str = "",
+    used: Sequence[UsedLabel] = (),
 ) -> str:
-    """Writes a detector's folder; gives its fingerprint."""
+    """Writes a detector's folder, with the labels that it was made with; gives its fingerprint."""
     return save_folder(
         path,
         KIND,
@@ -130,6 +155,7 @@ def save_detector(
         },
         data_fingerprint=data_fingerprint,
         metrics=trained.metrics,
+        extra={LABELS: to_csv(used)},
     )
 
 

@@ -24,15 +24,19 @@ class DetectorConfig:
         towers: One a camera.
         hidden: Width of the layer before the outputs.
         dropout: Share of its units that training leaves out.
+        first_image: Whether an episode's first pictures are an input, too.
     """
 
     tasks: int
     towers: tuple[TowerConfig, ...]
     hidden: int = 128
     dropout: float = 0.2
+    first_image: bool = False
 
 
-def default_detector(tasks: int, cameras: dict[str, tuple[int, int]]) -> DetectorConfig:
+def default_detector(
+    tasks: int, cameras: dict[str, tuple[int, int]], first_image: bool = False
+) -> DetectorConfig:
     """Small towers, but finer ones than the Q-function's: it looks once an episode."""
     towers = []
     for camera, (height, width) in cameras.items():
@@ -48,7 +52,7 @@ def default_detector(tasks: int, cameras: dict[str, tuple[int, int]]) -> Detecto
                 64,
             )
         )
-    return DetectorConfig(tasks, tuple(towers))
+    return DetectorConfig(tasks, tuple(towers), first_image=first_image)
 
 
 class DetectorNetwork(nn.Module):
@@ -59,7 +63,7 @@ class DetectorNetwork(nn.Module):
         self.config = config
         self.towers = nn.ModuleDict({tower.camera: Tower(tower) for tower in config.towers})
         self.from_proprioception = nn.Linear(STATE_SIZE, 32)
-        features = sum(tower.features for tower in config.towers) + 32
+        features = (1 + config.first_image) * sum(t.features for t in config.towers) + 32
         self.hidden = nn.Linear(features, config.hidden)
         self.dropout = nn.Dropout(config.dropout)
         self.logits = nn.Linear(config.hidden, config.tasks)
@@ -70,6 +74,7 @@ class DetectorNetwork(nn.Module):
         images: dict[str, torch.Tensor],
         state: torch.Tensor,
         gain: torch.Tensor | None = None,
+        first: dict[str, torch.Tensor] | None = None,
     ) -> torch.Tensor:
         """Logits of success.
 
@@ -77,8 +82,17 @@ class DetectorNetwork(nn.Module):
             images: Camera to (batch, 3, h, w) uint8.
             state: (batch, 7) float32.
             gain: (batch, 3, 1, 1) factors of colour, for augmentation.
+            first: Like `images`, of the episodes' first states; needed with `first_image`.
         """
-        parts = [tower(images[camera], gain) for camera, tower in self.towers.items()]
+        return self.judge(self.embed(images, state, gain, first))
+
+    def embed(self, images, state, gain=None, first=None) -> torch.Tensor:
+        """(batch, hidden) what the network makes of a state; the arguments are `forward`'s."""
+        seen = (images, first) if self.config.first_image else (images,)
+        parts = [tower(one[c], gain) for one in seen for c, tower in self.towers.items()]
         parts.append(torch.relu(self.from_proprioception(state * self.state_scale)))
-        x = torch.relu(self.hidden(torch.cat(parts, -1)))
-        return self.logits(self.dropout(x)).float()
+        return torch.relu(self.hidden(torch.cat(parts, -1)))
+
+    def judge(self, embedding: torch.Tensor) -> torch.Tensor:
+        """(batch, hidden) to (batch, tasks) logits."""
+        return self.logits(self.dropout(embedding)).float()

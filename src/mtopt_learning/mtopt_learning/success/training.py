@@ -1,4 +1,4 @@
-"""Trains the success detector on the labelled last states of a data set."""
+"""Trains the success detector on labelled last states of a data set, anew or from its weights."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from mtopt_learning.success.calibration import Calibration, calibrate, confusion
+from mtopt_learning.success.budget import TRAIN, VALIDATION, LabelBudget, choose_labels
+from mtopt_learning.success.calibration import Calibration, calibrate_all, cross_calibrated
+from mtopt_learning.success.inputs import inputs, look
+from mtopt_learning.success.metrics import measure
 from mtopt_learning.success.network import DetectorNetwork, default_detector
-from mtopt_learning.train.batches import pictures, proprioception
-from mtopt_learning.train.trainer import processor_has_bf16
 from mtopt_spec.errors import InputError
 
 
@@ -28,7 +29,11 @@ class SuccessTrainConfig:
         weight_decay: AdamW's.
         augment: Spread of random gain, each colour of each picture.
         rare_share: Share of a batch drawn so that every task's successes come equally often.
-        validation_share: Share of the episodes kept out of training.
+        newest_share: Share of a batch from labels that the detector it starts from had not.
+        labels_per_task, validation_share, pair_share: See `LabelBudget`.
+        false_positive_rate: That each task's threshold holds to; see `calibrate`.
+        first_image: Whether the network sees an episode's first pictures, too. It can then judge
+            recorded episodes only.
         bf16: Compute in bfloat16 where the processor has it.
         threads: Of torch; 0 leaves them as they are.
         seed: Of weights and draws.
@@ -40,7 +45,12 @@ class SuccessTrainConfig:
     weight_decay: float = 1e-2
     augment: float = 0.12
     rare_share: float = 0.5
+    newest_share: float = 0.4
+    labels_per_task: int = 5000
     validation_share: float = 0.2
+    pair_share: float = 0.5
+    false_positive_rate: float = 0.02
+    first_image: bool = False
     bf16: bool = True
     threads: int = 0
     seed: int = 0
@@ -48,11 +58,32 @@ class SuccessTrainConfig:
 
 @dataclass(frozen=True)
 class TrainedDetector:
-    """A detector and how well it judges episodes that it was not trained on."""
+    """A detector and how well it judges episodes that it was not trained on.
+
+    Attributes:
+        network: Its weights.
+        calibrations: One a task.
+        metrics: Task to `judge_metrics` on the validation labels, `cross_calibrated`.
+        used: (episodes, tasks) int8 table of the labels it was made with.
+    """
 
     network: DetectorNetwork
     calibrations: tuple[Calibration, ...]
     metrics: dict
+    used: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where training goes on.
+
+    Attributes:
+        network: Weights; they are copied.
+        used: (episodes, tasks) table of the labels that they were trained on.
+    """
+
+    network: DetectorNetwork
+    used: np.ndarray
 
 
 def validation_mask(episodes: int, share: float, seed: int) -> np.ndarray:
@@ -67,6 +98,8 @@ def train_detector(
     config: SuccessTrainConfig,
     write: Callable[[dict], None] | None = None,
     progress: Callable[[int], None] | None = None,
+    start: Start | None = None,
+    offered: np.ndarray | None = None,
 ) -> TrainedDetector:
     """Trains on part of the episodes and calibrates and measures on the rest.
 
@@ -76,39 +109,55 @@ def train_detector(
         config: Settings.
         write: Gets a record every 50 steps.
         progress: Told the number of steps done.
+        start: Weights to go on from, with the labels they were trained on, which are used again.
+        offered: (episodes, tasks) bool, the labels that may be added; None offers all.
 
     Raises:
         InputError: Too few labelled episodes.
     """
-    known = np.isfinite(labels)
     held = validation_mask(len(labels), config.validation_share, config.seed)
-    usable = np.flatnonzero(known.any(1))
-    train, valid = usable[~held[usable]], usable[held[usable]]
+    old = start.used if start else np.zeros(labels.shape, np.int8)
+    known = np.where((old > 0) | (True if offered is None else offered), labels, np.nan)
+    budget = LabelBudget(config.labels_per_task, config.validation_share, config.pair_share)
+    random = np.random.default_rng([config.seed, 9])
+    used = choose_labels(dataset, known, held, budget, random, old)
+    train = np.flatnonzero((used == TRAIN).any(1))
+    valid = np.flatnonzero((used == VALIDATION).any(1))
     if len(train) < 10 or len(valid) < 2:
         raise InputError(
-            "labelled episodes", where="data set", got=len(usable), expected="at least 20",
-            todo="collect more, or label more",
+            "labelled episodes", where="data set", got=len(train) + len(valid),
+            expected="at least 20", todo="collect more, or label more",
         )  # fmt: skip
     if config.threads:
         torch.set_num_threads(config.threads)
-    cameras = {camera: tuple(size) for camera, size in dataset.cameras.items()}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        network = DetectorNetwork(default_detector(labels.shape[1], cameras))
+        if start is None:
+            cameras = {camera: tuple(size) for camera, size in dataset.cameras.items()}
+            network = DetectorNetwork(
+                default_detector(labels.shape[1], cameras, config.first_image)
+            )
+        else:
+            network = DetectorNetwork(start.network.config)
+            network.load_state_dict(start.network.state_dict())
         network = network.to(memory_format=torch.channels_last)
-        _fit(network, dataset, labels, train, config, write, progress)
+        mine = np.where(used == TRAIN, known, np.nan)
+        newest = train[((used == TRAIN) & (old == 0))[train].any(1)] if start else train[:0]
+        _fit(network, dataset, mine, train, newest, config, write, progress)
     network.eval().requires_grad_(False)
-    logits = predict(network, dataset, dataset.last_row(valid))
-    calibrations = tuple(
-        calibrate(logits[known[valid, t], t], labels[valid, t][known[valid, t]] >= 0.5)
-        for t in range(labels.shape[1])
-    )
+    logits = look(network, dataset, valid)[0]
+    told = np.where(used == VALIDATION, known, np.nan)[valid]
+    rate = config.false_positive_rate
+    calibrations = calibrate_all(logits, told, rate)
     return TrainedDetector(
-        network, calibrations, evaluate(logits, labels[valid], calibrations, dataset.tasks)
+        network,
+        calibrations,
+        measure(*cross_calibrated(logits, told, rate), told, calibrations, dataset.tasks),
+        used,
     )
 
 
-def _fit(network, dataset, labels, train, config, write, progress) -> None:
+def _fit(network, dataset, labels, train, newest, config, write, progress) -> None:
     random = np.random.default_rng([config.seed, 8])
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
@@ -116,7 +165,7 @@ def _fit(network, dataset, labels, train, config, write, progress) -> None:
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
         optimizer, config.steps, config.learning_rate / 10
     )
-    low = config.bf16 and processor_has_bf16()
+    low = config.bf16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     with np.errstate(invalid="ignore"):
         successes = [train[labels[train, t] >= 0.5] for t in range(labels.shape[1])]
     successes = [pool for pool in successes if len(pool)]
@@ -124,19 +173,20 @@ def _fit(network, dataset, labels, train, config, write, progress) -> None:
     network.train()
     for step in range(1, config.steps + 1):
         episode = train[random.integers(len(train), size=config.batch)]
+        if len(newest):
+            some = random.random(config.batch) < config.newest_share
+            episode[some] = newest[random.integers(len(newest), size=some.sum())]
         if successes:  # rare tasks' successes would hardly be seen otherwise
             rare = random.random(config.batch) < config.rare_share
             for i in np.flatnonzero(rare):
                 pool = successes[random.integers(len(successes))]
                 episode[i] = pool[random.integers(len(pool))]
-        rows = dataset.last_row(episode)
         label = torch.from_numpy(labels[episode].astype(np.float32))
-        noise = torch.randn(len(rows), 4, 1, 1)
+        noise = torch.randn(len(episode), 4, 1, 1)
         gain = 1 + config.augment * (noise[:, :1] + 0.5 * noise[:, 1:])
+        images, state, first = inputs(network, dataset, episode)
         with torch.autocast("cpu", torch.bfloat16, enabled=low):
-            logits = network(
-                pictures(dataset, network.towers, rows), proprioception(dataset, rows), gain
-            )
+            logits = network(images, state, gain, first)
         seen = torch.isfinite(label)
         target = torch.where(seen, label, 0.0)
         each = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
@@ -152,33 +202,3 @@ def _fit(network, dataset, labels, train, config, write, progress) -> None:
             seconds = round(time.monotonic() - begun, 2)
             write({"step": step, "seconds": seconds, "loss": float(np.mean(losses))})
             losses = []
-
-
-@torch.inference_mode()
-def predict(network: DetectorNetwork, dataset, rows: np.ndarray, chunk: int = 256) -> np.ndarray:
-    """(n, tasks) float32 logits of the states at `rows`."""
-    parts = [
-        network(
-            pictures(dataset, network.towers, rows[i : i + chunk]),
-            proprioception(dataset, rows[i : i + chunk]),
-        ).numpy()
-        for i in range(0, len(rows), chunk)
-    ]
-    return np.concatenate(parts) if parts else np.zeros((0, network.config.tasks), np.float32)
-
-
-def evaluate(
-    logits: np.ndarray, labels: np.ndarray, calibrations: tuple[Calibration, ...], tasks
-) -> dict:
-    """Task to counts, precision, recall, accuracy and calibration, on judged episodes only."""
-    out = {}
-    for t, name in enumerate(tasks):
-        known = np.isfinite(labels[:, t])
-        label = labels[known, t] >= 0.5
-        score = calibrations[t].score(logits[known, t])
-        out[name] = {
-            **confusion(score >= 0.5, label),
-            "threshold": calibrations[t].threshold,
-            "temperature": calibrations[t].temperature,
-        }
-    return out

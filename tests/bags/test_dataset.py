@@ -76,6 +76,31 @@ def test_actions_stay_on_their_side_of_the_seam_between_episodes(dataset):
         dataset.next_row(last[:1])
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        3, -1, slice(None), slice(2, 30), slice(None, None, 7), slice(25, 3, -4), slice(9, 9),
+        np.array([40, 0, -2, 13]), np.array([[1, 20], [38, 5]]), np.array([], int),
+        np.arange(50) % 3 == 0, (slice(4, 33, 3), 1), (slice(0, 50), slice(1, 3)),
+        (slice(3, 20), [0, 2]), (12, 2),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_column_over_several_files_reads_like_one_array(key, dataset):
+    assert dataset.state.shape == (50, 7) and len(list(dataset.folder.glob("steps_*.arrow"))) == 4
+    whole = np.concatenate([dataset.state[row : row + 1] for row in range(50)])
+    assert whole[:, 2] == pytest.approx(0.01 * dataset.obs_step, abs=1e-6)
+    np.testing.assert_array_equal(dataset.state[key], whole[key])
+
+
+def test_a_column_stays_where_it_is_mapped_and_ends_where_the_data_end(dataset):
+    assert not dataset.state[2:5].flags.writeable  # a view of the file
+    with pytest.raises(IndexError, match="3 to 50 of 50"):
+        dataset.state[np.array([3, 50])]
+    with pytest.raises(TypeError, match="rows must be a slice"):
+        dataset.state[np.array([3, 4]), [0, 2]]
+
+
 def test_labels_and_the_order_of_their_sources(dataset):
     labels = dataset.labels("simulator")
     numbers = dataset.episodes["episode_number"].to_numpy()
@@ -89,6 +114,7 @@ def test_labels_and_the_order_of_their_sources(dataset):
     best = Dataset.open(dataset.folder).labels("best")
     assert best[0].tolist() == [0.0, 1.0, 1.0]
     assert best[1:, :2].tolist() == labels[1:, :2].tolist()
+    assert np.isnan(dataset.labels("import")).all()
     assert (best[1:, 2] == 0.25).all()
     assert dataset.labels_about("detector")["detector"] == "abc"
     with pytest.raises(InputError, match="labels of detector"):

@@ -1,11 +1,14 @@
 """Impersonation and re-balancing."""
 
+import sys
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
-from reach_world import TASKS
+from reach_world import TASKS, collect
 
-from mtopt_learning.relabel.impersonation import impersonate, shared_with
-from mtopt_learning.relabel.sampler import SamplerConfig, StepSampler, describe
+from mtopt_learning.relabel.impersonation import impersonate, shared_with, sharing_index
+from mtopt_learning.relabel.sampler import Draw, SamplerConfig, StepSampler, describe
 from mtopt_spec.errors import InputError
 
 NAN = np.nan
@@ -28,9 +31,66 @@ def test_who_shares_with_whom(sharing, known):
     np.testing.assert_array_equal(index[np.isfinite(index)], LABELS[np.isfinite(index)])
 
 
-def test_unknown_sharing_is_named():
-    with pytest.raises(InputError, match="f_most.*f_skill"):
-        shared_with(TASKS, TASKS.names, "f_most")
+@dataclass
+class Episodes:
+    """All that a sharing needs of a data set."""
+
+    episode_task: np.ndarray
+
+
+def test_a_rule_that_no_one_knows_is_named(monkeypatch, tmp_path):
+    data = Episodes(OWN)
+    for sharing, match in (
+        ("f_most", "f_most.*f_skill.*module:function"),
+        ("no_such_module:share", "no_such_module:share.*can be imported"),
+        ("mtopt_learning.relabel.success_rates:nothing", "nothing.*can be imported"),
+    ):
+        with pytest.raises(InputError, match=match):
+            sharing_index(data, TASKS, LABELS, sharing)
+    (tmp_path / "half_a_rule.py").write_text("def share(dataset, tasks, labels):\n    return [1]")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match=r"half_a_rule:share.*shape \(1,\).*shape \(4, 3\)"):
+        sharing_index(data, TASKS, LABELS, "half_a_rule:share")
+    assert "half_a_rule" in sys.modules
+
+
+def test_learned_sharing_finds_the_skills_in_the_labels():
+    """Lifting red and blue succeed in each other's episodes, placing in none of theirs."""
+    random = np.random.default_rng(0)
+    own = np.repeat([0, 1, 2], [400, 60, 100])
+    chance = np.array([[0.4, 0.1, 0.0], [0.3, 0.2, 0.005], [0.0, 0.0, 0.5]])
+    labels = (random.random((560, 3)) < chance[own]).astype(np.float32)
+    labels[5] = NAN
+    rule = "mtopt_learning.relabel.success_rates:share_by_success_rate"
+    index = sharing_index(Episodes(own), TASKS, labels, rule)
+    by_skill = sharing_index(Episodes(own), TASKS, labels, "f_skill")
+    np.testing.assert_array_equal(index, by_skill)
+    assert np.isnan(index[5]).all() and (index[own == 0, 1] == 0).sum() > 300
+    labels[own == 1, 0] = 0  # now the blue ones are of no use to the red task
+    index = sharing_index(Episodes(own), TASKS, labels, rule)
+    assert np.isnan(index[own == 1, 0]).all() and np.isfinite(index[own == 0, 1]).sum() == 399
+
+
+def test_a_learned_sharing_of_single_episodes_reaches_the_draws(monkeypatch, tmp_path):
+    """A rule by the state in which an episode ended, given by name as in the settings."""
+    (tmp_path / "near_the_middle.py").write_text(
+        "import numpy as np\n"
+        "def share(dataset, tasks, labels):\n"
+        "    end = dataset.state[dataset.last_row(np.arange(dataset.n_episodes))]\n"
+        "    near = np.hypot(end[:, 2], end[:, 3]) < 0.1\n"
+        "    own = np.eye(len(tasks), dtype=bool)[dataset.episode_task]\n"
+        "    return near[:, None] | own\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    toy = collect(120, seed=3)
+    index = sharing_index(toy, TASKS, toy.labels(), "near_the_middle:share")
+    end = toy.state[toy.last_row(np.arange(120))]
+    near = np.hypot(end[:, 2], end[:, 3]) < 0.1
+    sampler = StepSampler(index, toy.episode_steps, SamplerConfig(), episode_task=toy.episode_task)
+    draw = sampler.draw(4000, np.random.default_rng(0))
+    assert draw.other.any() and near[draw.episode[draw.other[:, 0]]].all()
+    held = describe(draw, TASKS.names)
+    assert held["place-any"]["other_tasks"] == 1.0 and 0 < held["lift-red"]["other_tasks"] < 1
 
 
 def rare_index(episodes=1000, rare=5):
@@ -48,8 +108,8 @@ def test_rebalanced_batches_hold_each_task_and_outcome_alike():
     draw = sampler.draw(4000, np.random.default_rng(0))
     held = describe(draw, TASKS.names)
     assert set(held) == {"lift-red", "lift-blue"}
-    for entries, share in held.values():
-        assert abs(entries - 2000) < 150 and abs(share - 0.5) < 0.05
+    for made_up in held.values():
+        assert abs(made_up["entries"] - 2000) < 150 and abs(made_up["success"] - 0.5) < 0.05
     assert draw.step.min() == 0 and draw.step.max() == 6
 
 
@@ -57,15 +117,41 @@ def test_further_tasks_of_a_state_do_not_undo_the_balance():
     config = SamplerConfig(success_share=0.5, tasks_per_state=2)
     draw = StepSampler(rare_index(), np.full(1000, 7), config).draw(4000, np.random.default_rng(0))
     assert draw.task.shape == (4000, 2) and np.all(draw.task[:, 0] != draw.task[:, 1])
-    for _, share in describe(draw, TASKS.names).values():
-        assert abs(share - 0.5) < 0.06
+    for made_up in describe(draw, TASKS.names).values():
+        assert abs(made_up["success"] - 0.5) < 0.06
 
 
 def test_uniform_batches_are_as_the_data_are():
     sampler = StepSampler(rare_index(), np.full(1000, 7), SamplerConfig(balance="uniform"))
     held = describe(sampler.draw(8000, np.random.default_rng(0)), TASKS.names)
-    assert abs(held["lift-red"][1] - 0.5) < 0.05
-    assert held["lift-blue"][1] < 0.03
+    assert abs(held["lift-red"]["success"] - 0.5) < 0.05
+    assert held["lift-blue"]["success"] < 0.03
+
+
+def test_uniform_draws_every_step_of_every_pair_alike():
+    """Three episodes of 1, 2 and 6 steps that count for 2, 1 and 0 tasks: 4 pairs of a step."""
+    index = np.array([[1, 0, NAN], [NAN, 1, NAN], [NAN, NAN, NAN]], np.float32)
+    config = SamplerConfig(balance="uniform")
+    draw = StepSampler(index, np.array([1, 2, 6]), config).draw(8000, np.random.default_rng(0))
+    pair, count = np.unique(
+        np.stack([draw.episode, draw.step, draw.task[:, 0]]), axis=1, return_counts=True
+    )
+    assert pair.T.tolist() == [[0, 0, 0], [0, 0, 1], [1, 0, 1], [1, 1, 1]]
+    assert np.abs(count - 2000).max() < 160
+
+
+def test_what_a_batch_held_is_told_by_weight():
+    """Two states for two tasks each; task 1 weighs 3 for a failure that it borrowed from task 0."""
+    draw = Draw(
+        episode=np.array([4, 9]), step=np.array([0, 1]), task=np.array([[0, 1], [1, 0]]),
+        success=np.array([[1, 0], [1, 0]], np.float32),
+        weight=np.array([[2, 3], [1, 0]], np.float32),
+        other=np.array([[False, True], [False, True]]), recent=np.array([False, True]),
+    )  # fmt: skip
+    assert describe(draw, TASKS.names) == {
+        "lift-red": {"entries": 1, "success": 1.0, "other_tasks": 0.0, "recent": 0.0},
+        "lift-blue": {"entries": 2, "success": 0.25, "other_tasks": 0.75, "recent": 0.25},
+    }
 
 
 def test_newest_episodes_get_their_share():
@@ -75,6 +161,13 @@ def test_newest_episodes_get_their_share():
     )
     blue = draw.episode[draw.task[:, 0] == 1]
     assert abs(np.mean(blue >= 950) - 0.525) < 0.05
+    assert abs(describe(draw, TASKS.names)["lift-blue"]["recent"] - 0.525) < 0.05
+
+
+@pytest.mark.parametrize("wrong", [{"balance": "even"}, {"success_share": 1.5}])
+def test_settings_that_cannot_be_are_refused(wrong):
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        SamplerConfig(**wrong)
 
 
 def test_no_data_is_said():

@@ -139,11 +139,9 @@ class _Cache:
                 )
             self.manifest["tasks"] = list(tasks)
             if before != tasks:
-                self._write_manifest()
+                write_manifest(self.folder, self.manifest)
         else:
             self.manifest = {
-                "version": CACHE_VERSION,
-                "fingerprint": "",
                 "tasks": list(tasks),
                 "cameras": {name: list(size) for name, size in (image_sizes or {}).items()},
                 "resized": image_sizes is not None,
@@ -268,13 +266,9 @@ class _Cache:
             "incomplete_episodes": counts["incomplete"],
         }
         manifest["bags"].append({**entry, "fingerprint": fingerprint})
-        self._write_manifest()
+        write_manifest(self.folder, self.manifest)
         for name in obsolete:
             (self.folder / name).unlink()
-
-    def _write_manifest(self) -> None:
-        self.manifest["fingerprint"] = _digest(self.manifest)
-        write_aside(self.folder / MANIFEST, json.dumps(self.manifest, indent=1).encode())
 
     def _write_segment(self, steps, episodes) -> dict[str, str]:
         number = self.manifest["next_segment"]
@@ -308,9 +302,12 @@ def _decoded(
             future.cancel()
 
 
-def _digest(manifest: dict) -> str:
+def write_manifest(folder: Path, manifest: dict) -> None:
+    """Commits a cache; `version` and `fingerprint` are filled in."""
     content = [manifest["tasks"], manifest["cameras"], [b["fingerprint"] for b in manifest["bags"]]]
-    return hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
+    manifest.update(version=CACHE_VERSION, fingerprint=digest)
+    write_aside(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
 
 
 @contextmanager

@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
+from mtopt_learning.dataset.columns import VectorColumn
 from mtopt_learning.dataset.rows import LABEL_SOURCES
-from mtopt_learning.dataset.tables import read_tables, to_matrix
+from mtopt_learning.dataset.tables import read_tables
 from mtopt_spec.errors import InputError
 
 CACHE_VERSION = 1
@@ -38,10 +39,9 @@ class Dataset:
         tasks: Names; their order is that of the labels' columns and of `episode_task`.
         cameras: Camera name to (height_px, width_px).
         images: Camera name to (n_obs, h, w, 3) uint8 RGB, memory-mapped.
-        state: (n_obs, 7) float32, as `Observation.state()`.
+        state: (n_obs, 7) float32, as `Observation.state()`; memory-mapped, as are the next two.
         action: (n_obs, 8) float32: the displacement that was sent, the flags as commanded.
         commanded: (n_obs, 8) float32.
-        obs_episode, obs_step: (n_obs,) int32.
         episode_start: (n_ep,) int64, row of the first observation.
         episode_steps: (n_ep,) int32.
         episode_task: (n_ep,) int16, index into `tasks`.
@@ -76,11 +76,9 @@ class Dataset:
                 expected=f"{n_obs} and {manifest['episodes']} as in {MANIFEST}",
                 todo="build it anew: it can always be made from the bags",
             )
-        self.state = to_matrix(self._steps["state"])
-        self.action = to_matrix(self._steps["action"])
-        self.commanded = to_matrix(self._steps["commanded"])
-        self.obs_episode = self._steps["episode"].to_numpy()
-        self.obs_step = self._steps["step"].to_numpy()
+        self.state = VectorColumn(self._steps["state"])
+        self.action = VectorColumn(self._steps["action"])
+        self.commanded = VectorColumn(self._steps["commanded"])
         self.episode_start = self.episodes["start"].to_numpy()
         self.episode_steps = self.episodes["steps"].to_numpy()
         self.episode_reason = self.episodes["reason"].to_numpy()
@@ -97,6 +95,10 @@ class Dataset:
         """
         return Dataset(folder)
 
+    def __reduce__(self):
+        """Another process opens the same folder; nothing in it is copied."""
+        return Dataset, (self.folder,)
+
     @property
     def n_obs(self) -> int:
         """Observations."""
@@ -108,9 +110,21 @@ class Dataset:
         return len(self.episode_steps)
 
     @functools.cached_property
+    def obs_episode(self) -> np.ndarray:
+        """(n_obs,) int32: number of each observation's episode."""
+        return self._steps["episode"].to_numpy()
+
+    @functools.cached_property
+    def obs_step(self) -> np.ndarray:
+        """(n_obs,) int32: which of its episode each observation is."""
+        return self._steps["step"].to_numpy()
+
+    @functools.cached_property
     def is_last(self) -> np.ndarray:
         """(n_obs,) bool: the last observation of its episode, where no action was taken."""
-        return self.obs_step == self.episode_steps[self.obs_episode]
+        last = np.zeros(self.n_obs, bool)
+        last[self.episode_start + self.episode_steps] = True
+        return last
 
     @functools.cached_property
     def action_rows(self) -> np.ndarray:
@@ -162,9 +176,10 @@ class Dataset:
             (n_ep, n_tasks) float32 in [0, 1]; NaN where not judged.
         """
         if source == "best":
-            labels = np.full((self.n_episodes, len(self.tasks)), np.nan, np.float32)
-            for one in LABEL_SOURCES:
-                labels = np.where(np.isnan(labels), self.labels(one), labels)
+            judged = [self.labels(one) for one in LABEL_SOURCES if self._has_judged(one)]
+            labels = judged[0] if judged else self._bag_labels(LABEL_SOURCES[0])
+            for lower in judged[1:]:
+                np.copyto(labels, lower, where=np.isnan(labels))
             return labels
         if source not in LABEL_SOURCES:
             raise InputError(
@@ -219,6 +234,11 @@ class Dataset:
         """What `write_labels` was told about the stored labels; empty without any."""
         path = self._label_path(source).with_suffix(".json")
         return json.loads(path.read_text()) if path.is_file() else {}
+
+    def _has_judged(self, source: str) -> bool:
+        columns = (f"label/{source}/{task}" for task in self.tasks)
+        in_bags = any(column in self.episodes.column_names for column in columns)
+        return in_bags or self._label_path(source).is_file()
 
     def _label_path(self, source: str) -> Path:
         return self.folder / f"labels_{source}.npy"

@@ -51,12 +51,3 @@ def read_tables(paths: Sequence[Path]) -> pa.Table:
 def from_matrix(matrix: np.ndarray) -> pa.FixedSizeListArray:
     """A column of fixed-size lists of an (n, k) array."""
     return pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), matrix.shape[1])
-
-
-def to_matrix(column: pa.ChunkedArray) -> np.ndarray:
-    """(n, k) of a column of fixed-size lists; a view where it is in one piece."""
-    width = column.type.list_size
-    parts = [chunk.flatten().to_numpy().reshape(-1, width) for chunk in column.chunks if len(chunk)]
-    if not parts:
-        return np.empty((0, width), np.float32)
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)

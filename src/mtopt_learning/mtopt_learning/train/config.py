@@ -5,10 +5,50 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mtopt_learning.qlearn.cem import CemConfig
+from mtopt_learning.qlearn.distortion import DistortionConfig
+from mtopt_learning.qlearn.networks import NETWORKS
 from mtopt_learning.qlearn.targets import BACKUPS
 from mtopt_learning.relabel.impersonation import check_sharing
 from mtopt_learning.relabel.sampler import SamplerConfig
+from mtopt_learning.train.devices import DEVICES
 from mtopt_spec.errors import InputError
+
+UPDATERS = ("inline", "process")
+
+
+@dataclass(frozen=True)
+class UpdaterConfig:
+    """Who labels batches with Bellman targets.
+
+    Attributes:
+        kind: `inline`, the trainer before each step; or `process`, a Bellman updater beside it.
+        publish_steps: The updater gets new weights every so many gradient steps.
+        max_staleness_steps: Batches labelled with weights older than this are refused.
+        queue_batches: Labelled batches that wait at most.
+        threads: Of torch in the updater.
+    """
+
+    kind: str = "inline"
+    publish_steps: int = 10
+    max_staleness_steps: int = 50
+    queue_batches: int = 4
+    threads: int = 1
+
+    def __post_init__(self):
+        if self.kind not in UPDATERS:
+            raise InputError("kind", where="updater config", got=repr(self.kind), expected=UPDATERS)
+        if not 0 < self.publish_steps <= self.max_staleness_steps:
+            raise InputError(
+                "publish_steps", where="updater config", got=self.publish_steps,
+                expected=f"1 to max_staleness_steps ({self.max_staleness_steps})",
+            )  # fmt: skip
+        if self.queue_batches < 1:
+            raise InputError(
+                "queue_batches",
+                where="updater config",
+                got=self.queue_batches,
+                expected="1 or more",
+            )
 
 
 @dataclass(frozen=True)
@@ -21,6 +61,8 @@ class TrainConfig:
 
     Attributes:
         tasks: Names of the tasks to learn; empty: all of the data set.
+        cameras: Those that the network sees; empty: all of the data set.
+        network: `small` (for pictures of 32 to 128 px) or `published` (one camera, 472 x 472).
         multi_head: One output a task on a shared trunk instead of the task as an input.
         sharing: Which episodes count for which task: `f_orig`, `f_all`, `f_skill`, or the
             `module:function` of a `LearnedSharing`.
@@ -39,14 +81,18 @@ class TrainConfig:
         lagged_copy_steps: A second target copy is the average this many steps ago (to twice
             that many); 0: none.
         cem: Search of the backup (`cem_max`, and the last states of truncated episodes).
-        augment: Spread of random gain, each colour of each picture.
+        distortion: Random changes of light and place.
+        updater: Who makes the targets.
         holdout_every: Every n-th episode is kept for diagnosis; 0: none.
-        bf16: Compute in bfloat16 where the processor has it.
-        threads: Of torch; 0 leaves them as they are.
+        device: `cpu`, `cuda`, or `auto`: CUDA where there is one.
+        bf16: Compute in bfloat16 where the device has it.
+        threads: Of torch on the processor; 0 leaves them as they are.
         seed: Of weights and draws.
     """
 
     tasks: tuple[str, ...] = ()
+    cameras: tuple[str, ...] = ()
+    network: str = "small"
     multi_head: bool = False
     sharing: str = "f_skill"
     sampler: SamplerConfig = field(default_factory=lambda: SamplerConfig(tasks_per_state=3))
@@ -63,17 +109,22 @@ class TrainConfig:
     polyak: float = 0.005
     lagged_copy_steps: int = 0
     cem: CemConfig = field(default_factory=lambda: CemConfig(samples=32, elites=6))
-    augment: float = 0.08
+    distortion: DistortionConfig = DistortionConfig()
+    updater: UpdaterConfig = UpdaterConfig()
     holdout_every: int = 25
+    device: str = "auto"
     bf16: bool = True
     threads: int = 0
     seed: int = 0
 
     def __post_init__(self):
-        if self.backup not in BACKUPS:
-            raise InputError(
-                "backup", where="train config", got=repr(self.backup), expected=BACKUPS
-            )
+        for name, value, choices in (
+            ("backup", self.backup, BACKUPS),
+            ("network", self.network, NETWORKS),
+            ("device", self.device, DEVICES),
+        ):
+            if value not in choices:
+                raise InputError(name, where="train config", got=repr(value), expected=choices)
         check_sharing(self.sharing, "train config")
         for name in ("batch", "learning_rate", "polyak"):
             if getattr(self, name) <= 0:

@@ -47,7 +47,9 @@ def test_a_rule_that_no_one_knows_is_named(monkeypatch, tmp_path):
     ):
         with pytest.raises(InputError, match=match):
             sharing_index(data, TASKS, LABELS, sharing)
-    (tmp_path / "half_a_rule.py").write_text("def share(dataset, tasks, labels):\n    return [1]")
+    (tmp_path / "half_a_rule.py").write_text(
+        "def share(dataset, tasks, labels):\n    return [True]"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(InputError, match=r"half_a_rule:share.*shape \(1,\).*shape \(4, 3\)"):
         sharing_index(data, TASKS, LABELS, "half_a_rule:share")
@@ -69,6 +71,13 @@ def test_learned_sharing_finds_the_skills_in_the_labels():
     labels[own == 1, 0] = 0  # now the blue ones are of no use to the red task
     index = sharing_index(Episodes(own), TASKS, labels, rule)
     assert np.isnan(index[own == 1, 0]).all() and np.isfinite(index[own == 0, 1]).sum() == 399
+    labels[own == 0, 1] = 0  # neither task 0 nor the few judged of task 2 say anything of task 1
+    labels[own == 1, 1] = 0
+    labels[(own == 2) & (np.arange(560) > 478), 1] = NAN
+    labels[own == 2, 1] *= 0
+    labels[-100, 1] = 1
+    index = sharing_index(Episodes(own), TASKS, labels, rule)
+    assert np.isnan(index[own != 1, 1]).all() and np.isfinite(index[own == 1, 1]).all()
 
 
 def test_a_learned_sharing_of_single_episodes_reaches_the_draws(monkeypatch, tmp_path):

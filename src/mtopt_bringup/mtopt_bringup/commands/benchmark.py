@@ -11,6 +11,7 @@ BENCHMARKS = {
     "cell": "control steps a second of the ROS cell, and where the time goes",
     "collect": "episodes a second and core in-process, against bare physics and rendering",
     "bags": "recorder drops, dataset build time, image rate of the cache",
+    "scale": "opening and sampling a data set of 800,000 episodes",
     "policy": "latency of the policy, and the gain of tiling embeddings over CEM samples",
 }
 

@@ -9,8 +9,6 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import numpy as np
-
 from mtopt_control.arm.arm_core import ArmCore
 from mtopt_control.bin_reset.tipping import tip_bin
 from mtopt_control.episode import requests as ask
@@ -18,7 +16,7 @@ from mtopt_control.episode.machine import LifeConfig, run_robot
 from mtopt_control.episode.requests import CellFault
 from mtopt_sim.cell import new_scene, truth_labels
 from mtopt_sim.station import Station
-from mtopt_sim.station_tick import advance, joint_state
+from mtopt_sim.station_tick import advance, look
 from mtopt_spec.action import Kind
 from mtopt_spec.episode import Episode, EpisodeBegin, EpisodeEnd, JointState, Step
 from mtopt_spec.image_codec import encode_jpeg
@@ -47,6 +45,8 @@ class _Recording:
 
 class RobotLoop:
     """Drives one robot's life up to the next question that others must answer.
+
+    A control period is `command`, `move`, `look` and `go_on`, in this order.
 
     Args:
         life: Of the robot.
@@ -77,7 +77,7 @@ class RobotLoop:
         self._tasks, self._policies, self._sink = tasks, policies, sink
         self._stack: list[Generator] = [run_robot(life, tasks)]
         self._tick = 0
-        self._reading = joint_state(station, 0.0)
+        self._reading = station.joint_state(0.0)
         self._recording: _Recording | None = None
         self.ended: list[tuple[EpisodeBegin, EpisodeEnd]] = []
         self.spent_s: Counter = Counter()
@@ -101,37 +101,48 @@ class RobotLoop:
         else:
             self.parked = self._run(lambda life: life.send(answer))
 
-    def tick(self) -> None:
-        """Carries out the parked `Act`: one control period of this station."""
+    def command(self) -> None:
+        """Sends the parked `Act` to this station: a control period's first part."""
         act = self.parked
         assert isinstance(act, ask.Act)
         began_s = time.thread_time()
         now_s = self._tick * self._life.control_period_s
-        sent, trajectory = self._arm.step(act.action, self._reading, now_s)
+        self._sent, trajectory = self._arm.step(act.action, self._reading, now_s)
         if len(trajectory.times_s):
             self._station.command_trajectory(
-                trajectory.positions,
-                trajectory.velocities,
-                np.round(trajectory.times_s, 9),  # the wire's nanoseconds
+                trajectory.positions, trajectory.velocities, trajectory.times_s
             )
         if act.hinge_angle_rad is not None:
             self._station.command_hinge(act.hinge_angle_rad)
         self._spend("arm", began_s)
+
+    def move(self) -> None:
+        """Lets the control period pass."""
         self._tick += 1
-        # On the way to somewhere nobody looks at the pictures.
-        seen = act.action.kind == Kind.STEP or (act.action.kind == Kind.HOME and sent.arrived)
-        cameras = self._life.camera_names if seen else ()
         sensed = advance(
-            self._station, self._tick, self._life.control_period_s, READINGS_PER_PERIOD, cameras
+            self._station, self._tick, self._life.control_period_s, READINGS_PER_PERIOD, ()
         )
         self.spent_s["physics"] += sensed.physics_s
-        self.spent_s["render"] += sensed.render_s
         self.counts["control_steps"] += 1
-        self.counts["pictures"] += len(cameras)
+        self._readings = sensed.joint_states
         self._reading = sensed.joint_states[-1]
+
+    def look(self) -> None:
+        """Takes the pictures at its end."""
+        kind = self.parked.action.kind
+        # On the way to somewhere nobody looks at the pictures.
+        seen = kind == Kind.STEP or (kind == Kind.HOME and self._sent.arrived)
+        cameras = self._life.camera_names if seen else ()
+        sensed = look(self._station, self._reading.stamp_s, self._readings, cameras)
+        self.spent_s["render"] += sensed.render_s
+        self.counts["pictures"] += len(cameras)
+        self._images = sensed.images_hwc_u8
+
+    def go_on(self) -> None:
+        """Tells the life what came of it."""
         if self._recording is not None:
-            self._recording.joint_states.extend(sensed.joint_states)
-        self.answer((sent, self._observe(sensed.images_hwc_u8)))
+            self._recording.joint_states.extend(self._readings)
+        self.answer((self._sent, self._observe(self._images)))
 
     def close(self) -> None:
         """Ends the life where it stands; an episode that runs is forgotten."""
@@ -207,7 +218,7 @@ class RobotLoop:
         elif isinstance(request, ask.NewScene):
             began_s = time.thread_time()
             new_scene(self._station, request.seed)
-            self._reading = joint_state(self._station, self._reading.stamp_s)
+            self._reading = self._station.joint_state(self._reading.stamp_s)
             self._spend("new_scene", began_s)
             return True, tuple(self._station.objects)
         elif isinstance(request, ask.Look):

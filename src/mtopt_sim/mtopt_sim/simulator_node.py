@@ -38,7 +38,7 @@ from mtopt_sim.cell_view import CellVideo
 from mtopt_sim.lockstep import Lockstep
 from mtopt_sim.ros_camera_info import to_camera_info
 from mtopt_sim.station_threads import StationThreads
-from mtopt_sim.station_tick import Sensed, advance, joint_state, look
+from mtopt_sim.station_tick import Sensed, advance, look
 from mtopt_spec import ros_messages
 from mtopt_spec.action import CONTROL_PERIOD_S
 from mtopt_spec.bag_topics import CAMERA_NAMESPACES
@@ -326,7 +326,7 @@ class SimulatorNode(Node):
 
         def one(i: int) -> Sensed:
             station = self._stations[i]
-            return look(station, stamp_s, (joint_state(station, stamp_s),), self._cameras)
+            return look(station, stamp_s, (station.joint_state(stamp_s),), self._cameras)
 
         return self._threads.map([self._index[name] for name in names], one)
 
@@ -392,7 +392,7 @@ class SimulatorNode(Node):
             self._threads.call(
                 index, new_scene, self._stations[index], request.seed, request.objects
             )
-            state = joint_state(self._stations[index], self._tick * CONTROL_PERIOD_S)
+            state = self._stations[index].joint_state(self._tick * CONTROL_PERIOD_S)
             self._joint_states[request.robot].publish(ros_messages.to_joint_state(state))
             response.done = True
             response.objects = list(self._stations[index].objects)

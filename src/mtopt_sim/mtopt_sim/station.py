@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -90,7 +91,9 @@ class Station:
         self.stepping_s = 0.0
         self.object_names = object_names(description, robot)
         self.model = build_spec(description, self._params, base, robot=robot).compile()
-        self.data = mujoco.MjData(self.model)
+        self.data = data = mujoco.MjData(self.model)
+        self._qpos, self._qvel, self._effort = data.qpos, data.qvel, data.qfrc_actuator
+        self._control = data.ctrl
         self._image_sizes = dict(image_sizes)
         self._home = np.array([*config.home_position, config.finger_open_m])
         self._index(description, config)
@@ -191,15 +194,18 @@ class Station:
 
     # -- joints -------------------------------------------------------------------------------
 
-    def joint_state(self) -> JointState:
-        """Arm joints, finger and `bin_hinge_joint`: measured positions, speeds, efforts."""
-        data = self.data
+    def joint_state(self, stamp_s: float | None = None) -> JointState:
+        """Arm joints, finger and `bin_hinge_joint`: measured positions, speeds, efforts.
+
+        Args:
+            stamp_s: The cell's time of the reading; None takes the station's own.
+        """
         return JointState(
-            float(data.time),
+            self.time_s if stamp_s is None else stamp_s,
             self._state_names,
-            data.qpos[self._state_qpos],
-            data.qvel[self._state_dof],
-            data.qfrc_actuator[self._state_dof],
+            self._qpos.take(self._state_qpos),
+            self._qvel.take(self._state_dof),
+            self._effort.take(self._state_dof),
         )
 
     def command_trajectory(
@@ -221,9 +227,9 @@ class Station:
         trajectory = JointTrajectory(
             self._set_point, self._set_speed, positions, velocities, times_from_start_s
         )
-        steps = int(np.ceil(trajectory.duration_s / self._step_s - 1e-6))
+        steps = math.ceil(trajectory.duration_s / self._step_s - 1e-6)
         position, speed = trajectory.sample(self._step_s * np.arange(1, max(steps, 1) + 1))
-        position = np.clip(position, self._lower, self._upper)
+        position = np.minimum(np.maximum(position, self._lower), self._upper)
         speed[-1] = 0.0  # the last point is held
         self._path = position, speed, position + self._lead * speed
         self._path_step = 0
@@ -241,12 +247,15 @@ class Station:
             )
         self._hinge_target = float(angle_rad)
 
-    def advance(self, duration_s: float, readings: int = 1) -> list[JointState]:
+    def advance(
+        self, duration_s: float, readings: int = 1, stamps_s: Sequence[float] | None = None
+    ) -> list[JointState]:
         """Runs the physics.
 
         Args:
             duration_s: Simulated time.
             readings: Joint readings on the way, evenly spread, the last one at the end.
+            stamps_s: The cell's time of each reading; None takes the station's own.
 
         Returns:
             The readings.
@@ -264,29 +273,31 @@ class Station:
             )
         self._brake.update(self.data, self._hinge_target, self._hinge_set_point)
         model, data, controls = self.model, self.data, self._controls(steps)
-        control, mj_step = data.ctrl, mujoco.mj_step
+        control, mj_step = self._control, mujoco.mj_step
         states = []
         every = max(1, steps // readings)
-        for first in range(0, steps, every):
+        for reading, first in enumerate(range(0, steps, every)):
             began_s = time.thread_time()
             for row in controls[first : first + every]:
                 control[:] = row
                 mj_step(model, data)
             self.stepping_s += time.thread_time() - began_s
-            states.append(self.joint_state())
+            states.append(self.joint_state(stamps_s[reading] if stamps_s else None))
         return states
 
     def _controls(self, steps: int) -> np.ndarray:
         """(steps, actuators) set points of the next steps; moves the set point on."""
-        controls = np.empty((steps, self.model.nu))
-        if self._path is None:
+        controls = np.empty((steps, len(self._control)))
+        if self._path is None or not steps:
             controls[:, self._command_actuators] = self._set_point
         else:
             position, speed, lead = self._path
-            rows = np.minimum(np.arange(self._path_step, self._path_step + steps), len(lead) - 1)
-            controls[:, self._command_actuators] = lead[rows]
+            left = lead[self._path_step : self._path_step + steps]
+            controls[: len(left), self._command_actuators] = left
+            controls[len(left) :, self._command_actuators] = lead[-1]
             self._path_step += steps
-            self._set_point, self._set_speed = position[rows[-1]], speed[rows[-1]]
+            now = min(self._path_step, len(lead)) - 1
+            self._set_point, self._set_speed = position[now], speed[now]
         way = self._hinge_target - self._hinge_set_point
         if way == 0.0:
             controls[:, self._hinge_actuator] = self._hinge_set_point

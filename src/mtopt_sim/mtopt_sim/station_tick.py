@@ -42,10 +42,8 @@ def advance(station, tick: int, period_s: float, readings: int, cameras: Sequenc
     """
     began_s = time.thread_time()
     began_at_s, spacing_s = (tick - 1) * period_s, period_s / readings
-    states = tuple(
-        _stamped(reading, began_at_s + (i + 1) * spacing_s if i + 1 < readings else tick * period_s)
-        for i, reading in enumerate(station.advance(period_s, readings))
-    )
+    stamps_s = [began_at_s + i * spacing_s for i in range(1, readings)] + [tick * period_s]
+    states = tuple(station.advance(period_s, readings, stamps_s))
     physics_s = time.thread_time() - began_s
     return look(station, tick * period_s, states, cameras, physics_s)
 
@@ -58,12 +56,3 @@ def look(
     images = {camera: station.render(camera) for camera in cameras}
     render_s = time.thread_time() - began_s
     return Sensed(stamp_s, states, images, physics_s, render_s)
-
-
-def joint_state(station, stamp_s: float) -> JointState:
-    """A station's joint reading with the cell's time instead of the station's own."""
-    return _stamped(station.joint_state(), stamp_s)
-
-
-def _stamped(reading: JointState, stamp_s: float) -> JointState:
-    return JointState(stamp_s, reading.names, reading.position, reading.velocity, reading.effort)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+from itertools import pairwise
+
 import numpy as np
 
 from mtopt_spec.errors import InputError
@@ -31,54 +35,74 @@ class JointTrajectory:
             raise _bad("positions", positions.shape, f"(points, {n}) with points from 1 up")
         if times_s.shape != (len(positions),):
             raise _bad("times_from_start_s", times_s.shape, f"({len(positions)},)")
-        if velocities is not None:
-            velocities = np.asarray(velocities, np.float64)
-            if velocities.shape != positions.shape:
-                raise _bad("velocities", velocities.shape, f"{positions.shape}")
-        for name, values in (("positions", positions), ("velocities", velocities),
-                             ("times_from_start_s", times_s)):  # fmt: skip
-            if values is not None and not np.all(np.isfinite(values)):
-                raise _bad(name, values[~np.isfinite(values)][0], "finite numbers")
-        if times_s[0] < 0 or np.any(np.diff(times_s) <= 0):
-            raise _bad("times_from_start_s", times_s.tolist(), "increasing times from 0 up")
-        if times_s[0] > 0:
-            positions = np.concatenate([np.asarray(start)[None], positions])
-            times_s = np.concatenate([[0.0], times_s])
-            if velocities is not None:
-                velocities = np.concatenate([np.asarray(start_velocity)[None], velocities])
-        self._positions, self._velocities, self._times_s = positions, velocities, times_s
+        self._straight = velocities is None
+        velocities = np.zeros_like(positions) if velocities is None else np.asarray(velocities)
+        if velocities.shape != positions.shape:
+            raise _bad("velocities", velocities.shape, f"{positions.shape}")
+        times = tuple(times_s.tolist())
+        rising = all(earlier < later for earlier, later in pairwise(times))
+        if not rising or times[0] < 0 or not all(map(math.isfinite, times)):
+            raise _bad("times_from_start_s", times, "increasing times from 0 up")
+        if times[0] > 0:
+            times = (0.0, *times)
+            knots = (np.array([start]), positions, np.array([start_velocity]), velocities)
+        else:
+            knots = (positions, velocities)
+        self._times_s, self._knots = times, np.concatenate(knots, dtype=np.float64)
+        if not np.isfinite(self._knots).all():
+            raise _bad("positions and velocities", "nan or inf", "finite numbers")
 
     @property
     def duration_s(self) -> float:
         """Time of the last point."""
-        return float(self._times_s[-1])
+        return self._times_s[-1]
 
     def sample(self, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Set points: positions (t, n) and velocities (t, n) at times (t,) from the start."""
-        knots = self._times_s
-        if len(knots) == 1:
-            position = np.repeat(self._positions, len(times_s), axis=0)
-            return position, np.zeros_like(position)
-        segment = np.clip(np.searchsorted(knots, times_s, side="right") - 1, 0, len(knots) - 2)
-        length = (knots[segment + 1] - knots[segment])[:, None]
-        u = np.minimum((times_s - knots[segment])[:, None] / length, 1.0)
-        p0, p1 = self._positions[segment], self._positions[segment + 1]
-        after = (times_s >= knots[-1])[:, None]
-        if self._velocities is None:
-            return p0 + u * (p1 - p0), np.where(after, 0.0, (p1 - p0) / length)
-        m0, m1 = self._velocities[segment] * length, self._velocities[segment + 1] * length
-        u2 = u * u
-        u3 = u2 * u
-        position = (
-            (2 * u3 - 3 * u2 + 1) * p0
-            + (u3 - 2 * u2 + u) * m0
-            + (-2 * u3 + 3 * u2) * p1
-            + (u3 - u2) * m1
-        )
-        velocity = (
-            (6 * u2 - 6 * u) * (p0 - p1) + (3 * u2 - 4 * u + 1) * m0 + (3 * u2 - 2 * u) * m1
-        ) / length
-        return position, np.where(after, 0.0, velocity)
+        weights = _weights(self._times_s, self._straight, times_s.tobytes())
+        set_points = weights @ self._knots
+        return set_points[: len(times_s)], set_points[len(times_s) :]
+
+
+@lru_cache(maxsize=64)
+def _weights(knots_s: tuple[float, ...], straight: bool, times: bytes) -> np.ndarray:
+    """What each knot's position and velocity count for at each time.
+
+    Trajectories of one form have the same times, so their weights are made once.
+
+    Args:
+        knots_s: Times of the knots, rising.
+        straight: Lines between the knots instead of cubics.
+        times: Those of the set points, (t,) float64.
+
+    Returns:
+        (2 t, 2 knots): positions, then velocities, of all times, from positions, then velocities,
+        of all knots.
+    """
+    knots, times_s = np.array(knots_s), np.frombuffer(times)
+    t, k = len(times_s), len(knots)
+    position, velocity = np.zeros((t, 2, k)), np.zeros((t, 2, k))
+    if k == 1:
+        position[:, 0] = 1.0
+        return np.concatenate([position, velocity]).reshape(2 * t, 2 * k)
+    rows = np.arange(t)
+    before = np.clip(np.searchsorted(knots, times_s, side="right") - 1, 0, k - 2)
+    length = knots[before + 1] - knots[before]
+    u = np.minimum((times_s - knots[before]) / length, 1.0)
+    if straight:
+        position[rows, 0, before], position[rows, 0, before + 1] = 1 - u, u
+        velocity[rows, 0, before], velocity[rows, 0, before + 1] = -1 / length, 1 / length
+    else:
+        position[rows, 0, before] = (2 * u - 3) * u**2 + 1
+        position[rows, 0, before + 1] = (3 - 2 * u) * u**2
+        position[rows, 1, before] = ((u - 2) * u + 1) * u * length
+        position[rows, 1, before + 1] = (u - 1) * u**2 * length
+        velocity[rows, 0, before] = 6 * (u - 1) * u / length
+        velocity[rows, 0, before + 1] = 6 * (1 - u) * u / length
+        velocity[rows, 1, before] = (3 * u - 4) * u + 1
+        velocity[rows, 1, before + 1] = (3 * u - 2) * u
+    velocity[times_s >= knots[-1]] = 0.0
+    return np.concatenate([position, velocity]).reshape(2 * t, 2 * k)
 
 
 def _bad(name: str, got: object, expected: str) -> InputError:

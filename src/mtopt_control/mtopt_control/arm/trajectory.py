@@ -9,6 +9,7 @@ points by cubic Hermite splines follows them exactly.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -26,7 +27,7 @@ class Trajectory:
         joint_names: (joints,) arm joints, then the finger joint.
         positions: (points, joints) float64, rad (finger: m).
         velocities: (points, joints) float64, rad/s (finger: m/s).
-        times_s: (points,) float64, seconds from the start, rising.
+        times_s: (points,) float64, seconds from the start, rising, to whole nanoseconds.
     """
 
     joint_names: tuple[str, ...]
@@ -48,7 +49,15 @@ def rest_to_rest(
     positions = start + _WAY_SHARE * displacement
     positions[-1] = end
     velocities = (_SPEED_SHARE / duration_s) * displacement
-    return Trajectory(joint_names, positions, velocities, _TIME_SHARE * duration_s)
+    return Trajectory(joint_names, positions, velocities, _times(duration_s))
+
+
+@lru_cache
+def _times(duration_s: float) -> np.ndarray:
+    """(3,) of the points, as the wire holds them."""
+    times_s = np.round(_TIME_SHARE * duration_s, 9)
+    times_s.flags.writeable = False
+    return times_s
 
 
 def largest_displacement(

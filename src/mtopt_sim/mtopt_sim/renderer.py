@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import zlib
+from functools import lru_cache
 
 import mujoco
 import numpy as np
@@ -29,7 +30,8 @@ class Renderer:
         looks = (quality.numslices, quality.offsamples, quality.shadowsize, model.ntex)
         self._looks = (*looks, zlib.crc32(model.mesh_vert.tobytes()))
         self._seen = np.flatnonzero(np.isin(model.geom_group, geom_groups))
-        self._seen_groups = model.geom_group[self._seen].copy()
+        self._groups = model.geom_group
+        self._seen_groups = self._groups[self._seen]
         self._reach_m = model.geom_rbound[self._seen].copy()
         self._reach_m[self._reach_m == 0] = np.inf  # planes
         self._option = mujoco.MjvOption()
@@ -64,16 +66,28 @@ class Renderer:
 
     def _hide_what_is_out_of_sight(self, data, camera: int, aspect: float) -> None:
         """Moves shapes whose bounding sphere a fixed camera cannot see to a group not drawn."""
-        model = self._model
-        x, y, z = ((data.geom_xpos[self._seen] - data.cam_xpos[camera])
-                   @ data.cam_xmat[camera].reshape(3, 3)).T  # fmt: skip
-        half_y = np.deg2rad(model.cam_fovy[camera]) / 2
-        half_x = np.arctan(np.tan(half_y) * aspect)
-        reach = self._reach_m
-        seen = z < reach
-        seen &= np.abs(x) * np.cos(half_x) + z * np.sin(half_x) < reach
-        seen &= np.abs(y) * np.cos(half_y) + z * np.sin(half_y) < reach
-        model.geom_group[self._seen] = np.where(seen, self._seen_groups, _HIDDEN_GROUP)
+        outwards = data.cam_xmat[camera].reshape(3, 3) @ _outwards(
+            float(self._model.cam_fovy[camera]), aspect
+        )
+        beyond_m = (data.geom_xpos.take(self._seen, 0) - data.cam_xpos[camera]) @ outwards
+        hidden = beyond_m.max(1) >= self._reach_m
+        self._groups[self._seen] = np.where(hidden, _HIDDEN_GROUP, self._seen_groups)
+
+
+@lru_cache(maxsize=256)
+def _outwards(vertical_fov_deg: float, aspect: float) -> np.ndarray:
+    """(3, 5) unit normals of a view's borders in the camera's axes (x right, y up, z back)."""
+    half_y = np.deg2rad(vertical_fov_deg) / 2
+    half_x = np.arctan(np.tan(half_y) * aspect)
+    return np.array(
+        [
+            [0.0, 0.0, 1.0],
+            [np.cos(half_x), 0.0, np.sin(half_x)],
+            [-np.cos(half_x), 0.0, np.sin(half_x)],
+            [0.0, np.cos(half_y), np.sin(half_y)],
+            [0.0, -np.cos(half_y), np.sin(half_y)],
+        ]
+    ).T
 
 
 def _context(model: mujoco.MjModel, looks: tuple, height: int, width: int) -> mujoco.MjrContext:

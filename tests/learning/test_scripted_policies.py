@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mtopt_learning.policy.blobs import find_blobs
+from mtopt_learning.policy.blobs import BlobFinder
 from mtopt_learning.policy.pinhole import camera_from_link
 from mtopt_learning.policy.policy_mux import PolicyMux
 from mtopt_learning.policy.random_policy import RandomPolicy
@@ -71,7 +71,7 @@ def test_projection_goes_there_and_back():
 @pytest.mark.parametrize("axis", [-1.0, 0.0, 0.7])
 def test_blob_is_found_where_it_lies(light, axis):
     image = picture(patch_xy=(0.10, 0.12), long_axis_rad=axis, light=light)
-    (blob,) = find_blobs(image, CAMERA, (0.0, 0.0, 0.2))
+    (blob,) = BlobFinder(CAMERA).find(image, (0.0, 0.0, 0.2))
     assert np.hypot(blob.x_m - 0.10, blob.y_m - 0.12) < 0.012
     assert abs((blob.axis_rad - axis + np.pi / 2) % np.pi - np.pi / 2) < 0.25
 

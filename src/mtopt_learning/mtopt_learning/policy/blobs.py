@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -50,67 +51,95 @@ class BlobConfig:
     arm_height_m: float = 0.45
 
 
-def find_blobs(
-    image_hwc_u8: np.ndarray,
-    camera: PinholeCamera,
-    tool_position_bin_m,
-    config: BlobConfig = BlobConfig(),
-) -> list[Blob]:
+class BlobFinder:
     """Patches on the floor of the picking area that differ from it in colour.
 
     The floor's colour is the median of the area itself, so that light of another strength or
     colour does not matter; what the gripper may hide is left out.
 
     Args:
-        image_hwc_u8: (h, w, 3) RGB.
-        camera: Calibrated for a picture of this shape or another size of it.
-        tool_position_bin_m: (3,) of the tool.
+        camera: Calibrated for a picture of any size; it does not move.
         config: What counts as an object.
     """
-    height, width = image_hwc_u8.shape[:2]
+
+    def __init__(self, camera: PinholeCamera, config: BlobConfig = BlobConfig()):
+        self._camera = camera
+        self._config = config
+        self._areas: dict[tuple[int, int], _Area] = {}
+
+    def find(self, image_hwc_u8: np.ndarray, tool_position_bin_m) -> list[Blob]:
+        """The patches in an (h, w, 3) RGB picture, with the tool at (3,) in the bin's frame."""
+        height, width = image_hwc_u8.shape[:2]
+        if (height, width) not in self._areas:
+            self._areas[height, width] = _area(self._camera, height, width, self._config)
+        area = self._areas[height, width]
+        free = ~_behind_arm(area, np.asarray(tool_position_bin_m, float), self._config)
+        rows, columns = area.v[free], area.u[free]
+        if not len(rows):
+            return []
+        rgb = image_hwc_u8[rows, columns].astype(np.float32)
+        # Shadow and shading scale all three channels alike; an object's colour does not.
+        shade = rgb / np.maximum(_median(rgb), 1.0)
+        brightness = shade.mean(1)
+        chroma = np.abs(shade - brightness[:, None]).max(1)
+        differs = np.maximum(chroma, brightness - 1.0) > self._config.difference
+        mask = np.zeros((height, width), np.uint8)
+        mask[rows, columns] = differs
+        count, labels = cv2.connectedComponents(mask, connectivity=4)
+        found, floor_xy = labels[rows, columns], area.floor_xy_m[free]
+        pixels = np.bincount(found, minlength=count)
+        return [
+            _measure(floor_xy[found == i])
+            for i in range(1, count)
+            if pixels[i] >= self._config.min_pixels
+        ]
+
+
+@dataclass(frozen=True)
+class _Area:
+    """The pixels (n,) of a picture that show the picking area, and where each is on the floor."""
+
+    camera: PinholeCamera
+    u: np.ndarray
+    v: np.ndarray
+    floor_xy_m: np.ndarray
+
+
+def _area(camera: PinholeCamera, height: int, width: int, config: BlobConfig) -> _Area:
     camera = camera.scaled(width, height)
     v, u = np.mgrid[:height, :width]
     floor_xy = camera.to_plane(np.stack([u, v], -1), config.object_height_m)  # (h, w, 2)
     inside = np.all(np.abs(floor_xy) < config.half_side_m, -1)
-    inside &= ~_behind_arm(camera, u, v, np.asarray(tool_position_bin_m, float), config)
-    if not inside.any():
-        return []
-    rgb = image_hwc_u8.astype(np.float32)
-    floor_rgb = np.maximum(np.median(rgb[inside], axis=0), 1.0)
-    # Shadow and shading scale all three channels alike; an object's colour does not.
-    shade = rgb / floor_rgb
-    brightness = shade.mean(-1, keepdims=True)
-    chroma = np.abs(shade - brightness).max(-1)
-    glare = np.maximum(brightness[..., 0] - 1.0, 0.0)
-    mask = inside & (np.maximum(chroma, glare) > config.difference)
-    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
-    blobs = [_measure(floor_xy[labels == i]) for i in range(1, count)]
-    return [blob for blob in blobs if blob.pixels >= config.min_pixels]
+    return _Area(camera, u[inside], v[inside], floor_xy[inside])
 
 
-def _behind_arm(camera, u, v, tool_m, config: BlobConfig) -> np.ndarray:
-    """(h, w) bool: pixels near the projection of a vertical rod above the tool."""
+def _median(rgb: np.ndarray) -> np.ndarray:
+    """(3,) of (n, 3): as np.median has it, which takes ten times as long."""
+    channels = np.sort(rgb.T, axis=1)
+    n = len(rgb)
+    return (channels[:, (n - 1) // 2] + channels[:, n // 2]) / 2
+
+
+def _behind_arm(area: _Area, tool_m: np.ndarray, config: BlobConfig) -> np.ndarray:
+    """(n,) bool: pixels near the projection of a vertical rod above the tool."""
     heights = np.linspace(0.0, config.arm_height_m, 12)
+    camera = area.camera
     rod = camera.project(tool_m + heights[:, None] * np.array([0.0, 0.0, 1.0]))
     distance_m = camera.position_bin_m[2] - tool_m[2] - heights
     radius_px = config.arm_radius_m * camera.fx / np.maximum(distance_m, 0.1)
-    hidden = np.zeros(u.shape, bool)
-    for (rod_u, rod_v), radius in zip(rod, radius_px):
-        if np.isfinite(rod_u):
-            hidden |= (u - rod_u) ** 2 + (v - rod_v) ** 2 < radius**2
-    return hidden
+    away_px2 = (area.u - rod[:, :1]) ** 2 + (area.v - rod[:, 1:]) ** 2  # (rod, n)
+    return (away_px2 < radius_px[:, None] ** 2).any(0)  # NaN: that part is behind the camera
 
 
 def _measure(xy_m: np.ndarray) -> Blob:
     """The blob of the floor points (n, 2) of its pixels."""
     centre = xy_m.mean(0)
-    spread = np.cov(xy_m.T) if len(xy_m) > 2 else np.eye(2) * 1e-6
-    variance, axes = np.linalg.eigh(spread)
-    long_axis = axes[:, 1]
-    angle = float(np.arctan2(long_axis[1], long_axis[0]))
-    angle = (angle + np.pi / 2) % np.pi - np.pi / 2
+    offset = xy_m - centre
+    (xx, xy), (_, yy) = (offset.T @ offset / max(len(xy_m) - 1, 1)).tolist()
+    # Axes and variances of a symmetric 2 x 2 matrix.
+    mean, half = (xx + yy) / 2, math.hypot((xx - yy) / 2, xy)
     return Blob(
-        float(centre[0]), float(centre[1]), angle,
-        2 * float(np.sqrt(max(variance[1], 0))), 2 * float(np.sqrt(max(variance[0], 0))),
+        float(centre[0]), float(centre[1]), 0.5 * math.atan2(2 * xy, xx - yy),
+        2 * math.sqrt(mean + half), 2 * math.sqrt(max(mean - half, 0.0)),
         len(xy_m),
     )  # fmt: skip

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from collections.abc import Sequence
 
 from mtopt_spec.action import MAX_AZIMUTH_RAD, MAX_TRANSLATION_M
 
 
-def towards(position_m, target_m, noise_m: np.ndarray) -> tuple[float, float, float]:
+def towards(
+    position_m: Sequence[float], target_m: Sequence[float], noise_m: Sequence[float]
+) -> tuple[float, float, float]:
     """The translation (3,) of one step from position to target, plus noise, within the limits."""
-    step = np.asarray(target_m, float) - np.asarray(position_m, float)
+    way = [target - here for here, target in zip(position_m, target_m)]
     # Shorten along the line, so that the path is straight, before noise.
-    step *= min(1.0, MAX_TRANSLATION_M / max(float(np.max(np.abs(step))), 1e-9))
-    step = np.clip(step + noise_m, -MAX_TRANSLATION_M, MAX_TRANSLATION_M)
-    return (float(step[0]), float(step[1]), float(step[2]))
+    share = min(1.0, MAX_TRANSLATION_M / max(*map(abs, way), 1e-9))
+    x, y, z = (_cut(share * step + noise, MAX_TRANSLATION_M) for step, noise in zip(way, noise_m))
+    return (x, y, z)
 
 
 def turn_towards(azimuth_rad: float, target_rad: float, noise_rad: float) -> float:
     """The turn of one step; the gripper is the same after half a turn."""
-    turn = (target_rad - azimuth_rad + np.pi / 2) % np.pi - np.pi / 2
-    return float(np.clip(turn + noise_rad, -MAX_AZIMUTH_RAD, MAX_AZIMUTH_RAD))
+    turn = (target_rad - azimuth_rad + math.pi / 2) % math.pi - math.pi / 2
+    return _cut(turn + noise_rad, MAX_AZIMUTH_RAD)
+
+
+def _cut(value: float, limit: float) -> float:
+    return min(max(value, -limit), limit)

@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mtopt_learning.policy.blobs import BlobConfig, find_blobs
+from mtopt_learning.policy.blobs import BlobConfig, BlobFinder
 from mtopt_learning.policy.pinhole import PinholeCamera
 from mtopt_learning.policy.script_motion import towards, turn_towards
+from mtopt_learning.policy.script_plans import ScriptPlans
 from mtopt_spec import seeds
 from mtopt_spec.action import Action
 from mtopt_spec.errors import InputError
@@ -76,36 +77,22 @@ class _Plan:
 
 
 class ScriptedPick:
-    """Picks at a patch of colour. Keeps one plan a robot, made anew at each episode's start."""
+    """Picks at a patch of colour."""
 
     def __init__(self, camera: PinholeCamera, config: PickConfig = PickConfig()):
-        self._camera = camera
         self._config = config
-        self._plans: dict[str, _Plan] = {}
-        self._answered: dict[str, tuple[tuple[str, int, int], Action]] = {}
+        self._blobs = BlobFinder(camera, config.blobs)
+        self._plans = ScriptPlans(self._make_plan, self._step)
 
     def choose(self, requests: Sequence[PolicyRequest]) -> list[PolicyAnswer]:
         """One answer a request."""
         answers = []
         for request in requests:
             try:
-                answers.append(PolicyAnswer(self._act(request)))
+                answers.append(PolicyAnswer(self._plans.act(request)))
             except InputError as error:
                 answers.append(PolicyAnswer(Action(), error=ERROR_BAD_IMAGE, error_msg=str(error)))
         return answers
-
-    def _act(self, request: PolicyRequest) -> Action:
-        key = (request.episode_id, request.step_index, request.seed)
-        answered, same = self._answered.get(request.robot, (None, Action()))
-        if answered == key:  # asked again, since the answer was lost: the plan is not moved on
-            return same
-        plan = self._plans.get(request.robot)
-        if plan is None or request.step_index == 0 or plan.episode_id != request.episode_id:
-            plan = self._make_plan(request)
-        plan, action = self._step(plan, request)
-        self._plans[request.robot] = plan
-        self._answered[request.robot] = (key, action)
-        return action
 
     def _make_plan(self, request: PolicyRequest) -> _Plan:
         config, observation = self._config, request.observation
@@ -116,7 +103,7 @@ class ScriptedPick:
             )  # fmt: skip
         image = decode_jpeg(observation.images_jpeg[config.camera])
         random = seeds.generator(request.seed, "scripted pick", request.step_index)
-        blobs = find_blobs(image, self._camera, observation.tool_pose_bin[:3], config.blobs)
+        blobs = self._blobs.find(image, observation.tool_pose_bin[:3])
         level = int(random.integers(len(config.aim_noise_m)))
         noise = random.normal(size=3)
         if blobs:
@@ -139,10 +126,10 @@ class ScriptedPick:
         config = self._config
         x, y, z, azimuth = request.observation.tool_pose_bin
         random = seeds.generator(request.seed, "scripted pick step", request.step_index)
-        noise = random.normal(size=4) * config.step_noise_m[plan.level]
+        noise = (random.normal(size=4) * config.step_noise_m[plan.level]).tolist()
         if random.random() < config.p_stop:
             return plan, Action(terminate=True)
-        turn = turn_towards(azimuth, plan.azimuth_rad, 3 * float(noise[3]))
+        turn = turn_towards(azimuth, plan.azimuth_rad, 3 * noise[3])
         away = max(abs(plan.x_m - x), abs(plan.y_m - y))
         if plan.phase == "approach" and away < config.arrived_m and z < config.hover_m + 0.06:
             turned = abs(turn_towards(azimuth, plan.azimuth_rad, 0.0)) < 0.29
@@ -156,17 +143,17 @@ class ScriptedPick:
             )
         if plan.phase == "descend":
             target = (plan.x_m, plan.y_m, plan.grasp_m)
-            move = towards((x, y, z), target, noise[:3] * [1, 1, 0])
+            move = towards((x, y, z), target, (*noise[:2], 0.0))
             return replace(plan, waited=plan.waited + 1), Action(
                 translation_m=move, azimuth_rad=turn
             )
         if plan.phase == "close":
             return replace(plan, phase="lift"), Action(close=True)
         if self._tries_again(plan, request):
-            move = towards((x, y, z), (x, y, config.hover_m + 0.05), noise[:3] * [1, 1, 0])
+            move = towards((x, y, z), (x, y, config.hover_m + 0.05), (*noise[:2], 0.0))
             return self._make_plan(request), Action(translation_m=move, open=True)
         if z < config.lift_m - 0.01 and plan.phase == "lift" and plan.waited < 9:
-            move = towards((x, y, z), (x, y, z + 0.06), noise[:3] * [1, 1, 0])
+            move = towards((x, y, z), (x, y, z + 0.06), (*noise[:2], 0.0))
             return replace(plan, waited=plan.waited + 1), Action(translation_m=move)
         return plan, Action(terminate=True)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mtopt_learning.policy.script_motion import towards, turn_towards
+from mtopt_learning.policy.script_plans import ScriptPlans
 from mtopt_spec import seeds
 from mtopt_spec.action import Action
 from mtopt_spec.interfaces import PolicyAnswer, PolicyRequest
@@ -69,25 +70,11 @@ class ScriptedPlace:
     def __init__(self, tasks: TaskList, config: PlaceConfig = PlaceConfig()):
         self._sections = {task.name: task.success.get("section", "any") for task in tasks}
         self._config = config
-        self._plans: dict[str, _Plan] = {}
-        self._answered: dict[str, tuple[tuple[str, int, int], Action]] = {}
+        self._plans = ScriptPlans(self._make_plan, self._step)
 
     def choose(self, requests: Sequence[PolicyRequest]) -> list[PolicyAnswer]:
         """One answer a request."""
-        return [PolicyAnswer(self._act(request)) for request in requests]
-
-    def _act(self, request: PolicyRequest) -> Action:
-        key = (request.episode_id, request.step_index, request.seed)
-        answered, same = self._answered.get(request.robot, (None, Action()))
-        if answered == key:  # asked again, since the answer was lost: the plan is not moved on
-            return same
-        plan = self._plans.get(request.robot)
-        if plan is None or request.step_index == 0 or plan.episode_id != request.episode_id:
-            plan = self._make_plan(request)
-        plan, action = self._step(plan, request)
-        self._plans[request.robot] = plan
-        self._answered[request.robot] = (key, action)
-        return action
+        return [PolicyAnswer(self._plans.act(request)) for request in requests]
 
     def _make_plan(self, request: PolicyRequest) -> _Plan:
         config = self._config
@@ -109,8 +96,8 @@ class ScriptedPlace:
         config = self._config
         x, y, z, azimuth = request.observation.tool_pose_bin
         random = seeds.generator(request.seed, "scripted place step", request.step_index)
-        noise = random.normal(size=4) * config.step_noise_m[plan.level]
-        turn = turn_towards(azimuth, plan.azimuth_rad, 3 * float(noise[3]))
+        noise = (random.normal(size=4) * config.step_noise_m[plan.level]).tolist()
+        turn = turn_towards(azimuth, plan.azimuth_rad, 3 * noise[3])
         away = max(abs(plan.x_m - x), abs(plan.y_m - y))
         if plan.phase == "carry" and away < config.arrived_m:
             plan = replace(plan, phase="lower")
@@ -123,7 +110,7 @@ class ScriptedPlace:
             )
         if plan.phase == "lower":
             target = (plan.x_m, plan.y_m, plan.release_m)
-            move = towards((x, y, z), target, noise[:3] * [1, 1, 0])
+            move = towards((x, y, z), target, (*noise[:2], 0.0))
             return replace(plan, waited=plan.waited + 1), Action(translation_m=move)
         if plan.phase == "release":
             return replace(plan, phase="rise"), Action(open=True)

@@ -65,8 +65,33 @@ class Camera:
 
 
 @dataclass(frozen=True)
+class Sheet:
+    """What makes a sheet of linked points of a flat link.
+
+    Attributes:
+        points: Along x and y.
+        size_m: Full edges along x and y.
+        radius_m: Half the thickness.
+        mass_kg: Of all of it.
+        friction: Sliding coefficient.
+        rgba: In [0, 1].
+        stretch_time_s: Time in which a stretched edge comes back to its length.
+        edge_damping: Of an edge's change of length, N s/m.
+    """
+
+    points: tuple[int, int]
+    size_m: tuple[float, float]
+    radius_m: float
+    mass_kg: float
+    friction: float
+    rgba: tuple[float, float, float, float]
+    stretch_time_s: float
+    edge_damping: float
+
+
+@dataclass(frozen=True)
 class Link:
-    """A rigid body; `pose` (4x4) is in the model's frame with every joint at 0."""
+    """A rigid body, or a sheet; `pose` (4x4) is in the model's frame with every joint at 0."""
 
     name: str
     pose: np.ndarray
@@ -75,6 +100,7 @@ class Link:
     visuals: tuple[Visual, ...] = ()
     cameras: tuple[Camera, ...] = ()
     angular_decay_1_s: float = 0.0
+    sheet: Sheet | None = None
 
 
 @dataclass(frozen=True)

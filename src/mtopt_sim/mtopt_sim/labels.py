@@ -9,6 +9,7 @@ from mtopt_spec.errors import InputError
 from mtopt_spec.task import Task
 
 LIFTED_HEIGHT_M = 0.06
+COVERED_SHARE = 0.6
 
 
 def label_tasks(truth: SceneTruth, tasks: Iterable[Task]) -> dict[str, bool]:
@@ -16,7 +17,8 @@ def label_tasks(truth: SceneTruth, tasks: Iterable[Task]) -> dict[str, bool]:
 
     `lifted`: an object (of that name, or any) is held and its centre is `LIFTED_HEIGHT_M` or more
     above the bin's floor. `placed`: an object lies at rest on the plate (in that section, or any),
-    touched by no finger.
+    touched by no finger. `covered`: the thing `by` lies at rest, touched by no finger, over
+    `COVERED_SHARE` or more of an object's outline from above (of that name, or any).
 
     Args:
         truth: The scene at the end of an episode.
@@ -47,7 +49,21 @@ def _judge(truth: SceneTruth, task: Task) -> bool:
             section != "" and wanted in ("any", section) and rest and not touched
             for section, rest, touched in zip(truth.section, truth.at_rest, truth.touched)
         )
-    raise _bad(task, f"rule {rule!r}", "lifted or placed")
+    if rule == "covered":
+        return _covered(truth, task.success["object"], task.success["by"])
+    raise _bad(task, f"rule {rule!r}", "lifted, placed or covered")
+
+
+def _covered(truth: SceneTruth, wanted: str, by: str) -> bool:
+    if truth.covered is None or by not in truth.names:
+        return False
+    cover = truth.names.index(by)
+    if truth.touched[cover] or not truth.at_rest[cover]:
+        return False
+    return any(
+        share >= COVERED_SHARE and wanted in ("any", name)
+        for name, share in zip(truth.names, truth.covered)
+    )
 
 
 def _bad(task: Task, got: str, expected: str) -> InputError:

@@ -27,7 +27,7 @@ class Renderer:
         self.drawing_s = 0.0
         self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 8)
         quality = model.vis.quality
-        looks = (quality.numslices, quality.offsamples, quality.shadowsize, model.ntex)
+        looks = (quality.numslices, quality.offsamples, quality.shadowsize, model.ntex, model.nflex)
         self._looks = (*looks, zlib.crc32(model.mesh_vert.tobytes()))
         self._seen = np.flatnonzero(np.isin(model.geom_group, geom_groups))
         self._groups = model.geom_group

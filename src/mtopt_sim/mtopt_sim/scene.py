@@ -17,6 +17,7 @@ from mtopt_sim.description import (
     World,
     inverse,
 )
+from mtopt_sim.sheet import add_sheet
 from mtopt_sim.sim_params import SimParams
 
 # Who touches whom. Arm links touch nothing: the safety clamp keeps them out of the way.
@@ -215,6 +216,10 @@ class _ModelBuilder:
 
     def _add_free_body(self, name: str, links: list[str]):
         pose = self._pose @ self._model.links[name].pose
+        sheet = self._model.links[name].sheet
+        if sheet is not None:
+            add_sheet(self._spec, f"{self._model.name}/{name}", sheet, pose, _TOUCHES["object"])
+            return self._spec.worldbody, pose
         body = self._spec.worldbody.add_body(
             name=f"{self._model.name}/{name}", pos=pose[:3, 3], quat=_quat(pose)
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
+from mtopt_sim.cloth_scene import Cloths, place_on_plate
 from mtopt_sim.description import inverse
 from mtopt_sim.dropping import drop_objects
 from mtopt_sim.hinge_brake import HingeBrake
@@ -92,6 +93,7 @@ class Station:
         self.object_names = object_names(description, robot)
         self.model = build_spec(description, self._params, base, robot=robot).compile()
         self.data = data = mujoco.MjData(self.model)
+        self._cloths = Cloths(self.model, description, robot)
         self._qpos, self._qvel, self._effort = data.qpos, data.qvel, data.qfrc_actuator
         self._control = data.ctrl
         self._image_sizes = dict(image_sizes)
@@ -151,6 +153,7 @@ class Station:
         time_s = self.data.time
         # Before mj_resetData: what stands still is placed there, once, with the model as it is.
         self._randomiser.apply(rng if randomise else None)
+        self._cloths.randomise(rng if randomise else None, self._params)
         self._brake.match_friction()
         mujoco.mj_resetData(self.model, self.data)
         data = self.data
@@ -162,17 +165,18 @@ class Station:
         self._brake.update(data, 0.0, 0.0)
         self._write_controls()
         self._present = names
-        for index, name in enumerate(self.object_names):
-            address = self._object_qpos[name]
+        for index, address in enumerate(self._object_qpos.values()):
             data.qpos[address : address + 7] = [_PARKED_M + index, 0, 0, 1, 0, 0, 0]
-        drop_objects(
-            self.model,
-            data,
-            rng,
-            [self._object_qpos[name] for name in names],
-            self.pose_base_bin,
-            self._params,
-        )
+        self._cloths.park(data)
+        stiff = [self._object_qpos[name] for name in self._stiff_objects()]
+        cloths = tuple(name for name in names if name in self._cloths.names)
+        if cloths and stiff:  # one object lies on the plate, to be covered
+            address = stiff.pop(0)
+            data.qpos[address : address + 7] = place_on_plate(rng, self._plate, self.pose_base_bin)
+        drop_objects(self.model, data, rng, stiff, self.pose_base_bin, self._params)
+        if cloths:
+            taken = self._positions_bin()[:, :2]
+            self._cloths.drop(data, rng, cloths, taken, self.pose_base_bin, self._params)
         data.time = time_s
 
     def _choose(self, rng, objects, object_count: int) -> tuple[str, ...]:
@@ -342,26 +346,40 @@ class Station:
     def truth(self) -> SceneTruth:
         """Where everything is."""
         data = self.data
-        rotation, origin = self.pose_base_bin[:3, :3], self.pose_base_bin[:3, 3]
-        names = self._present
+        names = self._stiff_objects()
         bodies = [self._object_body[name] for name in names]
-        positions = (data.xpos[bodies] - origin) @ rotation if names else np.zeros((0, 3))
+        positions = self._positions_bin()
         left, right, fixed = self._touched_bodies()
         speeds = [
             np.linalg.norm(data.qvel[self._object_dof[name] : self._object_dof[name] + 3])
             for name in names
         ]
-        to_plate = np.asarray(positions) - self._plate_centre
-        return SceneTruth(
+        truth = SceneTruth(
             names=names,
-            position_bin_m=np.asarray(positions),
+            position_bin_m=positions,
             quat_bin_wxyz=data.xquat[bodies].copy() if names else np.zeros((0, 4)),
             held=np.array([b in left and b in right and b not in fixed for b in bodies], bool),
             touched=np.array([b in left or b in right for b in bodies], bool),
             at_rest=np.array([speed < 0.05 for speed in speeds], bool),
-            section=tuple(plate_section(p, self._plate_size) for p in to_plate),
+            section=tuple(plate_section(p, self._plate[1]) for p in positions - self._plate[0]),
             hinge_angle_rad=float(data.qpos[self._hinge_qpos]),
         )
+        if not self._cloths.names:
+            return truth
+        cloths = tuple(name for name in self._present if name in self._cloths.names)
+        return self._cloths.add_truth(
+            truth, data, cloths, self._object_body, self.pose_base_bin, self._plate
+        )
+
+    def _stiff_objects(self) -> tuple[str, ...]:
+        """Names of the objects in the scene that are no cloths."""
+        return tuple(name for name in self._present if name in self._object_body)
+
+    def _positions_bin(self) -> np.ndarray:
+        """(n, 3) of `_stiff_objects`, in the bin's frame."""
+        bodies = [self._object_body[name] for name in self._stiff_objects()]
+        positions = self.data.xpos[bodies].reshape(-1, 3)
+        return (positions - self.pose_base_bin[:3, 3]) @ self.pose_base_bin[:3, :3]
 
     def _touched_bodies(self) -> tuple[set[int], set[int], set[int]]:
         """Bodies in contact with the left finger, the right finger, and the bin or ground."""
@@ -372,7 +390,10 @@ class Station:
         contact = self.data.contact
         if len(contact) == 0:
             return left, right, fixed
-        pairs = self.model.geom_bodyid[contact.geom]
+        geoms = contact.geom
+        if self._cloths.names:  # a cloth's contacts have no shape of its own
+            geoms = geoms[(geoms >= 0).all(1)]
+        pairs = self.model.geom_bodyid[geoms]
         for a, b in pairs.tolist():
             if a in kinds:
                 kinds[a].add(b)
@@ -414,16 +435,11 @@ class Station:
         self._left_body = model.body(f"{robot}/gripper_left_finger").id
         self._right_body = model.body(f"{robot}/gripper_right_finger").id
         self._tray_body = model.body(f"{robot}_bin/tray").id
-        self._objects = {
-            name: model.joint(f"{robot}_{name}/free").bodyid[0] for name in self.object_names
-        }
+        stiff = [name for name in self.object_names if name not in self._cloths.names]
+        self._objects = {name: model.joint(f"{robot}_{name}/free").bodyid[0] for name in stiff}
         self._object_body = self._objects
-        self._object_qpos = {
-            name: model.joint(f"{robot}_{name}/free").qposadr[0] for name in self.object_names
-        }
-        self._object_dof = {
-            name: model.joint(f"{robot}_{name}/free").dofadr[0] for name in self.object_names
-        }
+        self._object_qpos = {n: model.joint(f"{robot}_{n}/free").qposadr[0] for n in stiff}
+        self._object_dof = {n: model.joint(f"{robot}_{n}/free").dofadr[0] for n in stiff}
         self._cameras = {model.camera(i).name.split("/")[-1]: i for i in range(model.ncam)}
         for name in self._image_sizes:
             self._camera_index(name)
@@ -444,8 +460,7 @@ class Station:
             raise InputError(
                 "bin", where=description.path, got="no plate", expected="a frame and shape `plate`"
             ) from None
-        self._plate_centre = frame[:3, 3]
-        self._plate_size = (plate.shape.size_m[0], plate.shape.size_m[1])
+        self._plate = frame[:3, 3], (plate.shape.size_m[0], plate.shape.size_m[1])
 
     def _set_camera_fov(self) -> None:
         """The world file gives the horizontal angle; MuJoCo wants the vertical one."""

@@ -22,6 +22,8 @@ class SceneTruth:
         at_rest: (n,) bool, slower than 0.05 m/s.
         section: Plate section that the centre is over and near, one of `PLATE_SECTIONS`, or "".
         hinge_angle_rad: Angle of the bin.
+        covered: (n,) share of each object's outline from above that a cloth lies over; None in a
+            scene without one.
     """
 
     names: tuple[str, ...]
@@ -32,6 +34,7 @@ class SceneTruth:
     at_rest: np.ndarray
     section: tuple[str, ...]
     hinge_angle_rad: float
+    covered: np.ndarray | None = None
 
 
 def plate_section(position_plate_m: np.ndarray, plate_size_m: tuple[float, float]) -> str:

@@ -18,6 +18,7 @@ from mtopt_sim.description import (
     World,
     transform,
 )
+from mtopt_sim.sheet import read_sheet
 from mtopt_sim.urdf_file import read_camera, read_urdf
 from mtopt_sim.xml_reader import Element, WorldFileError, read_xml
 
@@ -186,18 +187,21 @@ def _link(element: Element) -> Link:
         inertia = Inertia(inertial.number("mass"), _local_pose(inertial, {}), matrix)
         if inertia.mass_kg <= 0 or np.any(np.linalg.eigvalsh(matrix) <= 0):
             raise inertial.fail("a mass or inertia that is not positive", "above 0")
+    collisions = tuple(_collision(child) for child in element.children("collision"))
+    visuals = tuple(_visual(child) for child in element.children("visual"))
     return Link(
         name=element.attribute("name"),
         pose=_local_pose(element, {}),
         inertia=inertia,
-        collisions=tuple(_collision(child) for child in element.children("collision")),
-        visuals=tuple(_visual(child) for child in element.children("visual")),
+        collisions=collisions,
+        visuals=visuals,
         cameras=tuple(
             read_camera(sensor)
             for sensor in element.children("sensor")
             if sensor.attribute("type") == "camera"
         ),
         angular_decay_1_s=element.number("velocity_decay/angular", 0.0),
+        sheet=read_sheet(element, inertia, collisions, visuals),
     )
 
 

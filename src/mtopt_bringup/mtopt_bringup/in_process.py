@@ -46,6 +46,7 @@ class CollectConfig:
         processes: 0 takes one a core. What is recorded does not depend on it.
         run: First part of every episode's id.
         first_episode_numbers: Robot to the number of its first episode; others begin at 0.
+        world: World file; None takes the installed one.
     """
 
     robots: int = 7
@@ -60,6 +61,7 @@ class CollectConfig:
     processes: int = 0
     run: str = "run"
     first_episode_numbers: Mapping[str, int] = field(default_factory=dict)
+    world: Path | None = None
 
 
 @dataclass
@@ -149,7 +151,7 @@ def collect(
         InputError: A task, robot or policy is unknown.
         RuntimeError: A worker process died.
     """
-    cell = CellConfig(robots=config.robots, seed=config.seed)
+    cell = CellConfig(robots=config.robots, seed=config.seed, world=config.world)
     names, tasks = cell_robots(cell), cell_tasks()
     if scheduler is None:
         scheduler = make_scheduler(config, names, tasks)

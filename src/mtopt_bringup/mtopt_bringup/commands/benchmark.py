@@ -13,6 +13,8 @@ BENCHMARKS = {
     "bags": "recorder drops, dataset build time, image rate of the cache",
     "scale": "opening and sampling a data set of 800,000 episodes",
     "policy": "latency of the policy, and the gain of tiling embeddings over CEM samples",
+    "detector": "quality of the success detector against the labels that it had",
+    "detector_shift": "recovery of the detector, by few labels, from another light and camera pose",
 }
 
 

@@ -87,7 +87,8 @@ class KeepUpConfig:
     """How a detector is kept up with its data.
 
     Attributes:
-        labels: New ones a task and call, at most; the detector's own budget holds besides.
+        labels: New ones a task and call, at most.
+        labels_per_task: Budget of a task from now on, all its labels together; 0: as it was taught.
         steps: Gradient steps.
         learning_rate: Of them, at the start.
         blind_share: See `pick`.
@@ -95,6 +96,7 @@ class KeepUpConfig:
     """
 
     labels: int = 50
+    labels_per_task: int = 0
     steps: int = 150
     learning_rate: float = 5e-4
     blind_share: float = 0.3
@@ -130,7 +132,8 @@ def keep_up(
     detector = SuccessDetector.load(folder, dataset.tasks, dataset.cameras)
     labels, _ = truth_labels(dataset, sources)
     used, _ = place_used(dataset, detector.used)
-    room = (used != UNUSED).sum(0) < detector.training.labels_per_task
+    budget = config.labels_per_task or detector.training.labels_per_task
+    room = (used != UNUSED).sum(0) < budget
     questions = questions_for(
         dataset, detector, config.labels, answerable=np.isfinite(labels) & room,
         first_episode=first_episode, blind_share=config.blind_share, seed=config.seed,
@@ -146,8 +149,9 @@ def keep_up(
         offered = np.zeros(labels.shape, bool)
         offered[[q.episode for q in questions], [q.task for q in questions]] = True
         training = replace(
-            detector.training, steps=config.steps, learning_rate=config.learning_rate
-        )
+            detector.training, steps=config.steps, learning_rate=config.learning_rate,
+            labels_per_task=budget,
+        )  # fmt: skip
         teach(
             dataset, folder, training, sources=sources, start=detector, offered=offered,
             progress=progress,

@@ -15,6 +15,7 @@ from mtopt_learning.success.calibration import Calibration, calibrate_all, cross
 from mtopt_learning.success.inputs import inputs, look
 from mtopt_learning.success.metrics import measure
 from mtopt_learning.success.network import DetectorNetwork, default_detector
+from mtopt_learning.train.devices import autocast
 from mtopt_spec.errors import InputError
 
 
@@ -165,7 +166,7 @@ def _fit(network, dataset, labels, train, newest, config, write, progress) -> No
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
         optimizer, config.steps, config.learning_rate / 10
     )
-    low = config.bf16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    cpu = torch.device("cpu")
     with np.errstate(invalid="ignore"):
         successes = [train[labels[train, t] >= 0.5] for t in range(labels.shape[1])]
     successes = [pool for pool in successes if len(pool)]
@@ -185,7 +186,7 @@ def _fit(network, dataset, labels, train, newest, config, write, progress) -> No
         noise = torch.randn(len(episode), 4, 1, 1)
         gain = 1 + config.augment * (noise[:, :1] + 0.5 * noise[:, 1:])
         images, state, first = inputs(network, dataset, episode)
-        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+        with autocast(cpu, config.bf16):
             logits = network(images, state, gain, first)
         seen = torch.isfinite(label)
         target = torch.where(seen, label, 0.0)

@@ -142,3 +142,14 @@ def test_rows_without_an_answer_count_for_nothing(dataset, tmp_path):
     labels = read_label_file(path, dataset)
     row = list(dataset.episode_ids).index("robot_1-0-0")
     assert labels[row, 1] == 0 and np.isfinite(labels).sum() == 1
+
+
+def test_half_of_what_is_drawn_blindly_was_collected_for_the_task(dataset):
+    own = dataset.episode_task == 0
+    rare = own & (np.cumsum(own) <= 60)  # only so many are labelled
+    labels = np.where((rare | ~own)[:, None], dataset.labels(), np.nan)
+    table, held = chosen(dataset, labels, labels_per_task=100, pair_share=0.0)
+    for part, room in ((TRAIN, 80), (VALIDATION, 20)):
+        there = int((rare & (held == (part == VALIDATION))).sum())
+        assert (table[own, 0] == part).sum() == min(room / 2, there)
+        assert (table[:, 0] == part).sum() == room

@@ -17,6 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="labels a task (default 100 500 2000 5000)")  # fmt: skip
     parser.add_argument("--seeds", type=int, default=3, help="detectors each (default 3)")
     parser.add_argument("--episodes", type=int, default=10000, help="to choose labels from")
+    parser.add_argument("--pick-place-episodes", type=int, default=0,
+                        help="more, of lift-any and place-any alone (default 0)")  # fmt: skip
     parser.add_argument("--test-episodes", type=int, default=4000, help="fresh ones to test on")
     parser.add_argument("--steps", type=int, default=1500, help="gradient steps (default 1500)")
     parser.add_argument("--pair-share", type=float, default=0.5, help="of the labels, in pairs")
@@ -37,9 +39,14 @@ def run(arguments: argparse.Namespace) -> dict:
     from mtopt_learning.success.teaching import teach
     from mtopt_learning.success.training import SuccessTrainConfig
 
-    names = ("episodes", "test_episodes", "steps", "pair_share")
+    names = ("episodes", "pick_place_episodes", "test_episodes", "steps", "pair_share")
     stages = Stages(arguments.out, {name: getattr(arguments, name) for name in names})
     dataset = scripted_data(arguments.out / "train", arguments.episodes, seed=11)
+    if arguments.pick_place_episodes:
+        dataset = scripted_data(
+            arguments.out / "train", arguments.episodes + arguments.pick_place_episodes, seed=11,
+            offered=("lift-any", "place-any"),
+        )  # fmt: skip
     test = scripted_data(arguments.out / "test", arguments.test_episodes, seed=99)
     truth, _ = truth_labels(test)
 

@@ -17,9 +17,14 @@ PART = 1000
 
 
 def scripted_data(
-    folder: Path, episodes: int, seed: int, robots: int = 6, world: Path | None = None
+    folder: Path,
+    episodes: int,
+    seed: int,
+    robots: int = 6,
+    world: Path | None = None,
+    offered: tuple[str, ...] = (),
 ) -> Dataset:
-    """A data set of at least so many episodes of all tasks; goes on where it was interrupted.
+    """A data set of at least so many episodes; goes on where it was interrupted.
 
     Args:
         folder: Of `bags/` and `data/`.
@@ -27,6 +32,7 @@ def scripted_data(
         seed: Of scenes and scripts.
         robots: Stations.
         world: World file; None takes the installed one.
+        offered: Names of the tasks to collect; none collects all.
 
     Raises:
         KeyboardInterrupt: Interrupted; episodes that are complete stay.
@@ -42,6 +48,6 @@ def scripted_data(
         collect_episodes(
             CollectConfig(
                 robots=robots, episodes=min(PART, episodes - done), out=bags, seed=start.seed,
-                run=start.run, world=world,
+                run=start.run, world=world, tasks=offered,
             )
         )  # fmt: skip

@@ -43,7 +43,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ask.add_argument("--pictures", type=Path, help="folder for the pictures to look at")
     ask.add_argument("--seed", type=int, default=0)
     take = choices.add_parser("import", help="take labels from a CSV file")
-    take.add_argument("file", type=Path, help="columns episode_id, task, success (0, 1, or empty)")
     take.add_argument("--source", choices=("person", "import"), default="import",
                       help="who judged (default import)")  # fmt: skip
     for sub in (test, ask):
@@ -54,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for sub in (train, test, ask, take):
         sub.add_argument("dataset", type=Path, help="folder that `mtopt dataset build` wrote")
         sub.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
+    take.add_argument("file", type=Path, help="columns episode_id, task, success (0, 1, or empty)")
 
 
 def run(arguments: argparse.Namespace) -> dict:

@@ -26,14 +26,17 @@ class LabelBudget:
     Attributes:
         labels_per_task: At most so many a task, those for validation included.
         validation_share: Share of them for calibration and threshold: drawn blindly, from episodes
-            that training never sees, so that outcomes are as frequent as they are.
+            that training never sees.
         pair_share: Share of the others that are pairs of a success and a near miss; the rest is
             drawn blindly.
+        own_share: Of what is drawn blindly, as far as there are so many, from the episodes that
+            were collected for the task: those the label is the reward of, and the hardest ones.
     """
 
     labels_per_task: int = 5000
     validation_share: float = 0.2
     pair_share: float = 0.5
+    own_share: float = 0.5
 
 
 def choose_labels(
@@ -66,14 +69,25 @@ def choose_labels(
             continue
         blind, seen = np.flatnonzero(free & held), np.flatnonzero(free & ~held)
         if len(blind) + len(seen) > room:
+            own = dataset.episode_task == task
             wanted = min(round(budget.validation_share * room), len(blind))
-            blind = random.choice(blind, wanted, replace=False)
-            seen = _training(dataset, labels[:, task], seen, room - wanted, budget, random)
+            blind = _blindly(blind, wanted, own, budget, random)
+            seen = _training(dataset, labels[:, task], seen, room - wanted, own, budget, random)
         table[blind, task], table[seen, task] = VALIDATION, TRAIN
     return table
 
 
-def _training(dataset, label, episodes, room, budget, random) -> np.ndarray:
+def _blindly(episodes, count, own, budget, random) -> np.ndarray:
+    """`count` of the episodes, whatever their outcome; `own` is (all episodes,) bool."""
+    mine, others = episodes[own[episodes]], episodes[~own[episodes]]
+    few = min(round(budget.own_share * count), len(mine))
+    few = max(few, count - len(others))
+    return np.concatenate(
+        [random.choice(mine, few, replace=False), random.choice(others, count - few, replace=False)]
+    )
+
+
+def _training(dataset, label, episodes, room, own, budget, random) -> np.ndarray:
     """Pairs as far as there are successes for them, then blindly, at most `room`."""
     if len(episodes) <= room:
         return episodes
@@ -82,7 +96,7 @@ def _training(dataset, label, episodes, room, budget, random) -> np.ndarray:
         dataset, episodes[won], episodes[~won], int(budget.pair_share * room / 2), random
     )
     rest = np.setdiff1d(episodes, pairs)
-    more = random.choice(rest, min(room - pairs.size, len(rest)), replace=False)
+    more = _blindly(rest, min(room - pairs.size, len(rest)), own, budget, random)
     return np.concatenate([pairs.ravel(), more])
 
 

@@ -50,13 +50,13 @@ def test_batches_labelled_with_old_weights_are_refused_and_counted(toy):
     old = dataclasses.replace(BESIDE, publish_steps=3, max_staleness_steps=3, queue_batches=4)
     trainer = trainer_on(toy, updater=old, batch=16)
     record = trainer.train(steps=1)
-    queue = trainer._batches.updater._queue
+    queue = trainer.batches.updater._queue
     deadline = time.monotonic() + DEADLINE_S
     while not queue.full():
         assert time.monotonic() < deadline
         time.sleep(0.05)
     trainer.step = 5
-    trainer._batches.weights_moved(6)  # a multiple of 3: published
+    trainer.batches.weights_moved(6)  # a multiple of 3: published
     record = trainer.train(steps=1)
     trainer.close()
     assert record["stale_batches"] >= 4 and -1 <= record["staleness"] <= 3
@@ -65,19 +65,19 @@ def test_batches_labelled_with_old_weights_are_refused_and_counted(toy):
 def test_closing_ends_the_process_even_with_a_full_queue(toy):
     trainer = trainer_on(toy, updater=BESIDE, batch=16)
     trainer.train(steps=1)
-    pid = trainer._batches.updater.pid
+    pid = trainer.batches.updater.pid
     assert running(pid)
     trainer.close()
     assert not running(pid)
     assert trainer.train(steps=1)["step"] == 2  # and it starts anew
     trainer.set_data(toy)  # which ends it, too
-    assert trainer._batches.updater is None
+    assert trainer.batches.updater is None
 
 
 def test_an_updater_that_fails_or_dies_ends_the_training(toy):
     trainer = trainer_on(toy, updater=BESIDE, batch=16)
     trainer.train(steps=1)
-    os.kill(trainer._batches.updater.pid, signal.SIGKILL)
+    os.kill(trainer.batches.updater.pid, signal.SIGKILL)
     with pytest.raises(RuntimeError, match="died"):
         trainer.train(steps=50)
     trainer.close()
@@ -96,7 +96,7 @@ def main():
     from test_bellman_updater import BESIDE, trainer_on
     trainer = trainer_on(collect(50), updater=BESIDE, batch=8)
     trainer.train(steps=1)
-    print(trainer._batches.updater.pid, flush=True)
+    print(trainer.batches.updater.pid, flush=True)
     trainer.train(seconds=600)
 if __name__ == "__main__":
     main()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ def write_synthetic(
     episodes: int,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
+    image_sizes: Mapping[str, tuple[int, int]] = DEFAULT_IMAGE_SIZES,
 ) -> None:
     """Writes tables, labels and manifest in full; picture files have their size but no blocks.
 
@@ -42,6 +43,7 @@ def write_synthetic(
         episodes: How many; 5 to 15 steps each.
         seed: Of all values.
         progress: Told the number of episodes written.
+        image_sizes: Camera name to (height_px, width_px).
     """
     folder.mkdir(parents=True, exist_ok=True)
     random = generator(seed, "synthetic dataset")
@@ -66,14 +68,14 @@ def write_synthetic(
         probability.append(np.where(labels > 0, 0.9, 0.1).astype(np.float32))
         if progress:
             progress(first_episode + size)
-    for camera, (height, width) in DEFAULT_IMAGE_SIZES.items():
+    for camera, (height, width) in image_sizes.items():
         with (folder / image_file(camera)).open("wb") as stream:
             os.truncate(stream.fileno(), first_row * height * width * 3)
     write_manifest(
         folder,
         {
             "tasks": list(tasks), "resized": False,
-            "cameras": {camera: list(size) for camera, size in DEFAULT_IMAGE_SIZES.items()},
+            "cameras": {camera: list(size) for camera, size in image_sizes.items()},
             "observations": first_row, "episodes": episodes, "next_segment": SEGMENTS,
             "segments": segments, "bags": [],
         },

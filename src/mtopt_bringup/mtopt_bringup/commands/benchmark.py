@@ -12,9 +12,11 @@ BENCHMARKS = {
     "collect": "episodes a second and core in-process, against bare physics and rendering",
     "bags": "recorder drops, dataset build time, image rate of the cache",
     "scale": "opening and sampling a data set of 800,000 episodes",
+    "train": "time of a gradient step, where it goes, and the share of the data path",
     "policy": "latency of the policy, and the gain of tiling embeddings over CEM samples",
     "detector": "quality of the success detector against the labels that it had",
     "detector_shift": "recovery of the detector, by few labels, from another light and camera pose",
+    "paper": "MT-Opt's experiment: one data set, MT-Opt beside its baselines, ablations and peers",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 SUMMARY = "Train the multi-task Q-function (QT-Opt with impersonation and re-balancing)."
@@ -23,6 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backup", choices=("sarsa", "cem_max", "monte_carlo"),
                         help="V(s'): Q of the recorded next action; Q of CEM's action, as "
                              "published; the recorded outcome (default: sarsa)")  # fmt: skip
+    parser.add_argument("--network", choices=("small", "published"),
+                        help="small (default); published: QT-Opt's, for pictures of 472x472 px "
+                             "or more of one camera")  # fmt: skip
+    parser.add_argument("--cameras", nargs="+", default=[], metavar="CAMERA",
+                        help="those that the network sees (default: all)")  # fmt: skip
     parser.add_argument("--multi-head", action="store_true", default=None,
                         help="one output a task instead of the task as an input")  # fmt: skip
     parser.add_argument("--sharing", help="which episodes count for which task: f_orig, f_all, "
@@ -36,6 +41,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recent-episodes", type=int, help="how many episodes count as newest")
     parser.add_argument("--labels", choices=("best", "person", "simulator", "detector"),
                         default="best", help="whose judgement is the reward")  # fmt: skip
+    parser.add_argument("--distortion", choices=("gain", "published", "none"),
+                        help="random light in training: a gain of colours (default); brightness, "
+                             "contrast, saturation and hue, as published; none")  # fmt: skip
+    parser.add_argument("--shift-px", type=int, help="largest random shift of a picture")
+    parser.add_argument("--updater", choices=("inline", "process"),
+                        help="who labels with Bellman targets: the trainer itself (default), or a "
+                             "process beside it")  # fmt: skip
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"),
+                        help="auto (default): CUDA where there is one")  # fmt: skip
+    parser.add_argument("--settings", type=Path, metavar="FILE",
+                        help="YAML of any settings of training, by the names in TrainConfig; "
+                             "other options go before it")  # fmt: skip
     parser.add_argument("--batch", type=int)
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--seed", type=int)
@@ -83,21 +100,25 @@ def run(arguments: argparse.Namespace) -> dict:
     steps = arguments.steps or (None if arguments.minutes else 4000)
     deadline = time.monotonic() + 60 * arguments.minutes if arguments.minutes else None
     first, write, record = trainer.step, MetricsFile(arguments.out, trainer.step), {}
-    with tqdm(total=steps, desc="train", unit="step") as bar:
-        while True:
-            done = trainer.step - first
-            left_s = None if deadline is None else deadline - time.monotonic()
-            if (steps is not None and done >= steps) or (left_s is not None and left_s <= 0):
-                break
-            burst = min(arguments.save_every, steps - done if steps else arguments.save_every)
-            record = trainer.train(
-                burst, left_s, write, log_every=100, progress=lambda _: bar.update()
-            )
-            save_run(arguments.out, trainer, _figures(record))
-    fingerprint = save_run(arguments.out, trainer, _figures(record))
+    try:
+        with tqdm(total=steps, desc="train", unit="step") as bar:
+            while True:
+                done = trainer.step - first
+                left_s = None if deadline is None else deadline - time.monotonic()
+                if (steps is not None and done >= steps) or (left_s is not None and left_s <= 0):
+                    break
+                burst = min(arguments.save_every, steps - done if steps else arguments.save_every)
+                record = trainer.train(
+                    burst, left_s, write, log_every=100, progress=lambda _: bar.update()
+                )
+                save_run(arguments.out, trainer, _figures(record))
+        fingerprint = save_run(arguments.out, trainer, _figures(record))
+    finally:
+        trainer.close()
     return {
         "steps": trainer.step,
         "seconds": trainer.seconds,
+        "device": str(trainer.device),
         "checkpoint": str(arguments.out / "checkpoint"),
         "fingerprint": fingerprint,
         **_figures(record),
@@ -105,20 +126,32 @@ def run(arguments: argparse.Namespace) -> dict:
 
 
 def _settings(arguments: argparse.Namespace, config):
-    """The configuration with what the command line asks for."""
-    given = {
-        "backup": arguments.backup, "sharing": arguments.sharing, "batch": arguments.batch,
-        "learning_rate": arguments.learning_rate, "seed": arguments.seed,
-        "threads": arguments.threads, "multi_head": arguments.multi_head,
-        "tasks": tuple(arguments.tasks) or None,
-    }  # fmt: skip
-    sampling = {
-        "balance": arguments.balance, "success_share": arguments.success_share,
-        "tasks_per_state": arguments.tasks_per_state, "recent_share": arguments.recent_share,
-        "recent_episodes": arguments.recent_episodes,
-    }  # fmt: skip
-    sampler = replace(config.sampler, **{k: v for k, v in sampling.items() if v is not None})
-    return replace(config, sampler=sampler, **{k: v for k, v in given.items() if v is not None})
+    """The configuration with what the file and the command line ask for."""
+    from mtopt_learning.qlearn.distortion import PUBLISHED, DistortionConfig
+    from mtopt_learning.train.settings_file import read_settings
+
+    if arguments.settings is not None:
+        config = read_settings(arguments.settings, config)
+    distortion = {
+        None: config.distortion, "gain": DistortionConfig(), "published": PUBLISHED,
+        "none": DistortionConfig(gain=0.0),
+    }[arguments.distortion]  # fmt: skip
+    if arguments.shift_px is not None:
+        distortion = replace(distortion, shift_px=arguments.shift_px)
+    updater = config.updater
+    if arguments.updater is not None:
+        updater = replace(updater, kind=arguments.updater)
+    config = replace(config, distortion=distortion, updater=updater)
+    config = replace(config, sampler=_given(config.sampler, arguments))
+    return _given(config, arguments)
+
+
+def _given(config, arguments: argparse.Namespace):
+    """The dataclass with those of its fields that the command line names, and no nested ones."""
+    names = {f.name for f in fields(config)} - {"distortion", "updater", "sampler", "cem"}
+    given = {name: getattr(arguments, name, None) for name in names}
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    return replace(config, **{k: v for k, v in given.items() if v not in (None, ())})
 
 
 def _figures(record: dict) -> dict:

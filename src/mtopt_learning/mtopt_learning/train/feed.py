@@ -20,14 +20,16 @@ class Feed(Generic[T]):
 
     def __init__(self, prepare: Callable[[int], T], ahead: int):
         self._prepare, self._ahead = prepare, ahead
-        self._pool = ThreadPoolExecutor(1, "feed") if ahead else None
+        self._pool: ThreadPoolExecutor | None = None
         self._waiting: deque = deque()
         self._next = 0
 
     def take(self, number: int) -> T:
         """Item `number`; an error of `prepare` is raised here."""
-        if self._pool is None:
+        if not self._ahead:
             return self._prepare(number)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, "feed")
         if number != self._next - len(self._waiting):
             self._drop(number)
         while len(self._waiting) <= self._ahead:
@@ -42,7 +44,8 @@ class Feed(Generic[T]):
         self._next = number
 
     def close(self) -> None:
-        """Ends the thread."""
+        """Ends the thread; the next item that is taken starts another."""
+        self._drop(0)
         if self._pool is not None:
-            self._drop(0)
             self._pool.shutdown(wait=True)
+            self._pool = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +22,8 @@ from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.target_copies import TargetCopies
 from mtopt_spec import seeds
 
-_AHEAD_ON_CUDA = 2
+_AHEAD = 2
+"""Batches that are drawn and gathered while a step computes."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,15 @@ class StepInput:
 
 
 @dataclass(frozen=True)
-class _Ready:
-    """A batch whose pictures are gathered; labelled already by an updater, or still to be."""
+class ReadyBatch:
+    """A batch whose pictures are gathered; labelled already by an updater, or still to be.
+
+    Attributes:
+        draw: What was drawn.
+        batch, pictures, state: As of `StepInput`.
+        following: Pictures and proprioception of the states after, where targets need them.
+        labelled: What an updater made, or None.
+    """
 
     draw: Draw
     batch: Batch
@@ -63,6 +73,7 @@ class LabelledBatches:
         copies: The target copies, which the trainer moves.
         config: Settings.
         device: Where the step computes.
+        phase: Makes what times a part of the step by its name.
     """
 
     def __init__(
@@ -72,35 +83,46 @@ class LabelledBatches:
         copies: TargetCopies,
         config: TrainConfig,
         device: torch.device,
+        phase: Callable[[str], AbstractContextManager] = nullcontext,
     ):
+        self._phase = phase
         self._data, self._store, self._copies = data, store, copies
         self._config, self._device = config, device
         self._updater: BellmanUpdater | None = None
         self._stale = 0
         self._last: Draw | None = None
-        on_cuda = device.type == "cuda"
         prepare = self._drawn if config.updater.kind == "inline" else self._taken
-        self._feed: Feed[_Ready] = Feed(prepare, _AHEAD_ON_CUDA if on_cuda else 0)
+        self._feed: Feed[ReadyBatch] = Feed(prepare, _AHEAD)
 
     @property
     def updater(self) -> BellmanUpdater | None:
         """The updater process, once a step was taken with it."""
         return self._updater
 
-    def take(self, step: int) -> StepInput:
-        """The labelled batch of gradient step `step`, 0 for the first."""
-        if self._config.updater.kind == "inline":
-            ready = self._feed.take(step)
-            target, value = self._targets(ready, step)
+    def ready(self, step: int) -> ReadyBatch:
+        """The batch of gradient step `step`, 0 for the first, with its pictures."""
+        with self._phase("data"):
+            inline = self._config.updater.kind == "inline"
+            ready = self._feed.take(step) if inline else self._fresh(step)
+        self._last = ready.draw
+        return ready
+
+    def labelled(self, ready: ReadyBatch, step: int) -> StepInput:
+        """The batch with its targets, made here unless an updater made them."""
+        done = ready.labelled
+        if done is None:
+            with self._phase("targets"):
+                target, value = self._targets(ready, step)
             staleness = 0
         else:
-            ready, staleness = self._fresh(step)
-            target = to_device(ready.labelled.target, self._device)
-            value = ready.labelled.value
-        self._last = ready.draw
+            target, value = to_device(done.target, self._device), done.value
+            staleness = step - done.weights_step
         return StepInput(
             ready.batch, target, ready.pictures, ready.state,
-            {"value": value, "batch_success": success_share(ready.draw), "staleness": staleness},
+            {
+                "value": value, "batch_success": success_share(ready.draw),
+                "staleness": staleness,
+            },
         )  # fmt: skip
 
     def weights_moved(self, step: int) -> None:
@@ -122,7 +144,7 @@ class LabelledBatches:
             self._updater = None
         self._feed.close()
 
-    def _targets(self, ready: _Ready, step: int):
+    def _targets(self, ready: ReadyBatch, step: int):
         config = self._config
         with autocast(self._device, config.bf16):
             return targets(
@@ -130,8 +152,8 @@ class LabelledBatches:
                 noise_of(config, "cem", step),
             )  # fmt: skip
 
-    def _fresh(self, step: int) -> tuple[_Ready, int]:
-        """The next batch that is not too old, and its age in gradient steps."""
+    def _fresh(self, step: int) -> ReadyBatch:
+        """The next batch that was not labelled with too old weights."""
         if self._updater is None:
             self._updater = BellmanUpdater(self._data, self._copies.networks, self._config, step)
             self._taken_so_far = 0
@@ -140,20 +162,25 @@ class LabelledBatches:
             self._taken_so_far += 1
             staleness = step - ready.labelled.weights_step
             if staleness <= self._config.updater.max_staleness_steps:
-                return ready, staleness
+                return ready
             self._stale += 1
 
-    def _drawn(self, step: int) -> _Ready:
+    def _drawn(self, step: int) -> ReadyBatch:
         """Draws the batch of a step, with the states after it."""
-        draw, batch = self._data.draw(step, self._config)
-        following = next_states(self._data.dataset, self._store, batch, self._config, self._device)
-        return _Ready(draw, batch.to(self._device), *self._seen(batch, step), following)
+        with self._phase("sample"):
+            draw, batch = self._data.draw(step, self._config)
+        with self._phase("gather"):
+            following = next_states(
+                self._data.dataset, self._store, batch, self._config, self._device
+            )
+            pictures, state = self._seen(batch, step)
+        return ReadyBatch(draw, batch.to(self._device), pictures, state, following)
 
-    def _taken(self, number: int) -> _Ready:
+    def _taken(self, number: int) -> ReadyBatch:
         """Takes a batch that the updater labelled."""
         labelled = self._updater.take()
         batch = labelled.batch
-        return _Ready(
+        return ReadyBatch(
             labelled.draw, batch.to(self._device), *self._seen(batch, number), labelled=labelled
         )
 

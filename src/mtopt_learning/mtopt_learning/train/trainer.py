@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from mtopt_learning.qlearn.two_stage import TwoStageQ
 from mtopt_learning.train.config import TrainConfig
 from mtopt_learning.train.devices import autocast, choose_device
 from mtopt_learning.train.diagnostics import closing_aucs
-from mtopt_learning.train.labelled_batches import LabelledBatches
+from mtopt_learning.train.labelled_batches import LabelledBatches, ReadyBatch
 from mtopt_learning.train.labelling import noise_of
 from mtopt_learning.train.learning_data import LearningData
 from mtopt_learning.train.objective import losses
@@ -43,7 +44,14 @@ class Trainer:
         cameras: Camera name to (height, width) of its picture, px.
         config: Settings.
         network: The network's settings, or None for those that `config` names.
+
+    Attributes:
+        batches: What the steps take, once there is data.
+        store: The data set's pictures.
+        phase: Makes what times a part of the step by its name; set it before `set_data`.
     """
+
+    phase: Callable[[str], AbstractContextManager] = staticmethod(nullcontext)
 
     def __init__(
         self,
@@ -74,7 +82,7 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0
         self.data: LearningData | None = None
-        self._batches: LabelledBatches | None = None
+        self.batches: LabelledBatches | None = None
         self.set_config(config)
 
     @property
@@ -108,9 +116,9 @@ class Trainer:
         """Learns from this data set from now on; arguments and errors as `LearningData.of`."""
         self.close()
         self.data = LearningData.of(dataset, labels, self.tasks, self.cameras, self.config)
-        self._store = PictureStore(dataset.images, self.online.input_px, self.device)
-        self._batches = LabelledBatches(
-            self.data, self._store, self.copies, self.config, self.device
+        self.store = PictureStore(dataset.images, self.online.input_px, self.device)
+        self.batches = LabelledBatches(
+            self.data, self.store, self.copies, self.config, self.device, self.phase
         )
 
     @property
@@ -123,8 +131,8 @@ class Trainer:
 
     def close(self) -> None:
         """Ends the updater process and the thread that prepares batches."""
-        if self._batches is not None:
-            self._batches.close()
+        if self.batches is not None:
+            self.batches.close()
 
     def train(
         self,
@@ -152,7 +160,7 @@ class Trainer:
         while (steps is None or done < steps) and (
             seconds is None or time.monotonic() - begun < seconds
         ):
-            reports.append(self._gradient_step())
+            reports.append(self.gradient_step())
             done += 1
             if progress:
                 progress(done)
@@ -168,25 +176,28 @@ class Trainer:
                 write(record)
         return record
 
-    def _gradient_step(self) -> dict[str, torch.Tensor | float]:
+    def gradient_step(self, ready: ReadyBatch | None = None) -> dict[str, torch.Tensor | float]:
+        """One step, on the next batch or on this one; its figures may still be on the device."""
         config, step = self.config, self.step
-        item = self._batches.take(step)
+        item = self.batches.labelled(ready or self.batches.ready(step), step)
         light = draw_light(len(item.state), config.distortion, noise_of(config, "light", step))
         light = light.to(self.device)
-        with autocast(self.device, config.bf16):
+        with self.phase("forward"), autocast(self.device, config.bf16):
             pictures = {camera: lit(image, light) for camera, image in item.pictures.items()}
             embedding = self.online.embed(pictures, item.state)
             loss, report = losses(
                 self.online, embedding, item.batch, item.target, config,
                 noise_of(config, "unseen", step),
             )  # fmt: skip
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.online.parameters(), config.gradient_norm)
-        self.optimizer.step()
-        self.step += 1
-        self.copies.move(self.online, self.step, config.polyak)
-        self._batches.weights_moved(self.step)
+        with self.phase("backward"):
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+        with self.phase("optimiser"):
+            torch.nn.utils.clip_grad_norm_(self.online.parameters(), config.gradient_norm)
+            self.optimizer.step()
+            self.step += 1
+            self.copies.move(self.online, self.step, config.polyak)
+        self.batches.weights_moved(self.step)
         return {**report, **item.figures}
 
     def _record(self, reports: list[dict], seconds: float) -> dict:
@@ -195,7 +206,7 @@ class Trainer:
             values = [report[key] for report in reports]
             on_device = isinstance(values[0], torch.Tensor)
             record[key] = float(torch.stack(values).mean() if on_device else np.mean(values))
-        record.update(self._batches.about(self.tasks.names))
+        record.update(self.batches.about(self.tasks.names))
         record["closing_auc"] = self.closing_auc()
         return record
 
@@ -203,5 +214,5 @@ class Trainer:
         """Task to how well Q at the deciding moment tells held-out outcomes apart (AUC)."""
         with autocast(self.device, self.config.bf16):
             return closing_aucs(
-                self.average, self.data, self._store, self.tasks, self.config.tasks, episodes
+                self.average, self.data, self.store, self.tasks, self.config.tasks, episodes
             )

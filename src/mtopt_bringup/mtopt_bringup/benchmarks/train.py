@@ -1,0 +1,142 @@
+"""`mtopt benchmark train`: a gradient step's time, where it goes, and what the data path costs."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+_PUBLISHED_PICTURE_PX = (512, 640)
+_WARM_STEPS = 10
+_ROUNDS = 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument(
+        "--dataset", type=Path, help="a data set; default: one with empty pictures is written"
+    )
+    parser.add_argument("--network", choices=("small", "published"), default="small")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--distortion", choices=("gain", "published"), default="gain")
+    parser.add_argument("--backup", choices=("sarsa", "cem_max"), default="sarsa")
+    parser.add_argument("--batch", type=int, help="states a step")
+    parser.add_argument("--threads", type=int, default=0, help="of torch (default: its own)")
+    parser.add_argument("--steps", type=int, default=100, help="that each figure is taken from")
+    parser.add_argument("--episodes", type=int, default=2000, help="of the data set it writes")
+
+
+def run(arguments: argparse.Namespace) -> dict:
+    """Trains for a few steps: on the data set, and on one batch that is on the device already.
+
+    Both take turns, so that other load on the machine meets both alike.
+
+    Returns:
+        `step_ms`, `steps_per_s`: of the whole; `device_ratio`: its rate over that of the same
+        network on the batch that is there; `data_share`: what the step waits for draws and
+        pictures; `share`: of the step, by phase; `device`, `network`, `batch`, `threads`.
+    """
+    import torch
+
+    from mtopt_learning.dataset.cache import Dataset
+    from mtopt_learning.qlearn.distortion import PUBLISHED
+    from mtopt_learning.train.config import TrainConfig
+    from mtopt_learning.train.step_clock import StepClock
+    from mtopt_learning.train.trainer import Trainer
+    from mtopt_spec.resources import share_dir
+    from mtopt_spec.task import load_tasks
+
+    tasks = load_tasks(share_dir() / "params" / "tasks.yaml")
+    config = TrainConfig(
+        network=arguments.network, device=arguments.device, threads=arguments.threads,
+        backup=arguments.backup,
+    )  # fmt: skip
+    if arguments.distortion == "published":
+        config = replace(config, distortion=PUBLISHED)
+    if arguments.batch:
+        config = replace(config, batch=arguments.batch)
+    with tempfile.TemporaryDirectory() as folder:
+        path = arguments.dataset or _write(Path(folder), tasks.names, arguments)
+        dataset = Dataset.open(path)
+        trainer = Trainer(tasks, dataset.cameras, config)
+        clock = StepClock(trainer.device)
+        timing = _Switch()
+        trainer.phase = timing
+        trainer.set_data(dataset)
+        steps = -(-arguments.steps // _ROUNDS)
+        there = trainer.batches.ready(0)
+        for ready in (None, there):
+            _seconds(trainer, ready, _WARM_STEPS)
+        spent = {"data": [], "fixed": [], "phases": []}
+        for _ in range(_ROUNDS):
+            spent["data"].append(_seconds(trainer, None, steps))
+            spent["fixed"].append(_seconds(trainer, there, steps))
+            timing.to(clock.phase)
+            spent["phases"].append(_seconds(trainer, None, steps))
+            timing.to(nullcontext)
+        trainer.close()
+    step_s = float(np.median(spent["data"])) / steps
+    timed_s = sum(spent["phases"])
+    share = {name: seconds / timed_s for name, seconds in clock.spent_s.items()}
+    data = share.pop("data")
+    named = sum(share[name] for name in ("targets", "forward", "backward", "optimiser"))
+    share["other"] = 1 - data - named
+    return {
+        "step_ms": 1e3 * step_s,
+        "steps_per_s": 1 / step_s,
+        "data_share": data,
+        "device_ratio": float(np.median(spent["fixed"])) / steps / step_s,
+        "share": {name: round(value, 4) for name, value in share.items()},
+        "device": _name(trainer.device),
+        "network": arguments.network,
+        "batch": config.batch,
+        "threads": torch.get_num_threads(),
+        "pictures_on_device": trainer.store.resident,
+    }
+
+
+class _Switch:
+    """Hands phases to a clock, or to nothing."""
+
+    def __init__(self):
+        self._make = nullcontext
+
+    def to(self, make) -> None:
+        self._make = make
+
+    def __call__(self, name: str):
+        return self._make(name)
+
+
+def _seconds(trainer, ready, steps: int) -> float:
+    """Wall time of some steps on the batches that come, or all on one that is ready."""
+    import torch
+
+    begun = time.perf_counter()
+    for _ in range(steps):
+        trainer.gradient_step(ready)
+    if trainer.device.type == "cuda":
+        torch.cuda.synchronize(trainer.device)
+    return time.perf_counter() - begun
+
+
+def _write(folder: Path, names: tuple[str, ...], arguments) -> Path:
+    from mtopt_bringup.benchmarks.synthetic_dataset import write_synthetic
+    from mtopt_spec.observation import DEFAULT_IMAGE_SIZES
+
+    sizes = dict(DEFAULT_IMAGE_SIZES)
+    if arguments.network == "published":
+        sizes = {next(iter(sizes)): _PUBLISHED_PICTURE_PX}
+    write_synthetic(folder / "data", names, arguments.episodes, image_sizes=sizes)
+    return folder / "data"
+
+
+def _name(device) -> str:
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -42,6 +42,8 @@ PIP_ONLY = {
     "tyro": "tyro",
     "zstandard": "zstandard",
 }
+# Modules of peers that run in an environment of their own, pinned in paper/peers.txt.
+PEERS = {"d3rlpy"}
 
 
 def imported_modules(package: Path, but: tuple[str, str] = ("", "")) -> dict[str, str]:
@@ -104,7 +106,7 @@ def test_manifest_names_every_import(package):
     missing = [
         f"{ROSDEP_KEYS.get(module, module)} (imported in {path})"
         for module, path in imported_modules(package).items()
-        if module not in PIP_ONLY and ROSDEP_KEYS.get(module, module) not in known
+        if module not in {*PIP_ONLY, *PEERS} and ROSDEP_KEYS.get(module, module) not in known
     ]
     assert missing == [], f"src/{package.name}/package.xml lacks <exec_depend> for these"
 
@@ -116,6 +118,11 @@ def test_every_pip_only_import_is_required():
         if line and not line.startswith("#")
     }
     assert set(PIP_ONLY.values()) <= required
+
+
+def test_every_peer_is_pinned_in_its_own_environment():
+    pins = (ROOT / "src/mtopt_bringup/mtopt_bringup/paper/peers.txt").read_text(encoding="utf-8")
+    assert PEERS <= set(re.findall(r"^(\w+)==", pins, re.MULTILINE))
 
 
 def test_control_and_learning_do_not_import_each_other():

@@ -34,9 +34,7 @@ def test_through_a_link_and_beside_a_foreign_ros(tmp_path):
         "assert '/nowhere' not in os.environ['PYTHONPATH'] + os.environ['AMENT_PREFIX_PATH']; "
         "print(os.getcwd())"
     )
-    done = run(
-        tmp_path / "link", "shell", "--", "python", "-c", program, cwd=tmp_path, env=foreign
-    )
+    done = run(tmp_path / "link", "shell", "--", "python", "-c", program, cwd=tmp_path, env=foreign)
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()) == tmp_path.resolve()
 

@@ -1,0 +1,84 @@
+"""How large the experiment is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mtopt_learning.relabel.sampler import SamplerConfig
+from mtopt_learning.train.config import TrainConfig
+from mtopt_spec.errors import InputError
+
+LIFT_ANY, PLACE_ANY = "lift-any", "place-any"
+
+
+@dataclass(frozen=True)
+class PaperConfig:
+    """Sizes of all stages. The lift that a place task starts from is an episode more.
+
+    Attributes:
+        scripted_episodes: By the scripts.
+        learned_rounds, learned_episodes: Rounds by what the collector learned from the episodes so
+            far, and episodes of each.
+        lift_share, place_share: Episodes of lift-any, of place-any, to one of each other task.
+        part_episodes: Scripted episodes of one stage, at most.
+        collector_steps: Gradient steps of the collector before its first round and after each.
+        steps: Gradient steps of every learner that is compared.
+        train: What the learners have in common; each changes what its row is about.
+        arms: Names of the rows, see `arms.ARMS`; none: all.
+        seeds: Each row is trained with so many seeds.
+        evaluation_episodes: A task and row.
+        evaluation_seed: Of the scenes: all rows meet the same ones.
+        online_rounds, online_episodes, online_steps: After the comparison MT-Opt goes on with its
+            own episodes of all tasks: rounds, episodes and gradient steps of each.
+        epsilon, noise: Exploration of the learned policies that collect; see `ActConfig`.
+        robots: Stations of the in-process loop.
+        seed: Of the collecting; learners count on from it.
+    """
+
+    scripted_episodes: int
+    learned_rounds: int
+    learned_episodes: int
+    collector_steps: int
+    steps: int
+    evaluation_episodes: int
+    online_rounds: int
+    online_episodes: int
+    online_steps: int
+    lift_share: int = 48
+    place_share: int = 8
+    part_episodes: int = 5000
+    train: TrainConfig = field(
+        default_factory=lambda: TrainConfig(threads=1, sampler=SamplerConfig(tasks_per_state=3))
+    )
+    arms: tuple[str, ...] = ()
+    seeds: int = 1
+    evaluation_seed: int = 1000
+    epsilon: float = 0.02
+    noise: float = 0.05
+    robots: int = 7
+    seed: int = 0
+
+    def __post_init__(self):
+        for name, least in (
+            ("scripted_episodes", 1), ("learned_rounds", 0), ("collector_steps", 1), ("steps", 1),
+            ("evaluation_episodes", 1), ("online_rounds", 0), ("lift_share", 1),
+            ("place_share", 1), ("part_episodes", 1), ("seeds", 1), ("robots", 1),
+        ):  # fmt: skip
+            if getattr(self, name) < least:
+                raise InputError(
+                    name, where="experiment", got=getattr(self, name), expected=f"at least {least}"
+                )
+
+
+SCALES = {
+    "small": PaperConfig(
+        scripted_episodes=4200, learned_rounds=2, learned_episodes=500, collector_steps=500,
+        steps=1200, evaluation_episodes=20, online_rounds=4, online_episodes=400, online_steps=300,
+    ),
+    "full": PaperConfig(
+        scripted_episodes=100_000, learned_rounds=20, learned_episodes=5000, collector_steps=2000,
+        steps=60_000, evaluation_episodes=100, online_rounds=20, online_episodes=2500,
+        online_steps=2000, seeds=3,
+    ),
+}  # fmt: skip
+"""`small` runs in about half an hour on two cores, `full` holds at least 200,000 episodes."""

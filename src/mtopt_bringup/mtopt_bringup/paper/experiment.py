@@ -1,0 +1,228 @@
+"""The experiment as stages: collect, train, evaluate, go on online, export, write."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from mtopt_bringup.paper.arms import Arm, chosen_arms
+from mtopt_bringup.paper.collect import Collection
+from mtopt_bringup.paper.config import PaperConfig
+from mtopt_bringup.paper.curves import auc_curve
+from mtopt_bringup.paper.evaluate import evaluate_arm, evaluate_checkpoint
+from mtopt_bringup.paper.export import export_best
+from mtopt_bringup.paper.jobs import Job, run_jobs
+from mtopt_bringup.paper.online import Online
+from mtopt_bringup.paper.page import write_page
+from mtopt_bringup.paper.scoring import pooled
+from mtopt_bringup.paper.train import run_folder, train_arm
+from mtopt_bringup.progress import episode_bar
+from mtopt_bringup.stages import Stages, write_json
+from mtopt_learning.checkpoint.folder import code_version
+from mtopt_learning.report.provenance import machine, versions
+from mtopt_learning.train.run_folder import CHECKPOINT, read_metrics
+from mtopt_sim.cell import cell_tasks
+from mtopt_spec.errors import InputError
+
+_LOG = logging.getLogger("mtopt.paper")
+PARTS = ("collect", "train", "evaluate", "online", "write")
+ONLINE_TITLE = "MT-Opt, then on-policy rounds"
+
+
+class Experiment:
+    """Runs what is not done yet.
+
+    Args:
+        out: Folder of everything.
+        config: Sizes; a second call into the same folder must have the same, but for the rows and
+            the number of seeds.
+        minutes: Stop after about so long; what is done stays. None: no limit.
+        processes: Rows side by side, each with `train.threads` threads; 0: one a core.
+
+    Raises:
+        InputError: The folder is of an experiment of other sizes, or a row is unknown.
+    """
+
+    def __init__(
+        self, out: Path, config: PaperConfig, minutes: float | None = None, processes: int = 0
+    ):
+        self.out, self.config = out.resolve(), config
+        self._arms = chosen_arms(config)
+        sizes = {k: v for k, v in asdict(config).items() if k not in ("arms", "seeds")}
+        self._stages = Stages(self.out, sizes)
+        self._tasks = cell_tasks()
+        self._deadline_s = None if minutes is None else time.monotonic() + 60 * minutes
+        self._online = Online(self.out, config, self._tasks)
+        threads = max(config.train.threads, 1)
+        self._processes = processes or max(len(os.sched_getaffinity(0)) // threads, 1)
+        self.errors: dict[str, str] = {}
+
+    def run(self, parts: Sequence[str] = PARTS) -> dict:
+        """Runs these parts.
+
+        Returns:
+            `finished`: all stages of these parts are done; `errors`: stage to text; `means`: row
+            to mean success; `page`; `exit_code`: 1 where something failed or is left.
+        """
+        left = ""
+        work = {
+            "collect": self._collect, "train": self._train, "evaluate": self._evaluate,
+            "online": self._go_online, "write": self._write,
+        }  # fmt: skip
+        try:
+            for part in PARTS:
+                if part in parts:
+                    work[part]()
+        except TimeoutError as error:
+            left = str(error)
+            _LOG.warning("%s", left)
+        scores = self._scores()
+        return {
+            "finished": not left and not self.errors,
+            "errors": self.errors,
+            "means": {name: round(score["mean"], 4) for name, score in scores.items()},
+            "page": str(self._page) if self._page.exists() else "",
+            "seconds": round(sum(r["stage_s"] for r in self._stages.all_results().values()), 1),
+            "exit_code": int(bool(left or self.errors)),
+        }
+
+    @property
+    def _page(self) -> Path:
+        return self.out / "mtopt.md"
+
+    # -- parts --------------------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        Collection(self.out, self.config, self._tasks, self._stages).run(self._go_on)
+
+    def _train(self) -> None:
+        self._need("data", "collect")
+        jobs = [
+            Job(name, self.config.steps, train_arm, (self.out, self.config, arm, seed))
+            for arm, seed, name in self._runs("train")
+            if not self._stages.has(name)
+        ]
+        self._side_by_side(jobs, "step")
+
+    def _evaluate(self) -> None:
+        each = self.config.evaluation_episodes
+        jobs = [
+            Job(
+                name, each * len(arm.tasks or self._tasks), evaluate_arm,
+                (self.out, self.config, arm, seed),
+            )
+            for arm, seed, name in self._runs("evaluate")
+            if not self._stages.has(name) and self._stages.has(f"train_{arm.name}_{seed}")
+        ]  # fmt: skip
+        self._side_by_side(jobs, "episode")
+
+    def _go_online(self) -> None:
+        """A failure here is one of this part only, as of a row."""
+        stages, config, online = self._stages, self.config, self._online
+        offline = next((arm for arm in self._arms if arm.name == "mt_opt"), None)
+        if not config.online_rounds or offline is None:
+            return
+        self._need("train_mt_opt_0", "train")
+        try:
+            stages.run("online_00", lambda: online.begin(run_folder(self.out, offline, 0)))
+            for number in range(1, config.online_rounds + 1):
+                self._go_on()
+                stages.run(f"online_{number:02d}", partial(online.round, number))
+            self._go_on()
+            stages.run("evaluate_online", self._evaluate_online)
+        except (InputError, RuntimeError) as error:
+            _LOG.exception("online")
+            self.errors["online"] = f"{type(error).__name__}: {error}"
+
+    def _evaluate_online(self) -> dict:
+        config = self.config
+        with episode_bar(config.evaluation_episodes * len(self._tasks)) as bar:
+            return evaluate_checkpoint(
+                self._online.folders.run, config, (), True,
+                lambda done: bar.update(done - bar.n), processes=0,
+            )  # fmt: skip
+
+    def _write(self) -> None:
+        self._need("data", "collect")
+        candidates = {}
+        for arm, seed, name in self._runs("evaluate"):
+            if arm.learner == "q" and not arm.tasks and self._stages.has(name):
+                checkpoint = run_folder(self.out, arm, seed) / CHECKPOINT
+                candidates[f"{arm.title}, seed {seed}"] = (checkpoint, self._stages.result(name))
+        if self._stages.has("evaluate_online"):
+            checkpoint = self._online.folders.run / CHECKPOINT
+            candidates[ONLINE_TITLE] = (checkpoint, self._stages.result("evaluate_online"))
+        data = self._stages.result("data")
+        exported = export_best(candidates, data, self.out / "model") if candidates else {}
+        results = self._results(exported)
+        write_json(self.out / "results.json", results)
+        write_page(self._page, results)
+
+    # -- what they share ----------------------------------------------------------------------
+
+    def _runs(self, kind: str) -> list[tuple[Arm, int, str]]:
+        """Row, seed and stage's name of each run."""
+        seeds = range(self.config.seeds)
+        return [(arm, seed, f"{kind}_{arm.name}_{seed}") for arm in self._arms for seed in seeds]
+
+    def _side_by_side(self, jobs: Sequence[Job], unit: str) -> None:
+        failed = run_jobs(
+            jobs, self._processes, unit, self.out / "logs", self._stages.keep, self._deadline_s
+        )
+        self.errors.update(failed)
+
+    def _need(self, stage: str, part: str) -> None:
+        if not self._stages.has(stage):
+            raise InputError(
+                f"stage {stage}", where=self.out, got="not done", expected="its result",
+                todo=f"run the part `{part}` first",
+            )  # fmt: skip
+
+    def _go_on(self) -> None:
+        if self._deadline_s is not None and time.monotonic() > self._deadline_s:
+            raise TimeoutError("the time is over; call again to go on")
+
+    def _scores(self) -> dict[str, dict]:
+        """Row to the scores of its seeds that are there, put together."""
+        found: dict[str, list[dict]] = {}
+        for arm, _, name in self._runs("evaluate"):
+            if self._stages.has(name):
+                found.setdefault(arm.name, []).append(self._stages.result(name))
+        if self._stages.has("evaluate_online"):
+            found["online"] = [self._stages.result("evaluate_online")]
+        return {name: pooled(scores) for name, scores in found.items()}
+
+    def _results(self, exported: dict) -> dict:
+        """Everything that the page tells."""
+        stages = self._stages.all_results()
+        trained = {
+            arm.name: [
+                stages[name] for a, _, name in self._runs("train") if a == arm and name in stages
+            ]
+            for arm in self._arms
+        }
+        return {
+            "config": asdict(self.config),
+            "arms": [asdict(arm) for arm in self._arms],
+            "data": stages["data"],
+            "trained": {name: runs for name, runs in trained.items() if runs},
+            "curves": {
+                arm.name: auc_curve(read_metrics(run_folder(self.out, arm, 0)))
+                for arm in self._arms
+                if arm.learner == "q"
+            },
+            "scores": self._scores(),
+            "online": [stages[name] for name in stages if re.fullmatch(r"online_\d+", name)],
+            "exported": exported,
+            "errors": self.errors,
+            "stage_s": {name: result["stage_s"] for name, result in stages.items()},
+            "machine": machine(),
+            "versions": versions(),
+            "commit": code_version()["commit"],
+        }

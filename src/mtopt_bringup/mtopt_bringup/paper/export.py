@@ -1,0 +1,56 @@
+"""The best twelve-task checkpoint with a card that says what it is."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from mtopt_bringup.paper.scoring import interval_text, rate
+from mtopt_learning.checkpoint.folder import code_version
+
+
+def export_best(candidates: dict[str, tuple[Path, dict]], data: dict, folder: Path) -> dict:
+    """Copies the checkpoint with the highest mean success and writes its card.
+
+    Args:
+        candidates: Row's title to its checkpoint and what `evaluate` gave; all tasks each.
+        data: Account of the data set, of `collect.account`.
+        folder: Of the export.
+
+    Returns:
+        `row`, `mean`, `folder`, `bytes`.
+    """
+    title = max(candidates, key=lambda name: candidates[name][1]["mean"])
+    checkpoint, score = candidates[title]
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(checkpoint, folder)
+    (folder / "README.md").write_text(model_card(title, score, data))
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    return {"row": title, "mean": score["mean"], "folder": str(folder), "bytes": size}
+
+
+def model_card(title: str, score: dict, data: dict) -> str:
+    """What a user must know of the checkpoint, as Markdown."""
+    attempts = {row["attempts"] for row in score["tasks"].values()}
+    lines = [
+        "# A multi-task Q-function for the bin cell", "",
+        f"Row of the experiment: {title}. Fingerprint `{score['checkpoint']}`, code "
+        f"`{code_version()['commit'][:12]}`. Settings of network and training: `config.json`.", "",
+        "## Success by task", "",
+        f"{min(attempts)} episodes a task in fresh simulated scenes (seed {score['seed']}), judged "
+        "by the simulator's truth; 95 % intervals by Wilson.", "",
+        "| task | success | interval |", "| --- | --- | --- |",
+        *(
+            f"| {name} | {rate(row):.2f} | {interval_text(row)} |"
+            for name, row in score["tasks"].items()
+        ),
+        f"| **mean** | **{score['mean']:.2f}** | |", "",
+        "## Data", "",
+        f"{data['episodes']:,} simulated episodes (`{data['fingerprint'][:12]}`), by scripts and "
+        "then by learned policies, rewarded by the simulator's truth in a person's place.", "",
+        "## Limits", "",
+        "- Trained and measured in this repository's simulated cell only: never on a real arm.",
+        "- It knows the cell's objects, bin, cameras and arm, no others; see `config.json`.",
+        "- The scene of a task that names an object always held that object.",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"

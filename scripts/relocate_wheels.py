@@ -46,8 +46,9 @@ def main() -> int:
     """Relocates the wheels of the environment whose Python runs this; returns the exit code."""
     prefix = Path(sys.prefix)
     if sys.prefix == sys.base_prefix:
-        sys.stderr.write("relocate_wheels: run it with the virtual environment's Python, got "
-                         f"{sys.executable}\n")
+        sys.stderr.write(
+            f"relocate_wheels: run it with the virtual environment's Python, got {sys.executable}\n"
+        )
         return 2
     paths = sysconfig.get_paths()
     changed = relocate_tree(prefix / "share", str(prefix), paths["include"], paths["purelib"])

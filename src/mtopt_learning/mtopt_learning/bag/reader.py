@@ -100,9 +100,7 @@ class BagReader:
                 elif robot not in collected:
                     self.counts["stray_messages"] += 1
                 elif name == topics.EPISODE_END.name:
-                    episode = self._finish(
-                        collected.pop(robot), _end(message), stamp_ns(message)
-                    )
+                    episode = self._finish(collected.pop(robot), _end(message), stamp_ns(message))
                     if episode is not None and (void or not episode.void):
                         yield episode
                 else:

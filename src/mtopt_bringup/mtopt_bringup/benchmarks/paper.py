@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which size, where, which part."""
     parser.add_argument(
         "--scale", choices=SCALES, default="small",
-        help="small: about half an hour on two cores; medium: two hours; full: over 200,000 episodes",
+        help="on two cores half an hour; two hours; full: over 200,000 episodes",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, default=Path("paper"), help="folder of everything (default paper)"

@@ -68,9 +68,13 @@ def _ask_node(checkpoint: Path, q_function, arguments) -> np.ndarray:
     from mtopt_learning.policy.policy_node import PolicyNode
     from mtopt_msgs.srv import ChooseAction
     from mtopt_spec import ros_messages
+    from mtopt_spec.resources import share_dir
 
     context = Context()
-    rclpy.init(context=context, domain_id=free_domain())
+    parameters = str(share_dir() / "params" / "policy_node.yaml")
+    rclpy.init(
+        args=["--ros-args", "--params-file", parameters], context=context, domain_id=free_domain()
+    )
     overrides = [
         Parameter("checkpoint", value=str(checkpoint)),
         Parameter("threads", value=max(arguments.threads, 1)),

@@ -171,3 +171,22 @@ def test_deciding_rows_are_where_the_gripper_first_closes(toy):
         assert row == (start + closes[0] if len(closes) else -1)
     steps = gripper_steps(toy)[:200]
     np.testing.assert_array_equal(steps, np.where(rows < 0, -1, rows - toy.episode_start[:200]))
+
+
+def test_fine_tuning_begins_with_the_weights_of_a_checkpoint(toy):
+    taught = Trainer(TASKS, CAMERAS, dataclasses.replace(QUICK, seed=5), SMALL)
+    config = dataclasses.replace(QUICK, lagged_copy_steps=10)
+    trainer = Trainer(TASKS, CAMERAS, config, SMALL)
+    trainer.start_from(taught.average)
+    wanted = taught.average.state_dict()
+    for copy in (trainer.online, trainer.average, trainer.copies.lagged):
+        assert all(torch.equal(value, wanted[name]) for name, value in copy.state_dict().items())
+    trainer.set_data(toy)
+    trainer.train(steps=1)
+    assert not torch.equal(trainer.online.join.weight, wanted["join.weight"])
+    assert torch.equal(taught.average.join.weight, wanted["join.weight"])
+    with pytest.raises(InputError, match="resuming"):
+        trainer.start_from(taught.average)
+    other = Trainer(TASKS, CAMERAS, QUICK, dataclasses.replace(SMALL, hidden=32))
+    with pytest.raises(InputError, match="network of the checkpoint"):
+        other.start_from(taught.average)

@@ -62,6 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on with the run in --out, on this (perhaps grown) data set",
     )
+    parser.add_argument("--from", dest="start", type=Path, metavar="CHECKPOINT",
+                        help="fine-tune: begin with the weights of a checkpoint of these tasks, "
+                             "models/bin_cell for example")  # fmt: skip
     parser.add_argument("--save-every", type=int, default=1000, help="steps between checkpoints")
 
 
@@ -71,6 +74,7 @@ def run(arguments: argparse.Namespace) -> dict:
 
     from tqdm import tqdm
 
+    from mtopt_learning.checkpoint.q_function import load_q_function
     from mtopt_learning.dataset.cache import Dataset
     from mtopt_learning.train.config import TrainConfig
     from mtopt_learning.train.run_folder import MetricsFile, can_resume, load_run, save_run
@@ -93,6 +97,8 @@ def run(arguments: argparse.Namespace) -> dict:
     else:
         config = _settings(arguments, TrainConfig())
         trainer = Trainer(tasks, dataset.cameras, config)
+        if arguments.start is not None:
+            trainer.start_from(load_q_function(arguments.start, tasks.names).network)
     trainer.set_data(dataset, dataset.labels(arguments.labels))
     for name, (failures, successes) in trainer.counts.items():
         if failures + successes:

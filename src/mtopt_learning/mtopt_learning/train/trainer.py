@@ -112,6 +112,27 @@ class Trainer:
             torch.set_num_threads(config.threads)
         self.copies.set_lag(config.lagged_copy_steps)
 
+    def start_from(self, network: TwoStageQ) -> None:
+        """Takes over a trained network's weights, before the first step: fine-tuning.
+
+        Raises:
+            InputError: It is of another configuration, or steps have been taken.
+        """
+        if self.step:
+            raise InputError(
+                "step", where="trainer", got=self.step, expected=0,
+                todo="go on with a run by resuming it",
+            )  # fmt: skip
+        if network.config != self.online.config:
+            raise InputError(
+                "network of the checkpoint", where="trainer", got=network.config,
+                expected=self.online.config,
+                todo="name its own network, cameras and tasks, or train from scratch",
+            )  # fmt: skip
+        for copy in (self.online, self.copies.average, self.copies.lagged, self.copies.lagged_next):
+            if copy is not None:
+                copy.load_state_dict(network.state_dict())
+
     def set_data(self, dataset, labels: np.ndarray | None = None) -> None:
         """Learns from this data set from now on; arguments and errors as `LearningData.of`."""
         self.close()

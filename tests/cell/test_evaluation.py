@@ -39,6 +39,24 @@ def test_a_void_episode_is_run_again_in_the_same_scene():
     assert again == first and schedule.results == {}
 
 
+def test_a_job_that_is_void_each_time_is_a_failure_unless_all_are():
+    jobs = [Job("lift-any", i) for i in range(9)]
+    void = EpisodeReport("lift-any", "random", False, True)
+    done = EpisodeReport("lift-any", "random", True, False)
+    schedule = EvaluationSchedule(jobs, ["robot_1"], cell_tasks(), "random", seed=1)
+    ask(schedule)
+    for report in (done, void, void, void, done):
+        ask(schedule, report=report)
+    assert schedule.results == {jobs[0]: True, jobs[1]: False, jobs[2]: True}
+    assert schedule.failed_by_fault == [jobs[1]]
+
+    broken = EvaluationSchedule(jobs, ["robot_1"], cell_tasks(), "random", seed=1)
+    ask(broken)
+    with pytest.raises(InputError, match="void episodes only"):
+        for _ in range(3 * len(jobs)):
+            ask(broken, report=void)
+
+
 def test_scenes_depend_on_seed_and_job_alone():
     jobs = [Job("lift-any", i) for i in range(4)]
     one = EvaluationSchedule(jobs, ["robot_1"], cell_tasks(), "random", seed=1)

@@ -190,3 +190,18 @@ def test_fine_tuning_begins_with_the_weights_of_a_checkpoint(toy):
     other = Trainer(TASKS, CAMERAS, QUICK, dataclasses.replace(SMALL, hidden=32))
     with pytest.raises(InputError, match="network of the checkpoint"):
         other.start_from(taught.average)
+
+
+def test_nothing_is_decided_before_the_gripper_moves(toy):
+    config = dataclasses.replace(QUICK, terminate_states=8, undecided_states=200)
+    trainer = Trainer(TASKS, CAMERAS, config, SMALL)
+    trainer.set_data(toy)
+    _, batch = trainer.data.draw(3, config)
+    last, early = batch.judged_row[:8], batch.judged_row[8:]
+    assert set(last) <= set(toy.episode_start + toy.episode_steps)
+    episode = np.searchsorted(toy.episode_start, early, side="right") - 1
+    decided = np.maximum(gripper_steps(toy)[episode], 0)
+    step = early - toy.episode_start[episode]
+    assert (step <= decided).all() and (step == decided).any() and (step == 0).any()
+    assert batch.judged_success[8:].sum() == 0 and batch.judged_success[:8].sum() > 0
+    assert set(batch.judged_weight[8:].flatten().tolist()) <= {0.0, 1.0}

@@ -63,7 +63,8 @@ def evaluate(
         on_episode: Called with the number of episodes that are done.
 
     Returns:
-        As `score_tasks`, with `policy`, `checkpoint`, `seed` and `void_episodes`.
+        As `score_tasks`, with `policy`, `checkpoint`, `seed`, `void_episodes` and, of this call,
+        `failed_by_fault`: attempts that count as failures since they were void each time.
 
     Raises:
         InputError: An unknown task, or a damaged progress file.
@@ -72,7 +73,7 @@ def evaluate(
     done = _read(progress_file, config)
     jobs = [Job(task, number) for number in range(config.episodes) for task in config.tasks]
     left = [job for job in jobs if job not in done]
-    void = 0
+    void = faults = 0
     if left:
         robots = cell_robots(CellConfig(robots=min(config.robots, len(left))))
         schedule = EvaluationSchedule(
@@ -101,14 +102,14 @@ def evaluate(
         _write(progress_file, config, done)
         if collected.interrupted:
             raise KeyboardInterrupt
-        void = collected.void_episodes
+        void, faults = collected.void_episodes, len(schedule.failed_by_fault)
     counts = {
         task: (config.episodes, sum(done[Job(task, i)] for i in range(config.episodes)))
         for task in config.tasks
     }
     result = score_tasks(counts)
     result.update(policy=config.policy, checkpoint=config.fingerprint, seed=config.seed)
-    result["void_episodes"] = void
+    result.update(void_episodes=void, failed_by_fault=faults)
     return result
 
 

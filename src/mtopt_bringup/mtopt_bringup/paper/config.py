@@ -76,9 +76,9 @@ SCALES = {
         steps=1200, evaluation_episodes=20, online_rounds=4, online_episodes=400, online_steps=300,
     ),
     "medium": PaperConfig(
-        scripted_episodes=12_000, learned_rounds=4, learned_episodes=1000, collector_steps=800,
-        steps=3000, evaluation_episodes=50, online_rounds=30, online_episodes=700,
-        online_steps=700, part_episodes=4000,
+        scripted_episodes=12_000, learned_rounds=3, learned_episodes=1000, collector_steps=800,
+        steps=3000, evaluation_episodes=50, online_rounds=26, online_episodes=600,
+        online_steps=1000, part_episodes=4000,
     ),
     "full": PaperConfig(
         scripted_episodes=100_000, learned_rounds=20, learned_episodes=5000, collector_steps=2000,

@@ -50,17 +50,17 @@ class Transitions:
 
 @dataclass(frozen=True)
 class Batch(Transitions):
-    """The same, and m last states, each for k tasks.
+    """The same, and m states that are judged as if they were last, each for k tasks.
 
     Attributes:
-        end_row: (m,) int64 rows of the last states.
-        end_task, end_success, end_weight: (m, k), as for the steps.
+        judged_row: (m,) int64 rows of the states.
+        judged_task, judged_success, judged_weight: (m, k), as for the steps.
     """
 
-    end_row: np.ndarray
-    end_task: torch.Tensor
-    end_success: torch.Tensor
-    end_weight: torch.Tensor
+    judged_row: np.ndarray
+    judged_task: torch.Tensor
+    judged_success: torch.Tensor
+    judged_weight: torch.Tensor
 
     def to(self, device: torch.device) -> Batch:
         """The same with its tensors on a device."""
@@ -95,14 +95,27 @@ def transitions(dataset, draw: Draw) -> Transitions:
     )
 
 
-def with_ends(dataset, steps: Transitions, ends: Draw) -> Batch:
-    """The steps, and the last states of other drawn episodes."""
+def with_judged(
+    dataset, steps: Transitions, ends: Draw, undecided: Draw, undecided_step: np.ndarray
+) -> Batch:
+    """The steps, and judged states of other drawn episodes.
+
+    Args:
+        dataset: A `Dataset`.
+        steps: The steps.
+        ends: Episodes whose last states count, with their labels.
+        undecided: Episodes of which a state counts as a failure.
+        undecided_step: (u,) steps of those states.
+    """
+    last = dataset.episode_start[ends.episode] + dataset.episode_steps[ends.episode]
+    early = dataset.episode_start[undecided.episode] + undecided_step
+    counts = (undecided.weight > 0).astype(np.float32)
     return Batch(
         **vars(steps),
-        end_row=dataset.episode_start[ends.episode] + dataset.episode_steps[ends.episode],
-        end_task=torch.from_numpy(ends.task),
-        end_success=torch.from_numpy(ends.success),
-        end_weight=torch.from_numpy(ends.weight),
+        judged_row=np.concatenate([last, early]),
+        judged_task=torch.from_numpy(np.concatenate([ends.task, undecided.task])),
+        judged_success=torch.from_numpy(np.concatenate([ends.success, 0 * undecided.success])),
+        judged_weight=torch.from_numpy(np.concatenate([ends.weight, counts])),
     )
 
 

@@ -155,13 +155,13 @@ def _run(data, network: AnyNetworkConfig, count, config, first, weights, labelle
     """The process: labels batch after batch until it is told to stop or the trainer is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer hears it and closes
     threading.Thread(target=_end_with_the_trainer, daemon=True).start()
-    labelled.cancel_join_thread()
     try:
         for item in _label(data, network, count, config, first, weights, stop):
             if not _put(labelled, item, stop):
-                return
+                break
+        labelled.cancel_join_thread()  # nobody takes what waits
     except Exception:
-        _put(labelled, traceback.format_exc(), stop)
+        _put(labelled, traceback.format_exc(), stop)  # and the process ends once it is taken
 
 
 def _label(data, network, count, config: TrainConfig, first, weights, stop):
@@ -213,6 +213,6 @@ def _packed(item: Labelled) -> dict:
 
 
 def _unpacked(item: dict) -> Labelled:
-    host = {"row", "end_row", "follow", "limit"}
+    host = {"row", "judged_row", "follow", "limit"}
     batch = {k: v if k in host else torch.from_numpy(v) for k, v in item["batch"].items()}
     return Labelled(item["draw"], Batch(**batch), torch.from_numpy(item["target"]), *item["rest"])

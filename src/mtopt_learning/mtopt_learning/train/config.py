@@ -73,6 +73,8 @@ class TrainConfig:
         step_cost: Subtracted from each step's reward.
         batch: States a step.
         terminate_states: Last states a step, on which Q(s, terminate) learns their label.
+        undecided_states: States a step from episodes' beginnings, up to that at which the gripper
+            first closes or opens, on which Q(s, terminate) learns 0: nothing is decided there.
         conservative_weight: Of the penalty on random actions; 0 leaves it out.
         conservative_samples: Random actions a state, of which one is drawn.
         learning_rate: Adam's.
@@ -102,6 +104,7 @@ class TrainConfig:
     step_cost: float = 0.0
     batch: int = 128
     terminate_states: int = 24
+    undecided_states: int = 16
     conservative_weight: float = 1.0
     conservative_samples: int = 8
     learning_rate: float = 8e-4

@@ -186,7 +186,7 @@ class LabelledBatches:
 
     def _seen(self, batch: Batch, number: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         """Pictures, each cut out at a random place, and proprioception."""
-        rows = np.concatenate([batch.row, batch.end_row])
+        rows = np.concatenate([batch.row, batch.judged_row])
         random = seeds.generator(self._config.seed, "place", number)
         offsets = {
             camera: draw_offsets(

@@ -8,7 +8,7 @@ import numpy as np
 
 from mtopt_learning.relabel.impersonation import sharing_index
 from mtopt_learning.relabel.sampler import Draw, StepSampler
-from mtopt_learning.train.batches import Batch, transitions, with_ends
+from mtopt_learning.train.batches import Batch, transitions, with_judged
 from mtopt_learning.train.config import TrainConfig
 from mtopt_learning.train.deciding_steps import gripper_steps
 from mtopt_spec import seeds
@@ -26,12 +26,14 @@ class LearningData:
         index: (episodes, tasks) success, NaN where an episode is no data of a task.
         held: Episodes that are kept for diagnosis.
         sampler: Draws from the others.
+        deciding_step: (episodes,) of `gripper_steps`.
     """
 
     dataset: object
     index: np.ndarray
     held: np.ndarray
     sampler: StepSampler
+    deciding_step: np.ndarray
 
     @classmethod
     def of(
@@ -72,15 +74,19 @@ class LearningData:
         held = np.arange(len(labels)) % every == every - 1 if every else np.zeros(len(labels), bool)
         void = held | (dataset.episode_reason == EndReason.FAULT)
         steps = np.where(void, 0, dataset.episode_steps)
+        deciding_step = gripper_steps(dataset)
         sampler = StepSampler(
-            index, steps, config.sampler, wanted.astype(float), gripper_steps(dataset),
-            dataset.episode_task,
-        )  # fmt: skip
-        return cls(dataset, index, np.flatnonzero(held), sampler)
+            index, steps, config.sampler, wanted.astype(float), deciding_step, dataset.episode_task
+        )
+        return cls(dataset, index, np.flatnonzero(held), sampler, deciding_step)
 
     def draw(self, step: int, config: TrainConfig) -> tuple[Draw, Batch]:
         """The batch of a step: a function of the seed and the step alone."""
         random = seeds.generator(config.seed, "batch", step)
         draw = self.sampler.draw(config.batch, random)
         ends = self.sampler.draw(max(config.terminate_states, 1), random)
-        return draw, with_ends(self.dataset, transitions(self.dataset, draw), ends)
+        undecided = self.sampler.draw(config.undecided_states, random)
+        until = np.maximum(self.deciding_step[undecided.episode], 0)
+        at = (random.random(len(until)) * (until + 1)).astype(np.int64)
+        steps = transitions(self.dataset, draw)
+        return draw, with_judged(self.dataset, steps, ends, undecided, at)

@@ -39,12 +39,14 @@ def losses(
     loss = bellman_loss(logits, target.flatten(), batch.weight.flatten())
     report = {"loss": loss, "q": torch.sigmoid(logits.detach()).mean()}
     if config.terminate_states:
-        k = batch.end_task.shape[1]
-        stop = terminate_code((batch.end_task.numel(), 1), device)
+        k = batch.judged_task.shape[1]
+        stop = terminate_code((batch.judged_task.numel(), 1), device)
         end_logits = online.logits(
-            embedding[states:].repeat_interleave(k, 0), batch.end_task.flatten(), stop
+            embedding[states:].repeat_interleave(k, 0), batch.judged_task.flatten(), stop
         )[..., 0]
-        end_loss = bellman_loss(end_logits, batch.end_success.flatten(), batch.end_weight.flatten())
+        end_loss = bellman_loss(
+            end_logits, batch.judged_success.flatten(), batch.judged_weight.flatten()
+        )
         loss = loss + _TERMINATE_WEIGHT * end_loss
         report["terminate_loss"] = end_loss
     if config.conservative_weight:

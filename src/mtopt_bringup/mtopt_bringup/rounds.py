@@ -11,18 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mtopt_bringup.explorers import Explorer, collect_side_by_side
 from mtopt_bringup.in_process import CollectConfig, collect
 from mtopt_bringup.policies import QFUNCTION
 from mtopt_bringup.progress import episode_bar
-from mtopt_bringup.run_folder import start_run
 from mtopt_learning.bag.find import find_bags
 from mtopt_learning.dataset.build import build_dataset
 from mtopt_learning.dataset.cache import Dataset
-from mtopt_learning.policy.policy_mux import PolicyMux
-from mtopt_learning.policy.q_policy import ActConfig, QFunctionPolicy
+from mtopt_learning.policy.q_policy import ActConfig
 from mtopt_learning.success.detector import SuccessDetector
 from mtopt_learning.success.labelling import label_episodes
-from mtopt_learning.train.run_folder import MetricsFile, load_run, save_run
+from mtopt_learning.train.run_folder import CHECKPOINT, MetricsFile, load_run, save_run
 from mtopt_learning.train.trainer import Trainer
 from mtopt_spec import seeds
 from mtopt_spec.interfaces import Policy
@@ -40,7 +39,8 @@ class RoundConfig:
         steps: Gradient steps after it.
         epsilon, noise: Exploration; see `ActConfig`.
         recent_share: Of the drawn episodes, this share comes from the rounds.
-        robots: Stations of the in-process loop, at most.
+        robots: Stations of each cell.
+        cells: That collect side by side, each in a process of its own.
         seed: Of every random draw.
     """
 
@@ -52,6 +52,7 @@ class RoundConfig:
     recent_share: float = 0.4
     mode: str = "need"
     robots: int = 7
+    cells: int = 2
     seed: int = 0
 
 
@@ -86,7 +87,7 @@ def run_round(
         folders: Where.
         config: How much.
         tasks: Of the cell.
-        through: Puts something between the policy and who asks it.
+        through: Puts something between the policy and who asks it; it can be pickled.
 
     Returns:
         `collected` and what `train_on` gives.
@@ -95,25 +96,22 @@ def run_round(
         KeyboardInterrupt: Interrupted; episodes that are complete stay.
     """
     out = folders.bags / f"round_{number:02d}"
-    seed = seeds.derive(config.seed, "round", number) % 2**31
-    start = start_run(out, seed, f"round{number}-")
-    explorer = QFunctionPolicy(
-        tasks=tasks.names, config=ActConfig(epsilon=config.epsilon, noise=config.noise)
-    )
-    explorer.load(folders.run / "checkpoint")
-    judge = SuccessDetector.load(folders.detector, tasks.names) if folders.detector else None
-    collected = collect_episodes(
+    collected = collect_side_by_side(
         CollectConfig(
-            robots=even_robots(config.robots), episodes=config.episodes, out=out, seed=start.seed,
-            tasks=config.tasks, mode=config.mode, policy=QFUNCTION, run=start.run,
+            robots=config.robots, episodes=config.episodes, out=out,
+            seed=seeds.derive(config.seed, "round", number) % 2**31, tasks=config.tasks,
+            mode=config.mode, policy=QFUNCTION, run=f"round{number}",
         ),
-        policy=PolicyMux({QFUNCTION: explorer if through is None else through(explorer)}),
-        judge=judge,
+        Explorer(
+            folders.run / CHECKPOINT, tasks, ActConfig(epsilon=config.epsilon, noise=config.noise),
+            folders.detector, through,
+        ),
+        config.cells,
     )  # fmt: skip
     build_dataset(find_bags([folders.bags]), folders.data, tasks.names)
     dataset = Dataset.open(folders.data)
-    if judge is not None:
-        label_episodes(dataset, judge)
+    if folders.detector is not None:
+        label_episodes(dataset, SuccessDetector.load(folders.detector, tasks.names))
     trainer = load_run(folders.run, tasks)
     sampler = replace(
         trainer.config.sampler,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +105,7 @@ class Collection:
             self._folders,
             settings,
             self._tasks,
-            lambda policy: AsEasiest(policy, self._tasks),
+            partial(AsEasiest, tasks=self._tasks),
         )
 
     def _account(self) -> dict:

@@ -1,6 +1,7 @@
 """The learner as a whole, on the toy world."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,13 @@ from mtopt_learning.train.deciding_steps import deciding_rows, gripper_steps
 from mtopt_learning.train.diagnostics import area_under_curve
 from mtopt_learning.train.labelling import next_states, noise_of, targets
 from mtopt_learning.train.picture_store import PictureStore
-from mtopt_learning.train.run_folder import MetricsFile, load_run, read_metrics, save_run
+from mtopt_learning.train.run_folder import (
+    MetricsFile,
+    can_resume,
+    load_run,
+    read_metrics,
+    save_run,
+)
 from mtopt_learning.train.trainer import Trainer
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import EndReason
@@ -117,6 +124,39 @@ def test_resumes_exactly(toy, tmp_path):
     for name in ("online", "average"):
         a, b = getattr(straight, name).state_dict(), getattr(second, name).state_dict()
         assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.mark.parametrize("then", ["load", "ask first", "save again"])
+def test_a_save_that_was_cut_off_between_its_renames_is_not_lost(toy, tmp_path, monkeypatch, then):
+    trainer = Trainer(TASKS, CAMERAS, QUICK, SMALL)
+    trainer.set_data(toy)
+    save_run(tmp_path / "run", trainer)
+    trainer.step = 7
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", cut_off_at_the_second(Path.rename))
+        with pytest.raises(KeyboardInterrupt):
+            save_run(tmp_path / "run", trainer)
+    assert not (tmp_path / "run" / "training").exists()
+    if then == "save again":
+        trainer.step = 9
+        save_run(tmp_path / "run", trainer)
+    if then == "ask first":
+        assert can_resume(tmp_path / "run")
+    assert load_run(tmp_path / "run", TASKS).step == trainer.step
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["checkpoint", "training"]
+
+
+def cut_off_at_the_second(rename):
+    """A rename that works once."""
+    calls = []
+
+    def renamed(path, target):
+        calls.append(path)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    return renamed
 
 
 def test_goes_on_with_more_data(toy):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which size, where, which part."""
     parser.add_argument(
         "--scale", choices=SCALES, default="small",
-        help="on two cores half an hour; two hours; full: over 200,000 episodes",
+        help="small: about half an hour on two cores; medium: two hours; full: over 200,000 "
+             "episodes",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, default=Path("paper"), help="folder of everything (default paper)"
@@ -26,6 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minutes", type=float, help="stop after about so long; a later call goes on"
     )
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="NAME=VALUE", dest="sizes",
+        help="other sizes than the scale's, by the names in PaperConfig: steps=2000 robots=3",
+    )  # fmt: skip
     parser.add_argument("--rows", nargs="+", help="only these rows of the tables")
     parser.add_argument("--seeds", type=int, help="trainings of each row")
     parser.add_argument(
@@ -39,10 +45,35 @@ def run(arguments: argparse.Namespace) -> dict:
     Returns:
         As `Experiment.run`; the page is `<out>/mtopt.md`, its numbers are `<out>/results.json`.
     """
-    from mtopt_bringup.paper.config import SCALES as sizes
     from mtopt_bringup.paper.experiment import Experiment
 
-    given = {"arms": tuple(arguments.rows or ()), "seeds": arguments.seeds}
-    config = replace(sizes[arguments.scale], **{k: v for k, v in given.items() if v})
-    experiment = Experiment(arguments.out, config, arguments.minutes, arguments.processes)
+    experiment = Experiment(
+        arguments.out, configuration(arguments), arguments.minutes, arguments.processes
+    )
     return experiment.run(arguments.parts)
+
+
+def configuration(arguments: argparse.Namespace):
+    """The scale's sizes with what the command line changes (`InputError` for what cannot be)."""
+    from mtopt_bringup.paper.config import SCALES as sizes
+
+    config = with_sizes(sizes[arguments.scale], arguments.sizes)
+    given = {"arms": tuple(arguments.rows or ()), "seeds": arguments.seeds}
+    return replace(config, **{name: value for name, value in given.items() if value is not None})
+
+
+def with_sizes(config, texts: Sequence[str]):
+    """The configuration with `NAME=VALUE` texts; values are read as YAML."""
+    import yaml
+
+    from mtopt_learning.checkpoint.configuration import from_plain, to_plain
+    from mtopt_spec.errors import InputError
+
+    plain = to_plain(config)
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            plain[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(name, where="--set", got=repr(value), expected="YAML") from error
+    return from_plain(type(config), plain, "--set")

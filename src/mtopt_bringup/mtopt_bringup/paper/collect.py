@@ -8,6 +8,7 @@ script aims at the section), and what came of it is what the labels say.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -74,6 +75,7 @@ class Collection:
 
     def _scripted(self, part: int, episodes: int) -> dict:
         config, out = self._config, self._folders.bags / f"scripted_{part:02d}"
+        shutil.rmtree(out, ignore_errors=True)  # of a call that was stopped: same seed, same data
         seed = seeds.derive(config.seed, "scripted part", part) % 2**31
         start = start_run(out, seed, f"scripted{part}-")
         return collect_episodes(

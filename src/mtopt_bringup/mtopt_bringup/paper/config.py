@@ -60,14 +60,17 @@ class PaperConfig:
 
     def __post_init__(self):
         for name, least in (
-            ("scripted_episodes", 1), ("learned_rounds", 0), ("collector_steps", 1), ("steps", 1),
-            ("evaluation_episodes", 1), ("online_rounds", 0), ("lift_share", 1),
-            ("place_share", 1), ("part_episodes", 1), ("seeds", 1), ("robots", 1),
+            ("scripted_episodes", 1), ("learned_rounds", 0), ("learned_episodes", 1),
+            ("collector_steps", 1), ("steps", 1), ("evaluation_episodes", 1),
+            ("online_rounds", 0), ("online_episodes", 1), ("online_steps", 1), ("lift_share", 1),
+            ("place_share", 1), ("part_episodes", 1), ("seeds", 1), ("robots", 1), ("noise", 0),
         ):  # fmt: skip
             if getattr(self, name) < least:
                 raise InputError(
                     name, where="experiment", got=getattr(self, name), expected=f"at least {least}"
                 )
+        if not 0 <= self.epsilon <= 1:
+            raise InputError("epsilon", where="experiment", got=self.epsilon, expected="in [0, 1]")
 
 
 SCALES = {

@@ -38,6 +38,8 @@ from mtopt_spec.task import TaskList
 
 _LOG = logging.getLogger("mtopt.paper")
 REQUIREMENTS = Path(__file__).with_name("peers.txt")
+COMPLETE = "complete"
+"""File in the environment's folder once all is installed."""
 GAMMA = 0.9
 
 
@@ -124,19 +126,25 @@ def actor_weights(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return out
 
 
+def peer_folder() -> Path:
+    """Of d3rlpy's environment: another one for other requirements and another Python."""
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mtopt"
+    return cache / f"peers-{digest}"
+
+
 def peer_python() -> Path:
     """The Python of d3rlpy's environment, which is made where it is not there yet.
 
     Raises:
         InputError: It cannot be installed.
     """
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mtopt"
-    folder, log = cache / f"peers-{digest}", cache / f"peers-{digest}.log"
-    cache.mkdir(parents=True, exist_ok=True)
-    with open(cache / f"peers-{digest}.lock", "w") as lock:
+    folder = peer_folder()
+    log = folder.with_name(folder.name + ".log")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.with_name(folder.name + ".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "complete").exists():
+        if not (folder / COMPLETE).exists():
             _LOG.info("installing %s into %s", REQUIREMENTS.name, folder)
             venv.create(folder, clear=True, with_pip=True, symlinks=True)
             with open(log, "w") as file:
@@ -149,7 +157,7 @@ def peer_python() -> Path:
                     "d3rlpy", where=REQUIREMENTS, got=f"pip ended with {done.returncode}",
                     expected="an installation", todo=f"see {log}, or leave the row out",
                 )  # fmt: skip
-            (folder / "complete").touch()
+            (folder / COMPLETE).touch()
     return folder / "bin" / "python"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -10,21 +11,24 @@ from mtopt_learning.checkpoint.folder import code_version
 
 
 def export_best(candidates: dict[str, tuple[Path, dict]], data: dict, folder: Path) -> dict:
-    """Copies the checkpoint with the highest mean success and writes its card.
+    """Copies the checkpoint with the highest mean success and writes its card, aside and renamed.
 
     Args:
         candidates: Row's title to its checkpoint and what `evaluate` gave; all tasks each.
         data: Account of the data set, of `collect.account`.
-        folder: Of the export.
+        folder: Of the export; an older one is replaced.
 
     Returns:
         `row`, `mean`, `folder`, `bytes`.
     """
     title = max(candidates, key=lambda name: candidates[name][1]["mean"])
     checkpoint, score = candidates[title]
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(checkpoint, partial)
+    (partial / "README.md").write_text(model_card(title, score, data))
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(checkpoint, folder)
-    (folder / "README.md").write_text(model_card(title, score, data))
+    os.rename(partial, folder)
     size = sum(path.stat().st_size for path in folder.iterdir())
     return {"row": title, "mean": score["mean"], "folder": str(folder), "bytes": size}
 

@@ -106,7 +106,7 @@ class _Running:
         """Takes what was sent; True at the end."""
         try:
             kind, value = self.events.recv()
-        except EOFError:
+        except (EOFError, OSError):  # it died; OSError: in the middle of a message
             self._process.join()
             self.error = f"ended with exit code {self._process.exitcode}"
             return True
@@ -116,7 +116,7 @@ class _Running:
         if kind == "error":
             self.error = value
         else:
-            self.result = value
+            self.result, self.units = value, self.job.size
         self.seconds = time.monotonic() - self._began_s
         self._process.join()
         return True
@@ -126,6 +126,7 @@ class _Running:
         self._process.join(10)
         if self._process.is_alive():
             self._process.kill()
+            self._process.join()
 
 
 def _serve(events, log: Path, work: Callable[..., dict], arguments: tuple) -> None:

@@ -7,6 +7,14 @@ import typing
 
 from mtopt_spec.errors import InputError
 
+_EXPECTED = {
+    int: "a whole number (int)",
+    float: "a number, such as 0.001 or 1.0e-3 (YAML takes 1e-3 for text)",
+    bool: "true or false",
+    str: "text",
+}
+"""Plain types and what is said where a value is of another."""
+
 
 def to_plain(config) -> dict:
     """A dataclass as what JSON and YAML can hold."""
@@ -26,7 +34,7 @@ def from_plain(kind: type, data: dict, where: object):
             f"{kind.__name__} settings", where=where, got=got, expected=f"only {sorted(names)}"
         )
     hints = typing.get_type_hints(kind)
-    values = {key: _value(hints[key], value, where) for key, value in data.items()}
+    values = {key: _value(key, hints[key], value, where) for key, value in data.items()}
     try:
         return kind(**values)
     except TypeError as error:
@@ -35,14 +43,18 @@ def from_plain(kind: type, data: dict, where: object):
         ) from error
 
 
-def _value(hint, value, where):
+def _value(name: str, hint, value, where):
     if dataclasses.is_dataclass(hint):
         return from_plain(hint, value, where)
-    if typing.get_origin(hint) is tuple and isinstance(value, (list, tuple)):
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise InputError(name, where=where, got=repr(value), expected="a list")
         inner = typing.get_args(hint)[0]
-        return tuple(_value(inner, item, where) for item in value)
-    if hint is float and isinstance(value, int):
+        return tuple(_value(name, inner, item, where) for item in value)
+    if hint is float and type(value) is int:
         return float(value)
+    if hint in _EXPECTED and type(value) is not hint:
+        raise InputError(name, where=where, got=repr(value), expected=_EXPECTED[hint])
     return value
 
 

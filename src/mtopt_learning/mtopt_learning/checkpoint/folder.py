@@ -188,7 +188,8 @@ def load_weights(module: torch.nn.Module, folder: CheckpointFolder) -> None:
 def write_folder(path: Path, files: dict[str, bytes]) -> None:
     """Writes files into a folder aside, then renames it to `path` over an older one."""
     path = Path(path)
-    partial = path.with_name(path.name + ".partial")
+    finish_write(path)
+    partial, old = _aside(path)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     for name, data in files.items():
@@ -196,12 +197,24 @@ def write_folder(path: Path, files: dict[str, bytes]) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    old = path.with_name(path.name + ".old.partial")
     shutil.rmtree(old, ignore_errors=True)
     if path.exists():
         path.rename(old)
     partial.rename(path)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def finish_write(path: Path) -> None:
+    """Ends what a `write_folder` left that was killed between its two renames."""
+    partial, old = _aside(Path(path))
+    if old.is_dir() and partial.is_dir() and not Path(path).exists():
+        partial.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _aside(path: Path) -> tuple[Path, Path]:
+    """Where the new folder is written, and where the older one goes for a moment."""
+    return path.with_name(path.name + ".partial"), path.with_name(path.name + ".old.partial")
 
 
 def code_version() -> dict[str, str]:

@@ -10,7 +10,11 @@ import torch
 import torch.nn.functional as F
 
 from mtopt_learning.clone.run import load_clone
-from mtopt_learning.policy.q_policy import ERROR_BAD_IMAGE, ERROR_UNKNOWN_TASK
+from mtopt_learning.policy.q_policy import (
+    ERROR_BAD_IMAGE,
+    ERROR_NO_CHECKPOINT,
+    ERROR_UNKNOWN_TASK,
+)
 from mtopt_learning.qlearn.actions import decode
 from mtopt_spec.action import Action
 from mtopt_spec.errors import InputError
@@ -28,17 +32,22 @@ class ClonePolicy:
     """
 
     def __init__(self, tasks: tuple[str, ...] | None = None):
-        self._tasks = tasks
+        self._wanted, self._tasks = tasks, ()
         self._network = None
         self.fingerprint = ""
 
     def load(self, path: Path) -> str:
         """Serves this checkpoint from now on; its fingerprint (`InputError` if refused)."""
-        self._network, self._tasks, self._cameras, self.fingerprint = load_clone(path, self._tasks)
+        self._network, self._tasks, self._cameras, self.fingerprint = load_clone(path, self._wanted)
         return self.fingerprint
 
     def choose(self, requests: Sequence[PolicyRequest]) -> list[PolicyAnswer]:
         """One answer a request; it does not depend on who asks beside it."""
+        if self._network is None:
+            refused = PolicyAnswer(
+                Action(), error=ERROR_NO_CHECKPOINT, error_msg="clone: no checkpoint is loaded"
+            )
+            return [refused] * len(requests)
         answers: list[PolicyAnswer | None] = [None] * len(requests)
         pictures, good = [], []
         for i, request in enumerate(requests):

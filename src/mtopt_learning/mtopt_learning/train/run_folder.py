@@ -11,7 +11,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from mtopt_learning.checkpoint.configuration import from_plain, to_plain
-from mtopt_learning.checkpoint.folder import write_folder
+from mtopt_learning.checkpoint.folder import finish_write, write_folder
 from mtopt_learning.checkpoint.q_function import (
     QFunction,
     network_from_plain,
@@ -73,7 +73,9 @@ def _networks(trainer: Trainer) -> dict[str, torch.nn.Module]:
 
 def can_resume(folder: Path) -> bool:
     """Whether the folder holds a run."""
-    return (Path(folder) / TRAINING / "state.json").is_file()
+    path = Path(folder) / TRAINING
+    finish_write(path)
+    return (path / "state.json").is_file()
 
 
 def load_run(folder: Path, tasks: TaskList, config: TrainConfig | None = None) -> Trainer:
@@ -88,6 +90,7 @@ def load_run(folder: Path, tasks: TaskList, config: TrainConfig | None = None) -
         InputError: There is no run, it is damaged, or it is of other tasks.
     """
     path = Path(folder) / TRAINING
+    finish_write(path)
     try:
         about = json.loads((path / "state.json").read_text())
         tensors = load_tensors((path / "state.safetensors").read_bytes())

@@ -23,7 +23,7 @@ def read_settings(path: Path, config: TrainConfig) -> TrainConfig:
     """
     try:
         wanted = yaml.safe_load(Path(path).read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError("settings", where=path, got=str(error), expected="a YAML file") from error
     if not isinstance(wanted, dict):
         raise InputError(

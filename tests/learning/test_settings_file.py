@@ -1,0 +1,179 @@
+"""Settings of training from a file, and what `mtopt train` makes of it and its options."""
+
+import argparse
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mtopt_bringup.commands import train as train_command
+from mtopt_bringup.main import main
+from mtopt_learning.checkpoint.configuration import to_plain
+from mtopt_learning.qlearn.distortion import PUBLISHED, DistortionConfig
+from mtopt_learning.train.config import TrainConfig
+from mtopt_learning.train.settings_file import read_settings
+from mtopt_learning.train.step_clock import StepClock
+from mtopt_spec.errors import InputError
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads settings of a text, on top of a configuration."""
+
+    def read(text, config=None):
+        path = tmp_path / "settings.yaml"
+        path.write_text(text)
+        return read_settings(path, config or TrainConfig())
+
+    return read
+
+
+def test_names_what_it_changes_and_leaves_the_rest(read):
+    base = TrainConfig(seed=7, tasks=("lift-any",))
+    assert read("gamma: 0.8\nbatch: 64\ntasks: [lift-can, lift-box]\n", base) == replace(
+        base, gamma=0.8, batch=64, tasks=("lift-can", "lift-box")
+    )
+
+
+def test_nested_settings_keep_their_other_values(read):
+    base = TrainConfig()
+    base = replace(base, cem=replace(base.cem, samples=99))
+    config = read("cem: {elites: 3}\nsampler:\n  balance: uniform\n", base)
+    assert config.cem == replace(base.cem, elites=3)
+    assert config.sampler == replace(base.sampler, balance="uniform")
+
+
+def test_every_setting_can_be_written_and_read(read):
+    import yaml
+
+    config = TrainConfig(tasks=("lift-any",), backup="cem_max", distortion=PUBLISHED, seed=3)
+    assert read(yaml.safe_dump(to_plain(config))) == config
+
+
+def test_a_whole_number_does_for_a_real_one(read):
+    gamma = read("gamma: 1").gamma
+    assert gamma == 1.0 and isinstance(gamma, float)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("gama: 0.9", "TrainConfig settings.*'gama'.*only.*gamma"),
+        ("cem: {elite: 3}", "CemConfig settings.*'elite'"),
+        ("cem: 5", "CemConfig settings.*got int"),
+        ("batch: many", "batch.*got 'many'.*int"),
+        ("batch: 1.5", "batch.*got 1.5.*int"),
+        ("threads: two", "threads.*got 'two'.*int"),
+        ("batch: true", "batch.*got True.*int"),
+        ("learning_rate: 1e-3", "learning_rate.*got '1e-3'.*1.0e-3"),
+        ("multi_head: 1", "multi_head.*got 1.*true or false"),
+        ("sharing: 3", "sharing.*got 3.*text"),
+        ("tasks: lift-any", "tasks.*got 'lift-any'.*list"),
+        ("tasks: [1]", "tasks.*got 1.*text"),
+        ("batch:", "batch.*got None"),
+        ("gamma: 2", "gamma.*got 2"),
+        ("backup: td", "backup.*'td'"),
+        ("updater: {kind: thread}", "kind.*'thread'"),
+        ("- gamma", "settings.*got list.*names and values"),
+        ("", "settings.*got NoneType"),
+        ("gamma: [0.9", "expected a YAML file"),
+        ("a: !!python/object/apply:os.getcwd []", "expected a YAML file"),
+    ],
+)
+def test_bad_settings_are_named(read, text, says):
+    with pytest.raises(InputError, match=f"(?s){says}") as error:
+        read(text)
+    assert "settings.yaml" in str(error.value) or "config" in str(error.value)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00gamma: 0.9", b"gamma: \x00"])
+def test_what_is_no_text_file_is_named(tmp_path, content):
+    path = tmp_path / "settings.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match="settings in .*settings.yaml"):
+        read_settings(path, TrainConfig())
+
+
+# -- the options of `mtopt train` -------------------------------------------------------------
+
+
+def settings_of(*options):
+    parser = argparse.ArgumentParser()
+    train_command.add_arguments(parser)
+    arguments = parser.parse_args(["data", "--out", "run", *map(str, options)])
+    return train_command._settings(arguments, TrainConfig())
+
+
+def test_without_options_the_defaults_hold():
+    assert settings_of() == TrainConfig()
+
+
+@pytest.mark.parametrize(
+    ("options", "want"),
+    [
+        (["--network", "published"], {"network": "published"}),
+        (["--cameras", "shoulder"], {"cameras": ("shoulder",)}),
+        (["--distortion", "published"], {"distortion": PUBLISHED}),
+        (["--distortion", "none"], {"distortion": DistortionConfig(gain=0.0)}),
+        (["--shift-px", 2], {"distortion": DistortionConfig(shift_px=2)}),
+        (["--multi-head", "--seed", 4], {"multi_head": True, "seed": 4}),
+    ],
+)
+def test_an_option_changes_its_setting_alone(options, want):
+    assert settings_of(*options) == replace(TrainConfig(), **want)
+
+
+def test_updater_and_sampler_options_change_one_nested_setting():
+    base = TrainConfig()
+    assert settings_of("--updater", "process").updater == replace(base.updater, kind="process")
+    assert settings_of("--balance", "uniform").sampler == replace(base.sampler, balance="uniform")
+
+
+def test_options_go_before_the_file(tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text("gamma: 0.7\nbatch: 32\ndistortion: {gain: 0.1, shift_px: 3}\nseed: 5\n")
+    config = settings_of("--settings", path, "--batch", 16, "--shift-px", 1)
+    assert (config.gamma, config.batch, config.seed) == (0.7, 16, 5)
+    assert config.distortion == DistortionConfig(gain=0.1, shift_px=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--settings", "nothing.yaml"], "settings in nothing.yaml"),
+        (["--cameras", "elbow"], "camera in train config: got elbow"),
+        (["--network", "published"], "expected 472x472"),
+    ],
+)
+def test_the_command_refuses_what_the_data_set_cannot_do(
+    small_dataset, tmp_path, options, says, capsys
+):
+    command = ["train", str(small_dataset), "--out", str(tmp_path / "run"), "--steps", "1"]
+    assert main([*command, *options]) == 2
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "run" / "checkpoint").exists()
+
+
+@pytest.fixture(scope="module")
+def small_dataset(tmp_path_factory):
+    """30 episodes with empty pictures, of the cell's cameras and tasks."""
+    from mtopt_bringup.benchmarks.synthetic_dataset import write_synthetic
+    from mtopt_sim.cell import cell_tasks
+
+    folder = tmp_path_factory.mktemp("synthetic") / "data"
+    write_synthetic(folder, cell_tasks().names, 30)
+    return folder
+
+
+# -- the clock --------------------------------------------------------------------------------
+
+
+def test_the_clock_adds_up_each_phase(monkeypatch):
+    now = iter([0.0, 1.0, 1.0, 1.5, 2.0, 4.0])
+    monkeypatch.setattr("mtopt_learning.train.step_clock.time.perf_counter", lambda: next(now))
+    clock = StepClock(torch.device("cpu"))
+    for name in ("forward", "data", "forward"):
+        with clock.phase(name):
+            pass
+    assert clock.spent_s == {"forward": 3.0, "data": 0.5}

@@ -1,0 +1,145 @@
+"""`mtopt benchmark paper`, tiny, killed twice on its way: what is done is not done again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mtopt_learning.bag.find import find_bags
+from mtopt_learning.checkpoint.q_function import load_q_function
+from mtopt_learning.dataset.cache import Dataset
+from mtopt_sim.cell import cell_tasks
+
+ROWS = ["mt_opt", "naive", "clone"]
+TINY = [
+    "--rows", *ROWS, "--processes", "1", "--set", "scripted_episodes=80", "lift_share=8",
+    "place_share=2", "learned_rounds=1", "learned_episodes=12", "collector_steps=4", "steps=6",
+    "evaluation_episodes=1", "online_rounds=1", "online_episodes=10", "online_steps=3",
+    "robots=3", "train={batch: 16, threads: 1}",
+]  # fmt: skip
+WAIT_S = 150
+
+
+def command(out, *options):
+    return [
+        sys.executable, "-m", "mtopt_bringup.main", "benchmark", "paper", "--out", out, "--json",
+        *TINY, *options,
+    ]  # fmt: skip
+
+
+def call(out, *options):
+    """The command's result and exit code."""
+    done = subprocess.run(
+        command(out, *options), capture_output=True, text=True, timeout=WAIT_S, check=False
+    )
+    assert done.stdout, done.stderr[-3000:]
+    return {**json.loads(done.stdout.splitlines()[-1]), "stderr": done.stderr}, done.returncode
+
+
+def kill_once(out, holds):
+    """Starts the command and kills it as soon as something holds, while it is at work."""
+    process = subprocess.Popen(command(out), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline_s = time.monotonic() + WAIT_S
+    while not holds() and process.poll() is None and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    was_at_work = process.poll() is None
+    process.kill()
+    err = process.communicate()[1]
+    assert was_at_work and holds() and process.returncode == -signal.SIGKILL, err[-3000:]
+
+
+def stages(out):
+    return {path.stem: path.stat().st_mtime_ns for path in (out / "stages").glob("*.json")}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder, the last call's result, and the stages that were there after each kill."""
+    out = tmp_path_factory.mktemp("paper")
+    bags = out / "bags" / "scripted_01"
+    kill_once(out, lambda: len(list(bags.glob("*/bag_*/*.mcap*"))) > 0)
+    first = stages(out)
+    kill_once(out, lambda: (out / "stages" / "train_mt_opt_0.json").exists())
+    second = stages(out)
+    result, code = call(out)
+    assert code == 0, result
+    return out, result, (first, second)
+
+
+@pytest.mark.timeout(400)
+def test_it_finishes_and_what_was_done_is_not_done_again(finished):
+    out, result, (first, second) = finished
+    assert result["finished"] and result["errors"] == {}
+    assert first == {} and {"collect_scripted_01", "data", "train_mt_opt_0"} <= set(second)
+    last = stages(out)
+    assert {name: last[name] for name in second} == second, "a stage ran again"
+    assert set(last) == {
+        "collect_scripted_01", "collector", "collect_learned_01", "data", "online_00",
+        "online_01", "evaluate_online",
+        *(f"{kind}_{row}_0" for kind in ("train", "evaluate") for row in ROWS),
+    }  # fmt: skip
+
+
+@pytest.mark.timeout(400)
+def test_episodes_of_the_killed_call_are_no_data(finished):
+    """The part begins anew with the same seed, so the data are those of a call that was let be."""
+    out, _, _ = finished
+    dataset, tasks = Dataset.open(out / "data"), cell_tasks()
+    runs = {name.split("-")[0] for name in dataset.episode_ids}
+    assert runs == {"scripted1", "round1"}
+    seeds = {name.split("-")[1] for name in dataset.episode_ids if name.startswith("scripted1")}
+    assert len(seeds) == 1 and "." not in next(iter(seeds)), "a continued run"
+    account = json.loads((out / "stages" / "data.json").read_text())
+    assert account["episodes"] == dataset.n_episodes >= 92
+    own = {name: row["own"] for name, row in account["tasks"].items()}
+    assert max(own, key=own.get) == "lift-any" and set(own) == set(tasks.names)
+    assert sum(row["policies"].get("qfunction", 0) for row in account["tasks"].values()) > 0
+
+
+@pytest.mark.timeout(400)
+def test_the_page_the_numbers_and_the_model_are_there(finished):
+    out, result, _ = finished
+    assert set(result["means"]) == {*ROWS, "online"}
+    numbers = json.loads((out / "results.json").read_text())
+    assert set(numbers["scores"]) == {*ROWS, "online"}
+    for score in numbers["scores"].values():
+        assert {row["attempts"] for row in score["tasks"].values()} == {1}
+        assert len(score["tasks"]) == 12
+    page = (out / "mtopt.md").read_text()
+    assert "## On-policy rounds" in page and "behaviour cloning of successes" in page
+    assert numbers["trained"]["naive"][0]["steps"] == 6
+    best = max(result["means"][name] for name in ("mt_opt", "naive", "online"))
+    assert numbers["exported"]["mean"] == pytest.approx(best, abs=1e-4)
+    load_q_function(out / "model", cell_tasks().names)
+    online = {p.parent.parent.name for p in find_bags([out / "online" / "bags"])}
+    assert online == {"round_01"}, "the offline data set stays as it is"
+    assert not list(out.rglob("*.partial")), "nothing left aside"
+
+
+@pytest.mark.timeout(400)
+def test_other_sizes_are_refused_and_more_seeds_are_not_yet_done(finished):
+    out, _, _ = finished
+    options = TINY.copy()
+    options[options.index("steps=6")] = "steps=7"
+    other = subprocess.run(
+        [*command(out)[: -len(TINY)], *options], capture_output=True, text=True, timeout=WAIT_S
+    )
+    assert other.returncode == 2 and "name another folder" in other.stderr
+    before = stages(out)
+    late, code = call(out, "--seeds", "2", "--minutes", "0", "--parts", "train")
+    assert code == 1 and not late["finished"] and "call again to go on" in late["stderr"]
+    assert stages(out) == before
+
+
+@pytest.mark.timeout(60)
+def test_a_part_whose_forerunner_is_missing_says_so(tmp_path):
+    done = subprocess.run(
+        command(tmp_path, "--parts", "train"), capture_output=True, text=True, timeout=WAIT_S,
+        env=dict(os.environ),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "stage data" in done.stderr and "run the part `collect` first" in done.stderr

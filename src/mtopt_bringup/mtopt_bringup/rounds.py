@@ -41,6 +41,8 @@ class RoundConfig:
         epsilon, noise: Exploration; see `ActConfig`.
         recent_share: Of the drawn episodes, this share comes from the rounds.
         robots: Stations of the in-process loop, at most.
+        episodes_per_scene: New objects after so many episodes.
+        world, tasks_file: Of the cell; None takes the installed ones.
         seed: Of every random draw.
     """
 
@@ -52,6 +54,9 @@ class RoundConfig:
     recent_share: float = 0.4
     mode: str = "need"
     robots: int = 7
+    episodes_per_scene: int = 10
+    world: Path | None = None
+    tasks_file: Path | None = None
     seed: int = 0
 
 
@@ -106,6 +111,8 @@ def run_round(
         CollectConfig(
             robots=even_robots(config.robots), episodes=config.episodes, out=out, seed=start.seed,
             tasks=config.tasks, mode=config.mode, policy=QFUNCTION, run=start.run,
+            episodes_per_scene=config.episodes_per_scene, world=config.world,
+            tasks_file=config.tasks_file,
         ),
         policy=PolicyMux({QFUNCTION: explorer if through is None else through(explorer)}),
         judge=judge,

@@ -9,6 +9,7 @@ from mtopt_learning.evaluate.schedule import EvaluationSchedule, Job
 from mtopt_sim.cell import CellConfig, cell_tasks, make_station, new_scene, scene_objects
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import EpisodeReport, TaskRequest
+from mtopt_spec.resources import share_dir
 
 
 def ask(schedule, holding=False, report=None, robot="robot_1"):
@@ -30,6 +31,28 @@ def test_a_place_is_given_an_object_first_and_lifts_do_not_count():
     assert schedule.results == {}
     assert ask(schedule, report=EpisodeReport("place-any", "qfunction", True, False)) is None
     assert schedule.results == {job: True}
+
+
+def test_covering_is_measured_with_the_cloth_in_the_gripper():
+    tasks = cell_tasks(share_dir() / "params" / "tasks_cloth.yaml")
+    job = Job("cover-object", 0)
+    schedule = EvaluationSchedule([job], ["robot_1"], tasks, "qfunction", seed=1)
+    assert ask(schedule).task == "lift-cloth"
+    another = EpisodeReport("lift-cloth", "scripted_pick", False, False)
+    assert ask(schedule, holding=True, report=another).task == "lift-cloth", "it holds another"
+    lifted = EpisodeReport("lift-cloth", "scripted_pick", True, False)
+    assert ask(schedule, holding=True, report=lifted).task == "cover-object"
+
+
+def test_a_place_does_not_go_on_from_what_is_measured():
+    jobs = [Job("lift-any", 0), Job("place-any", 0)]
+    schedule = EvaluationSchedule(jobs, ["robot_1"], cell_tasks(), "qfunction", seed=1)
+    ask(schedule)
+    lifted = EpisodeReport("lift-any", "qfunction", True, False)
+    next_one = ask(schedule, holding=True, report=lifted)
+    assert (next_one.task, next_one.policy, next_one.new_scene) == (
+        "lift-any", "scripted_pick", True,
+    )  # fmt: skip
 
 
 def test_a_void_episode_is_run_again_in_the_same_scene():

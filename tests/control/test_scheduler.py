@@ -11,7 +11,7 @@ from cell_robot import ROOT
 from mtopt_control.schedule.scheduler import ScheduleConfig, TaskScheduler
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import EpisodeReport, TaskRequest
-from mtopt_spec.task import load_tasks
+from mtopt_spec.task import TaskList, load_tasks
 
 TASKS = load_tasks(ROOT / "params/tasks.yaml")
 THREE = ("robot_1", "robot_2", "robot_3")
@@ -207,3 +207,52 @@ def test_bad_parameters_are_errors(change):
         TaskScheduler(ScheduleConfig(THREE), TASKS).assign(
             TaskRequest(0.0, "robot_9", 0, False, None)
         )
+
+
+# -- tasks that start with one certain object -------------------------------------------------
+
+CLOTH_TASKS = load_tasks(ROOT / "params/tasks_cloth.yaml")
+
+
+def cloth_run(config, outcome):
+    """One robot; `outcome(assignment)` gives (success, holding)."""
+    scheduler, given = TaskScheduler(config, CLOTH_TASKS), []
+    holding, report = False, None
+    for number in range(400):
+        request = TaskRequest(float(number), "robot_1", number, holding, report)
+        assignment = scheduler.assign(request)
+        if assignment is None:
+            return given
+        success, holding = outcome(assignment)
+        given.append((assignment.task, success))
+        report = EpisodeReport(assignment.task, assignment.policy, success, False)
+    raise AssertionError("the run never ended")
+
+
+def test_covering_follows_a_lift_of_the_cloth_and_no_other():
+    def outcome(assignment):
+        lift = CLOTH_TASKS.named(assignment.task).skill == "lift"
+        return assignment.seed % 2 == 0, lift  # a failed lift holds something else
+
+    names = ("lift-any", "lift-cloth", "place-any", "cover-object")
+    config = ScheduleConfig(("robot_1",), 200, tasks=names, min_successes=0, seed=2)
+    given = cloth_run(config, outcome)
+    before = [first for first, second in zip(given, given[1:]) if second[0] == "cover-object"]
+    assert len(before) > 5
+    assert set(before) == {("lift-cloth", True)}
+    before = [first for first, second in zip(given, given[1:]) if second[0] == "place-any"]
+    assert {name for name, _ in before} == {"lift-any", "lift-cloth"}
+
+
+@pytest.mark.parametrize("mode", ["need", "fixed"])
+def test_covering_alone_is_prepared_by_lifts_of_the_cloth(mode):
+    config = ScheduleConfig(("robot_1",), 5, tasks=("cover-object",), mode=mode)
+    given = cloth_run(config, lambda a: (a.seed % 3 == 0, a.task == "lift-cloth"))
+    assert {name for name, _ in given} == {"lift-cloth", "cover-object"}
+    assert sum(name == "cover-object" for name, _ in given) == 5
+
+
+def test_an_object_that_no_task_lifts_is_refused():
+    tasks = TaskList([task for task in CLOTH_TASKS if task.name != "lift-cloth"])
+    with pytest.raises(InputError, match="cloth"):
+        TaskScheduler(ScheduleConfig(("robot_1",), 5, tasks=("cover-object",)), tasks)

@@ -29,6 +29,8 @@ def test_the_twelve_tasks_of_the_paper():
         ({"skill": "fly"}, "fly"),
         ({"requires": None}, "None"),
         ({"success": {"rule": "gone"}}, "gone"),
+        ({"success": {"rule": "covered", "object": "any"}}, "covered"),
+        ({"success": {"rule": "lifted", "objekt": "any"}}, "objekt"),
     ],
 )
 def test_a_misspelt_task_is_refused_by_name(tmp_path, change, message):
@@ -43,6 +45,23 @@ def test_a_misspelt_task_is_refused_by_name(tmp_path, change, message):
     path.write_text(yaml.safe_dump({"tasks": {"mine": {**fields, **change}}}))
     with pytest.raises(InputError, match=f"task mine.*{message}"):
         load_tasks(path)
+
+
+def test_a_task_file_extends_another_behind_its_tasks(tmp_path):
+    known = load_tasks(share_dir() / "params/tasks.yaml")
+    tasks = load_tasks(share_dir() / "params/tasks_cloth.yaml")
+    assert tasks.names == (*known.names, "lift-cloth", "cover-object")
+    cover = tasks.named("cover-object")
+    assert (cover.object, cover.holds, cover.things) == (None, "cloth", ("cloth",))
+    assert tasks.lift_of("cloth", "lift-any").name == "lift-cloth"
+    assert tasks.lift_of(None, "lift-any").name == "lift-any"
+    assert [tasks.easiest(skill).name for skill in ("lift", "place")] == ["lift-any", "place-any"]
+    again = tmp_path / "again.yaml"
+    again.write_text((share_dir() / "params/tasks_cloth.yaml").read_text().replace(
+        "extends: tasks.yaml", f"extends: {share_dir() / 'params/tasks_cloth.yaml'}"
+    ))  # fmt: skip
+    with pytest.raises(InputError, match="lift-cloth.*again"):
+        load_tasks(again)
 
 
 def test_unknown_task_names_the_known_ones():

@@ -21,6 +21,7 @@ from mtopt_spec.interfaces import Policy
 from mtopt_spec.task import Task
 
 _SAVE_EVERY_S = 5.0
+_INSTALLED = CellConfig(robots=1)
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class EvaluationConfig:
         robots: Stations side by side.
         processes: 0 takes one a core.
         out: Folder for bags of the episodes; None records nothing.
+        world: World file; None takes the installed one.
+        tasks_file: Tasks of the cell; None takes the installed ones.
     """
 
     tasks: tuple[str, ...]
@@ -46,6 +49,8 @@ class EvaluationConfig:
     robots: int = 7
     processes: int = 0
     out: Path | None = None
+    world: Path | None = None
+    tasks_file: Path | None = None
 
 
 def evaluate(
@@ -75,10 +80,12 @@ def evaluate(
     left = [job for job in jobs if job not in done]
     void = faults = 0
     if left:
-        robots = cell_robots(CellConfig(robots=min(config.robots, len(left))))
+        cell = CellConfig(robots=min(config.robots, len(left)), world=config.world)
+        robots = cell_robots(cell)
         schedule = EvaluationSchedule(
-            left, robots, cell_tasks(), config.policy, config.seed, has_object
-        )
+            left, robots, cell_tasks(config.tasks_file), config.policy, config.seed,
+            lambda task, seed: has_object(task, seed, cell),
+        )  # fmt: skip
         saved_s = time.monotonic()
 
         def note(begin, end) -> None:
@@ -92,7 +99,7 @@ def evaluate(
         collected = collect(
             CollectConfig(
                 robots=len(robots), seed=config.seed, processes=config.processes,
-                run="eval", out=config.out,
+                run="eval", out=config.out, world=config.world, tasks_file=config.tasks_file,
             ),
             policy=policy, scheduler=schedule, on_episode=note,
         )  # fmt: skip
@@ -113,10 +120,9 @@ def evaluate(
     return result
 
 
-def has_object(task: Task, seed: int) -> bool:
-    """Whether the object that a task names is in the scene of this seed."""
-    wanted = task.success.get("object", "any")
-    return wanted == "any" or wanted in scene_objects(seed)
+def has_object(task: Task, seed: int, cell: CellConfig = _INSTALLED) -> bool:
+    """Whether the objects that a task names are in the scene of this seed."""
+    return not task.things or set(task.things) <= set(scene_objects(seed, cell))
 
 
 def _about(config: EvaluationConfig) -> dict:

@@ -47,6 +47,7 @@ class CollectConfig:
         run: First part of every episode's id.
         first_episode_numbers: Robot to the number of its first episode; others begin at 0.
         world: World file; None takes the installed one.
+        tasks_file: Tasks of the cell; None takes the installed ones.
     """
 
     robots: int = 7
@@ -62,6 +63,7 @@ class CollectConfig:
     run: str = "run"
     first_episode_numbers: Mapping[str, int] = field(default_factory=dict)
     world: Path | None = None
+    tasks_file: Path | None = None
 
 
 @dataclass
@@ -152,7 +154,7 @@ def collect(
         RuntimeError: A worker process died.
     """
     cell = CellConfig(robots=config.robots, seed=config.seed, world=config.world)
-    names, tasks = cell_robots(cell), cell_tasks()
+    names, tasks = cell_robots(cell), cell_tasks(config.tasks_file)
     if scheduler is None:
         scheduler = make_scheduler(config, names, tasks)
     lives = tuple(

@@ -41,6 +41,8 @@ class RoundConfig:
         recent_share: Of the drawn episodes, this share comes from the rounds.
         robots: Stations of each cell.
         cells: That collect side by side, each in a process of its own.
+        episodes_per_scene: New objects after so many episodes.
+        world, tasks_file: Of the cell; None takes the installed ones.
         seed: Of every random draw.
     """
 
@@ -53,6 +55,9 @@ class RoundConfig:
     mode: str = "need"
     robots: int = 7
     cells: int = 2
+    episodes_per_scene: int = 10
+    world: Path | None = None
+    tasks_file: Path | None = None
     seed: int = 0
 
 
@@ -101,6 +106,8 @@ def run_round(
             robots=config.robots, episodes=config.episodes, out=out,
             seed=seeds.derive(config.seed, "round", number) % 2**31, tasks=config.tasks,
             mode=config.mode, policy=QFUNCTION, run=f"round{number}",
+            episodes_per_scene=config.episodes_per_scene, world=config.world,
+            tasks_file=config.tasks_file,
         ),
         Explorer(
             folders.run / CHECKPOINT, tasks, ActConfig(epsilon=config.epsilon, noise=config.noise),

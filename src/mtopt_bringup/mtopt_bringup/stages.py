@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -80,3 +81,12 @@ def write_json(path: Path, result: dict) -> None:
     aside = path.with_name(path.name + ".partial")
     aside.write_text(json.dumps(result, indent=1, default=float))
     os.replace(aside, path)
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Replaces a folder by a copy of another one, as a whole."""
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, partial)
+    os.rename(partial, target)

@@ -78,11 +78,15 @@ def new_scene(station: Station, seed: int, objects: Sequence[str] = ()) -> None:
     station.reset(seed, objects=list(objects) or None)
 
 
+def cell_objects(config: CellConfig = CellConfig(robots=1)) -> tuple[str, ...]:
+    """Names of the objects of a cell, of which a scene holds some."""
+    robot = cell_robots(config)[0]
+    return object_names(_read_world(world_file(config), robot), robot)
+
+
 def scene_objects(seed: int, config: CellConfig = CellConfig(robots=1)) -> tuple[str, ...]:
     """Names of the objects that `new_scene` puts into a bin when it draws them with this seed."""
-    robot = cell_robots(config)[0]
-    names = object_names(_read_world(world_file(config), robot), robot)
-    return draw_objects(scene_generator(seed), names, OBJECTS_IN_SCENE)
+    return draw_objects(scene_generator(seed), cell_objects(config), OBJECTS_IN_SCENE)
 
 
 def truth_labels(station: Station, tasks: TaskList) -> tuple[TaskLabel, ...]:

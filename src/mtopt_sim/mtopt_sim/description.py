@@ -77,6 +77,9 @@ class Sheet:
         rgba: In [0, 1].
         stretch_time_s: Time in which a stretched edge comes back to its length.
         edge_damping: Of an edge's change of length, N s/m.
+        crease_rad: Slope of its creases, along y at every row of points, while nothing bends it.
+        bending_n_m: Resistance of a strip to being bent, by its width (flexural rigidity).
+        bending_damping_s: Of bending, in proportion to its resistance.
     """
 
     points: tuple[int, int]
@@ -87,6 +90,9 @@ class Sheet:
     rgba: tuple[float, float, float, float]
     stretch_time_s: float
     edge_damping: float
+    crease_rad: float
+    bending_n_m: float
+    bending_damping_s: float
 
 
 @dataclass(frozen=True)

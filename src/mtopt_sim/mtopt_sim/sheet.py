@@ -13,6 +13,8 @@ from mtopt_sim.xml_reader import Element
 _NAMESPACE = "{urn:mtopt:sdf}"
 _EDGES_KEEP_LENGTH = 1
 """MuJoCo's kind of flex equality: a constraint an edge."""
+_BENDING_ALONE = 1
+"""MuJoCo's kind of elasticity of a sheet; its length is kept by the edges."""
 
 
 def read_sheet(
@@ -36,9 +38,14 @@ def read_sheet(
     if np.any(points < 2) or np.any(points != np.round(points)):
         raise element.fail(f"points {points.tolist()}", "2 or more along each edge")
     stretch_time_s = element.number(f"{_NAMESPACE}stretch_time_s")
-    edge_damping = element.number(f"{_NAMESPACE}edge_damping")
-    if stretch_time_s <= 0 or edge_damping < 0:
-        raise element.fail(f"{stretch_time_s} s, {edge_damping} N s/m", "above 0, and 0 or more")
+    names = ("edge_damping", "crease_rad", "bending_stiffness", "bending_damping_s")
+    edge_damping, crease_rad, bending, bending_damping = (
+        element.number(f"{_NAMESPACE}{name}") for name in names
+    )
+    others = (edge_damping, crease_rad, bending, bending_damping)
+    if stretch_time_s <= 0 or min(others) < 0:
+        found = f"stretch_time_s {stretch_time_s}, {', '.join(names)} {others}"
+        raise element.fail(found, "a stretch_time_s above 0, the others 0 or more")
     length, width, height = collisions[0].shape.size_m
     return Sheet(
         points=(int(points[0]), int(points[1])),
@@ -49,6 +56,9 @@ def read_sheet(
         rgba=visuals[0].rgba,
         stretch_time_s=stretch_time_s,
         edge_damping=edge_damping,
+        crease_rad=crease_rad,
+        bending_n_m=bending,
+        bending_damping_s=bending_damping,
     )
 
 
@@ -72,17 +82,43 @@ def add_sheet(
         name, "grid", 2, count=[*sheet.points, 1], spacing=[*spacing, 0.01],
         radius=sheet.radius_m, mass=sheet.mass_kg, equality=_EDGES_KEEP_LENGTH,
     )  # fmt: skip
+    if sheet.crease_rad:
+        _crease(spec, flex, sheet)
     flex.contype, flex.conaffinity = bits
     flex.condim = 3
     flex.friction = [sheet.friction, 0.005, 0.0001]
     flex.selfcollide = mujoco.mjtFlexSelf.mjFLEXSELF_NONE
     flex.rgba = sheet.rgba
     flex.edgedamping = sheet.edge_damping
+    if sheet.bending_n_m:
+        flex.elastic2d = _BENDING_ALONE
+        flex.thickness = 2 * sheet.radius_m
+        flex.young = 12 * sheet.bending_n_m / flex.thickness**3  # of a plate, Poisson's ratio 0
+        flex.damping = sheet.bending_damping_s
+        # The one integrator that takes a sheet's bending into account implicitly.
+        spec.option.integrator = mujoco.mjtIntegrator.mjINT_DISCRETE
     for equality in spec.equalities:
         if equality.type == mujoco.mjtEq.mjEQ_FLEX and equality.name1 == name:
             equality.solref = [sheet.stretch_time_s, 1.0]
     # An equality an edge: the constraints are many and each touches few joints.
     spec.option.jacobian = mujoco.mjtJacobian.mjJAC_SPARSE
+
+
+def _crease(spec: mujoco.MjSpec, flex: mujoco.MjsFlex, sheet: Sheet) -> None:
+    """Lays the flat grid in creases: what it comes back to when it was bent."""
+    dx, middle = _spacing_m(sheet)[0], (sheet.points[0] - 1) / 2
+    for name in flex.vertbody:
+        body = spec.body(name)
+        row = round(body.pos[0] / dx + middle)
+        x, z = _in_pleats(row, sheet, sheet.crease_rad)
+        body.pos = [x, body.pos[1], z]
+
+
+def _in_pleats(row, sheet: Sheet, slope_rad: float):
+    """Coordinates x and z of rows of points, around the middle, in pleats of one spacing."""
+    dx = _spacing_m(sheet)[0]
+    x = (row - (sheet.points[0] - 1) / 2) * dx * np.cos(slope_rad)
+    return x, row % 2 * dx * np.sin(slope_rad)
 
 
 class SheetPoints:
@@ -134,11 +170,9 @@ class SheetPoints:
             fold_rad: Slope of the pleats; 0 is flat.
         """
         nx, ny = self._sheet.points
-        dx, dy = _spacing_m(self._sheet)
         i, j = np.meshgrid(np.arange(nx), np.arange(ny), indexing="ij")
-        x = (i - (nx - 1) / 2) * dx * np.cos(fold_rad)
-        y = (j - (ny - 1) / 2) * dy
-        z = i % 2 * dx * np.sin(fold_rad)
+        x, z = _in_pleats(i, self._sheet, fold_rad)
+        y = (j - (ny - 1) / 2) * _spacing_m(self._sheet)[1]
         grid = np.stack([x, y, z], -1).reshape(-1, 3)
         order = np.lexsort((self._rest[:, 1].round(6), self._rest[:, 0].round(6)))
         out = np.empty_like(grid)

@@ -12,7 +12,8 @@ from mtopt_spec.errors import InputError
 
 SKILLS = ("lift", "place")
 REQUIREMENTS = ("empty_gripper", "holding")
-RULES = ("lifted", "placed")
+RULES = {"lifted": {"object"}, "placed": {"section"}, "covered": {"object", "by"}}
+"""Rule of success to what it must name."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Task:
         skill: Tasks of one skill share data: `lift` or `place`.
         requires: What the scene must offer at its start: `empty_gripper` or `holding`.
         success: How the simulator's truth judges it in a person's place:
-            `{rule: lifted, object: any | NAME}` or `{rule: placed, section: any | NAME}`.
+            `{rule: lifted, object: any | NAME}`, `{rule: placed, section: any | NAME}` or
+            `{rule: covered, object: any | NAME, by: NAME}`.
         bootstrap_policy: Policy that collects its first data.
         difficulty: Lower ones are collected first.
         description: For people.
@@ -41,8 +43,21 @@ class Task:
     @property
     def object(self) -> str | None:
         """Name of the object that it is about; None where any will do."""
-        name = self.success.get("object", "any")
-        return None if name == "any" else name
+        return _named(self.success.get("object"))
+
+    @property
+    def holds(self) -> str | None:
+        """Name of the object that the gripper must hold at its start; None where any will do."""
+        return _named(self.success.get("by"))
+
+    @property
+    def things(self) -> tuple[str, ...]:
+        """Names of all objects without which a scene does not offer it."""
+        return tuple(name for name in (self.object, self.holds) if name is not None)
+
+
+def _named(name: str | None) -> str | None:
+    return None if name == "any" else name
 
 
 class TaskList(Sequence[Task]):
@@ -79,6 +94,39 @@ class TaskList(Sequence[Task]):
         """The task of this name (`InputError` if there is none)."""
         return self._tasks[self.index_of(name)]
 
+    def easiest(self, skill: str) -> Task:
+        """The first of the easiest tasks of a skill (`InputError` if it has none)."""
+        known = [task for task in self._tasks if task.skill == skill]
+        if not known:
+            raise InputError("skill", where="task list", got=skill, expected="a task that has it")
+        return min(known, key=lambda task: task.difficulty)
+
+    def lift_of(self, holds: str | None, otherwise: str) -> Task:
+        """The lift after which the gripper holds an object of this name.
+
+        Args:
+            holds: The object; None: any.
+            otherwise: Name of the lift of any object.
+
+        Raises:
+            InputError: No lift is of this object alone, or `otherwise` is no lift.
+        """
+        if holds is None:
+            task = self.named(otherwise)
+            if task.requires != "empty_gripper":
+                raise InputError(
+                    "task that prepares", where="task list", got=task.name,
+                    expected="a task that starts with an empty gripper",
+                )  # fmt: skip
+            return task
+        for task in self._tasks:
+            if task.requires == "empty_gripper" and task.object == holds:
+                return task
+        raise InputError(
+            "task list", where=f"tasks that start with the {holds} held", got="no lift of it",
+            expected=f"a task {{rule: lifted, object: {holds}}}",
+        )  # fmt: skip
+
     def subset(self, names: Sequence[str]) -> TaskList:
         """These tasks, in this list's order (`InputError` for an unknown one)."""
         wanted = {self.index_of(name) for name in names}
@@ -86,10 +134,11 @@ class TaskList(Sequence[Task]):
 
 
 def load_tasks(path: Path) -> TaskList:
-    """Reads a task file.
+    """Reads a task file; those of the file that it extends come first.
 
     Raises:
-        InputError: The file is missing, is no YAML, or a task lacks or misspells a field.
+        InputError: The file is missing, is no YAML, or a task lacks or misspells a field, or is
+            there twice.
     """
     try:
         data = yaml.safe_load(Path(path).read_text())
@@ -101,7 +150,14 @@ def load_tasks(path: Path) -> TaskList:
         raise InputError(
             "task file", where=path, got="no tasks", expected="a mapping `tasks: {name: ...}`"
         )
-    return TaskList([_parse(path, name, fields) for name, fields in data["tasks"].items()])
+    before: Sequence[Task] = ()
+    if "extends" in data:
+        before = load_tasks(Path(path).parent / str(data["extends"]))
+    twice = {task.name for task in before} & set(data["tasks"])
+    if twice:
+        raise InputError("tasks", where=path, got=f"{sorted(twice)} again", expected="other names")
+    own = [_parse(path, name, fields) for name, fields in data["tasks"].items()]
+    return TaskList([*before, *own])
 
 
 def _parse(path: Path, name: str, fields: object) -> Task:
@@ -121,6 +177,7 @@ def _parse(path: Path, name: str, fields: object) -> Task:
         if fields[key] not in choices:
             raise InputError(key, where=where, got=repr(fields[key]), expected=f"one of {choices}")
     rule = fields["success"]
-    if not isinstance(rule, dict) or rule.get("rule") not in RULES:
-        raise InputError("success", where=where, got=repr(rule), expected=f"rule one of {RULES}")
+    named = set(rule) - {"rule"} if isinstance(rule, dict) else None
+    if named is None or RULES.get(rule.get("rule")) != named:
+        raise InputError("success", where=where, got=repr(rule), expected=f"a rule of {RULES}")
     return Task(name=name, **fields)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+from types import ModuleType
 
 SUMMARY = "Measure speed: ratios within one run, since machines differ and are noisy."
 EXAMPLE = "mtopt benchmark collect --json"
@@ -15,7 +16,8 @@ BENCHMARKS = {
     "train": "time of a gradient step, where it goes, and the share of the data path",
     "policy": "latency of the policy, and the gain of tiling embeddings over CEM samples",
     "detector": "quality of the success detector against the labels that it had",
-    "detector_shift": "recovery of the detector, by few labels, from another light and camera pose",
+    "detector-shift": "recovery of the detector, by few labels, from another light and camera pose",
+    "new-task": "two tasks with an object never met: zero-shot, fine-tuned, against new data alone",
     "paper": "MT-Opt's experiment: one data set, MT-Opt beside its baselines, ablations and peers",
 }
 
@@ -25,11 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     choices = parser.add_subparsers(dest="benchmark", required=True, metavar="benchmark")
     for name, text in BENCHMARKS.items():
         sub = choices.add_parser(name, help=text, description=text)
-        importlib.import_module(f"mtopt_bringup.benchmarks.{name}").add_arguments(sub)
+        _module(name).add_arguments(sub)
         sub.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> dict:
     """Runs the chosen benchmark."""
-    module = importlib.import_module(f"mtopt_bringup.benchmarks.{arguments.benchmark}")
-    return module.run(arguments)
+    return _module(arguments.benchmark).run(arguments)
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"mtopt_bringup.benchmarks.{name.replace('-', '_')}")

@@ -11,10 +11,19 @@ EXAMPLE = "mtopt collect --robots 7 --episodes 1000 --out bags/ --seed 1 --tasks
 def add_arguments(parser) -> None:
     """What to collect; shared with `mtopt cell` where both have it."""
     add_run_arguments(parser)
+    add_cell_arguments(parser)
     parser.add_argument(
         "--processes", type=int, default=0,
         help="worker processes, 0: one a core (default); the episodes do not depend on it",
     )  # fmt: skip
+
+
+def add_cell_arguments(parser) -> None:
+    """Another cell than the installed one."""
+    parser.add_argument("--world", type=Path, metavar="SDF", help="default: worlds/bin_cell.sdf")
+    parser.add_argument(
+        "--tasks-file", type=Path, metavar="YAML", help="default: params/tasks.yaml"
+    )
 
 
 def add_run_arguments(parser) -> None:
@@ -49,8 +58,9 @@ def check_run_arguments(arguments) -> None:
     from mtopt_sim.cell import CellConfig, cell_robots, cell_tasks
     from mtopt_spec.errors import InputError
 
-    cell_robots(CellConfig(robots=arguments.robots))
-    cell_tasks().subset(arguments.tasks)
+    world = getattr(arguments, "world", None)
+    cell_robots(CellConfig(robots=arguments.robots, world=world))
+    cell_tasks(getattr(arguments, "tasks_file", None)).subset(arguments.tasks)
     check_policy(arguments.policy, arguments.checkpoint)
     for name, low, high in (("episodes", 1, 10**9), ("seed", 0, 2**31 - 1), ("epsilon", 0, 1)):
         value = getattr(arguments, name)
@@ -67,7 +77,7 @@ def run(arguments) -> dict:
     from mtopt_sim.cell import cell_tasks
 
     check_run_arguments(arguments)
-    tasks = cell_tasks()
+    tasks = cell_tasks(arguments.tasks_file)
     policy = judge = None
     if arguments.checkpoint is not None:
         policy = learned_policy(arguments.checkpoint, tasks, arguments.epsilon)
@@ -77,7 +87,8 @@ def run(arguments) -> dict:
     config = CollectConfig(
         robots=arguments.robots, episodes=arguments.episodes, out=arguments.out, seed=start.seed,
         tasks=tuple(arguments.tasks), policy=arguments.policy, run=start.run,
-        processes=1 if arguments.video else arguments.processes,
+        processes=1 if arguments.video else arguments.processes, world=arguments.world,
+        tasks_file=arguments.tasks_file,
     )  # fmt: skip
     video = None
     if arguments.video is not None:

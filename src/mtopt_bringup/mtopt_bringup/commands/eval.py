@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mtopt_bringup.commands.collect import add_cell_arguments
+
 SUMMARY = (
     "Measures each task's success rate in fresh scenes by the simulator's truth, "
     "with Wilson's 95 % intervals."
@@ -24,6 +26,7 @@ def add_arguments(parser) -> None:
     )
     parser.add_argument("--seed", type=int, default=1000, help="of the scenes (default 1000)")
     parser.add_argument("--robots", type=int, default=7, help="stations side by side (default 7)")
+    add_cell_arguments(parser)
     parser.add_argument("--processes", type=int, default=0, help="0: one a core (default)")
     parser.add_argument("--out", type=Path, help="folder for bags of the episodes (default: none)")
     parser.add_argument(
@@ -41,7 +44,7 @@ def run(arguments) -> dict:
     from mtopt_sim.cell import cell_tasks
     from mtopt_spec.errors import InputError
 
-    tasks = cell_tasks()
+    tasks = cell_tasks(arguments.tasks_file)
     name = arguments.policy or (QFUNCTION if arguments.checkpoint else "bootstrap")
     check_policy(name, arguments.checkpoint)
     if arguments.episodes < 1:
@@ -59,7 +62,7 @@ def run(arguments) -> dict:
     config = EvaluationConfig(
         tasks=names, episodes=arguments.episodes, policy=name, fingerprint=fingerprint,
         seed=arguments.seed, robots=arguments.robots, processes=arguments.processes,
-        out=arguments.out,
+        out=arguments.out, world=arguments.world, tasks_file=arguments.tasks_file,
     )  # fmt: skip
     with episode_bar(len(names) * arguments.episodes) as bar:
         return evaluate(config, policy, progress, lambda done: bar.update(done - bar.n))

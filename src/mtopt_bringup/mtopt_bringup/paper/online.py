@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from mtopt_bringup.paper.config import PaperConfig
 from mtopt_bringup.rounds import RoundConfig, RoundFolders, run_round
+from mtopt_bringup.stages import copy_folder
 from mtopt_learning.train.config import TrainConfig
 from mtopt_learning.train.run_folder import load_run, save_run
 from mtopt_spec.task import TaskList
@@ -30,15 +30,8 @@ class Online:
 
     def begin(self, offline: Path) -> dict:
         """Copies a run and the data set that it learned from."""
-        for source, target in (
-            (self._out / "data", self.folders.data),
-            (offline, self.folders.run),
-        ):
-            partial = target.with_name(target.name + ".partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(source, partial)
-            os.rename(partial, target)
+        copy_folder(self._out / "data", self.folders.data)
+        copy_folder(offline, self.folders.run)
         (self.folders.run / "evaluation.json").unlink(missing_ok=True)
         trainer = load_run(self.folders.run, self._tasks)
         trainer.set_config(self._all_cores(trainer.config))

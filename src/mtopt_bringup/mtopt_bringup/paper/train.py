@@ -54,14 +54,7 @@ def train_arm(
     else:
         trainer = Trainer(tasks, dataset.cameras, settings)
     trainer.set_data(dataset, dataset.labels("best"))
-    write = MetricsFile(folder, trainer.step)
-    while trainer.step < config.steps:
-        done = trainer.step
-        trainer.train(
-            config.steps - done, SAVE_EVERY_S, write, LOG_EVERY,
-            progress=lambda steps, done=done: progress(done + steps),
-        )  # fmt: skip
-        save_run(folder, trainer)
+    train_until(trainer, folder, config.steps, progress)
     last = read_metrics(folder)[-1]
     return {
         "steps": trainer.step,
@@ -70,3 +63,25 @@ def train_arm(
         "closing_auc": last.get("closing_auc", {}),
         "examples": {name: list(counts) for name, counts in trainer.counts.items()},
     }
+
+
+def train_until(
+    trainer: Trainer, folder: Path, steps: int, progress: Callable[[int], None], done: int = 0
+) -> None:
+    """Trains up to a step; saved now and then.
+
+    Args:
+        trainer: With data.
+        folder: Of the run.
+        steps: Of the trainer, at the end.
+        progress: Told the gradient steps after `done`.
+        done: Step at which the run began.
+    """
+    write = MetricsFile(folder, trainer.step)
+    while trainer.step < steps:
+        before = trainer.step
+        trainer.train(
+            steps - before, SAVE_EVERY_S, write, LOG_EVERY,
+            progress=lambda now, before=before: progress(before + now - done),
+        )  # fmt: skip
+        save_run(folder, trainer)

@@ -41,7 +41,8 @@ class ScheduleConfig:
         reset_new_scene: Tip the bin at the start of a new scene, too.
         failed_lifts_before_reset: Tip the bin after so many failed lifts in a row.
         prepare_task: Lift that brings an object into the gripper where only place tasks are asked
-            for; its episodes do not count.
+            for; its episodes do not count. A task that starts with one certain object is prepared
+            by the lift of that one.
         robot_timeout_s: A robot that was not heard of for so long leaves its share to the others.
         max_void_in_row: So many void episodes in a row, over all robots, end the run.
     """
@@ -124,6 +125,7 @@ class _Robot:
     counted: int = 0
     in_scene: int = 0
     failed_lifts: int = 0
+    lifted: str | None = None
     reset_due: bool = True
     scene_due: bool = True
     outstanding: tuple[Assignment, bool] | None = None
@@ -149,14 +151,8 @@ class TaskScheduler:
         self._lifts = [task for task in self._tasks if task.requires == "empty_gripper"]
         self._places = [task for task in self._tasks if task.requires == "holding"]
         if self._places and (not self._lifts or config.mode == "fixed"):
-            prepare = tasks.named(config.prepare_task)
-            if prepare.requires != "empty_gripper":
-                raise InputError(
-                    "prepare_task",
-                    where="scheduler parameters",
-                    got=prepare.name,
-                    expected="a task that starts with an empty gripper",
-                )
+            for place in self._places:
+                self._prepares(place)
         share, left_over = divmod(config.episodes, len(config.robots))
         self._robots = {
             name: _Robot(i, share + (i < left_over)) for i, name in enumerate(config.robots)
@@ -239,10 +235,12 @@ class TaskScheduler:
         self._void_in_row = 0
         robot.counted += counts
         robot.in_scene += 1
+        reported = self._all_tasks.named(report.task)
+        robot.lifted = reported.object if report.success else None
         every = self._config.episodes_per_scene
         if every and robot.in_scene >= every:
             robot.scene_due = True
-        if self._all_tasks.named(report.task).requires == "holding":
+        if reported.requires == "holding":
             robot.reset_due = True
         elif not report.success:
             robot.failed_lifts += 1
@@ -283,20 +281,27 @@ class TaskScheduler:
         if self._config.mode == "fixed":
             turn = robot.counted * len(self._robots) + robot.index
             task = self._fixed[turn % len(self._fixed)]
-            if task.requires == "holding" and not holding:
-                return self._all_tasks.named(self._config.prepare_task), False
+            if task.requires == "holding" and not (holding and _starts_with(task, robot.lifted)):
+                return self._prepares(task), False
             return task, True
-        if holding and self._open(self._places):
-            candidates = self._open(self._places)
-        elif self._lifts:
-            candidates = self._open(self._lifts)
-        else:
-            return self._all_tasks.named(self._config.prepare_task), False
-        candidates = self._in_the_bin(candidates, robot, objects)
+        places = self._open(self._places)
+        ready = [task for task in places if holding and _starts_with(task, robot.lifted)]
+        if ready:
+            return self._draw(self._in_the_bin(ready, robot, objects), draw), True
+        if self._lifts:
+            lifts = self._in_the_bin(self._open(self._lifts), robot, objects)
+            return self._draw(lifts, draw), True
+        return self._prepares(self._draw(places, draw)), False
+
+    def _draw(self, candidates: list[Task], draw) -> Task:
+        """One of them, those that do worst more often."""
         weights = [self._need(task) for task in candidates]
         total = sum(weights)
         choice = draw.choice(len(candidates), p=[weight / total for weight in weights])
-        return candidates[int(choice)], True
+        return candidates[int(choice)]
+
+    def _prepares(self, place: Task) -> Task:
+        return self._all_tasks.lift_of(place.holds, self._config.prepare_task)
 
     def _open(self, tasks: Sequence[Task]) -> list[Task]:
         """Those of a skill whose easier ones all have enough successes."""
@@ -345,3 +350,8 @@ class TaskScheduler:
             for task in candidates:
                 shares[task.name] = self._need(task) / total
         return shares
+
+
+def _starts_with(task: Task, held: str | None) -> bool:
+    """Whether a task can start with what is held; None: some object, it is not known which."""
+    return task.holds is None or task.holds == held

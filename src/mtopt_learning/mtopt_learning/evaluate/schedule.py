@@ -37,7 +37,8 @@ class EvaluationSchedule:
     """Shares jobs among robots; a `Scheduler`.
 
     A task that starts with an object in the gripper is given one first: the bootstrap policy lifts
-    it, in a new scene each try, until one is held. Those episodes are no job.
+    it, in a new scene each try, until one (or the one that the task starts with) is held. Those
+    episodes are no job.
 
     Args:
         jobs: What to measure, shared among the robots in turn.
@@ -88,16 +89,18 @@ class EvaluationSchedule:
         job = robot.jobs[0]
         task = self._tasks.named(job.task)
         index = self._tasks.index_of(job.task)
-        if task.requires == "holding" and not request.holding:
+        # What an earlier job left in the gripper is no start: it would depend on that job.
+        prepared = robot.tries > 0 and self._holds(task, request)
+        if task.requires == "holding" and not prepared:
             robot.tries += 1
             if robot.tries > _MOST_TRIES:
                 raise InputError(
                     "object in the gripper", where=f"evaluation of {task.name}",
                     got=f"none after {_MOST_TRIES} tries", expected="a lift that succeeds",
                 )  # fmt: skip
-            seed = seeds.derive(self._seed, "evaluation lift", index, job.number, robot.tries)
-            lift = self._tasks.named(PREPARE_TASK)
-            return Assignment(lift.name, lift.bootstrap_policy, False, True, seed)
+            lift = self._tasks.lift_of(task.holds, PREPARE_TASK)
+            scene = self._suitable(lift, "evaluation lift", index, job.number, robot.tries)
+            return Assignment(lift.name, lift.bootstrap_policy, False, True, scene)
         robot.running = True
         own = self._policy == "bootstrap"
         return Assignment(
@@ -108,15 +111,29 @@ class EvaluationSchedule:
             self._scene(task, index, job.number),
         )
 
+    def _holds(self, task: Task, request: TaskRequest) -> bool:
+        """Whether what the task starts with is in the gripper."""
+        if not request.holding or task.holds is None:
+            return request.holding
+        report = request.report
+        lifted = report is not None and report.success and not report.void
+        return lifted and self._tasks.named(report.task).object == task.holds
+
     def _scene(self, task: Task, index: int, number: int) -> int:
         """The seed of a job's scene."""
-        seed = seeds.derive(self._seed, "evaluation", index, number)
-        if self._suits is None or task.requires == "holding":
+        if task.requires == "holding":
+            return seeds.derive(self._seed, "evaluation", index, number)
+        return self._suitable(task, "evaluation", index, number)
+
+    def _suitable(self, task: Task, *purpose: str | int) -> int:
+        """The first seed drawn for a purpose whose scene offers what the task is about."""
+        seed = seeds.derive(self._seed, *purpose)
+        if self._suits is None:
             return seed
         for again in range(_MOST_SCENES):
             if self._suits(task, seed):
                 return seed
-            seed = seeds.derive(self._seed, "evaluation", index, number, again)
+            seed = seeds.derive(self._seed, *purpose, again)
         raise InputError(
             "scene", where=f"evaluation of {task.name}", got=f"none in {_MOST_SCENES} that suits",
             expected="a scene with what the task is about",

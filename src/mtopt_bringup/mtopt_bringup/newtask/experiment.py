@@ -1,0 +1,221 @@
+"""The experiment as stages: zero-shot, rounds of collecting and fine-tuning, controls, page."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from mtopt_bringup.newtask.base import find_base
+from mtopt_bringup.newtask.config import NewCell, NewTaskConfig
+from mtopt_bringup.newtask.handover import Handover, collected_by, shares_of
+from mtopt_bringup.newtask.learn import (
+    CONTROLS,
+    FINE_TUNED,
+    START,
+    begin,
+    build_new_data,
+    train_control,
+)
+from mtopt_bringup.newtask.measure import measure
+from mtopt_bringup.newtask.page import write_page
+from mtopt_bringup.paper.jobs import Job, run_jobs
+from mtopt_bringup.progress import episode_bar
+from mtopt_bringup.rounds import RoundConfig, RoundFolders, run_round
+from mtopt_bringup.stages import Stages, write_json
+from mtopt_learning.checkpoint.folder import code_version
+from mtopt_learning.dataset.cache import Dataset
+from mtopt_learning.policy.q_policy import ActConfig, QFunctionPolicy
+from mtopt_learning.report.provenance import machine, versions
+from mtopt_learning.train.run_folder import CHECKPOINT
+from mtopt_sim.cell import cell_tasks
+from mtopt_spec.interfaces import Policy
+
+_LOG = logging.getLogger("mtopt.new_task")
+ROWS = {
+    "zero_shot": ("zero-shot, as the parent task", START),
+    "fine_tuned": ("fine-tuned, old and new data", FINE_TUNED),
+    **{kind: (title, kind) for kind, title in CONTROLS.items()},
+}
+"""Row of the table to its title and its run."""
+
+
+class NewTasks:
+    """Runs what is not done yet.
+
+    Args:
+        base: The `--out` of `mtopt benchmark paper`.
+        out: Folder of everything.
+        config: Sizes; a second call into the same folder must have the same.
+        tasks_file: The base's tasks and the new ones behind them.
+        world: World file with what the new tasks name.
+        minutes: Stop after about so long; what is done stays. None: no limit.
+
+    Raises:
+        InputError: The base lacks something or is of other tasks (see `find_base`), or the folder
+            is of an experiment of other sizes.
+    """
+
+    def __init__(
+        self,
+        base: Path,
+        out: Path,
+        config: NewTaskConfig,
+        tasks_file: Path,
+        world: Path,
+        minutes: float | None = None,
+    ):
+        self.out, self.config = out.resolve(), config
+        self._tasks = cell_tasks(tasks_file)
+        self._base = find_base(base.resolve(), self._tasks, world)
+        self._cell = NewCell(tasks_file.resolve(), world.resolve(), self._base.new.names)
+        settings = {**asdict(config), "tasks": self._tasks.names, "base": str(base.resolve())}
+        self._stages = Stages(self.out, settings)
+        self._deadline_s = None if minutes is None else time.monotonic() + 60 * minutes
+        self._folders = RoundFolders(
+            self.out / "bags", self.out / "data", self.out / "runs" / FINE_TUNED
+        )
+        self.errors: dict[str, str] = {}
+
+    def run(self) -> dict:
+        """Runs the stages in turn.
+
+        Returns:
+            `tasks`: name to row to its score; `new_episodes`; `new_share` of the old ones;
+            `finished`, `errors`, `seconds`, `page`, `exit_code` (1 where something is left).
+        """
+        left, stages = "", self._stages
+        try:
+            stages.run("begin", lambda: begin(self.out, self._base, self._tasks, self.config.seed))
+            self._go_on()
+            stages.run("evaluate_zero_shot", self._zero_shot)
+            for number in range(1, self.config.rounds + 1):
+                self._go_on()
+                stages.run(f"round_{number:02d}", partial(self._round, number))
+            self._go_on()
+            stages.run("new_data", lambda: build_new_data(self.out, self._tasks))
+            self._controls()
+            self._measure_others()
+        except TimeoutError as error:
+            left = str(error)
+            _LOG.warning("%s", left)
+        results = self._results()
+        write_json(self.out / "results.json", results)
+        write_page(self._page, results)
+        keys = ("tasks", "new_episodes", "new_share", "errors", "seconds")
+        return {
+            **{key: results[key] for key in keys},
+            "finished": not left and not self.errors,
+            "page": str(self._page),
+            "exit_code": int(bool(left or self.errors)),
+        }
+
+    @property
+    def _page(self) -> Path:
+        return self.out / "new-task.md"
+
+    # -- stages -------------------------------------------------------------------------------
+
+    def _zero_shot(self) -> dict:
+        with self._bar() as bar:
+            return self._measured(START, 0)(lambda done: bar.update(done - bar.n))
+
+    def _round(self, number: int) -> dict:
+        """Collects by the explorer or the own policy of each task, and fine-tunes."""
+        config, names = self.config, self._base.new.names
+        old = self._stages.result("begin")["old_episodes"]
+        settings = RoundConfig(
+            tasks=names, episodes=config.round_episodes(old), steps=config.steps,
+            epsilon=config.epsilon, noise=config.noise, recent_share=config.recent_share,
+            robots=config.robots, episodes_per_scene=config.episodes_per_scene,
+            world=self._cell.world, tasks_file=self._cell.tasks_file, seed=config.seed,
+        )  # fmt: skip
+        explorer = QFunctionPolicy(
+            tasks=self._base.known.names,
+            config=ActConfig(epsilon=config.epsilon, noise=config.noise),
+        )
+        explorer.load(self._base.run / CHECKPOINT)
+        shares = shares_of([one["by"] for one in self._rounds()], names)
+
+        def through(own: Policy) -> Policy:
+            return Handover(explorer, own, self._base.parents, shares)
+
+        result = run_round(number, self._folders, settings, self._tasks, through)
+        dataset = Dataset.open(self._folders.data)
+        by = collected_by(dataset, f"round{number}-", explorer.fingerprint, names)
+        return {**result, "own_share": shares, "by": by}
+
+    def _controls(self) -> None:
+        steps = self.config.rounds * self.config.steps
+        jobs = [
+            Job(
+                f"train_{kind}", steps, train_control,
+                (self.out, kind, self._cell.tasks_file, steps, self.config.seed),
+            )
+            for kind in CONTROLS
+            if not self._stages.has(f"train_{kind}")
+        ]  # fmt: skip
+        self._side_by_side(jobs, "step")
+
+    def _measure_others(self) -> None:
+        size = self.config.evaluation_episodes * len(self._base.new)
+        jobs = [
+            Job(f"evaluate_{row}", size, self._measured(run, 1), ())
+            for row, (_, run) in ROWS.items()
+            if not self._stages.has(f"evaluate_{row}") and f"train_{run}" not in self.errors
+        ]
+        self._side_by_side(jobs, "episode")
+
+    # -- what they share ----------------------------------------------------------------------
+
+    def _measured(self, run: str, processes: int) -> Callable[..., dict]:
+        return partial(measure, self.out / "runs" / run, self.config, self._cell, processes)
+
+    def _bar(self):
+        return episode_bar(self.config.evaluation_episodes * len(self._base.new))
+
+    def _side_by_side(self, jobs: list[Job], unit: str) -> None:
+        self._go_on()
+        cores = len(os.sched_getaffinity(0))
+        failed = run_jobs(jobs, cores, unit, self.out / "logs", self._stages.keep, self._deadline_s)
+        self.errors.update(failed)
+
+    def _go_on(self) -> None:
+        if self._deadline_s is not None and time.monotonic() > self._deadline_s:
+            raise TimeoutError("the time is over; call again to go on")
+
+    def _rounds(self) -> list[dict]:
+        names = (f"round_{number:02d}" for number in range(1, self.config.rounds + 1))
+        return [self._stages.result(name) for name in names if self._stages.has(name)]
+
+    def _results(self) -> dict:
+        """Everything that the page tells."""
+        stages, rounds = self._stages.all_results(), self._rounds()
+        scores = {row: stages.get(f"evaluate_{row}") for row in ROWS}
+        tasks = {
+            name: {row: score["tasks"][name] for row, score in scores.items() if score}
+            for name in self._base.new.names
+        }
+        new = sum(n for one in rounds for by in one["by"].values() for n, _ in by.values())
+        old = stages["begin"]["old_episodes"] if "begin" in stages else self._base.episodes
+        return {
+            "config": asdict(self.config),
+            "parents": dict(self._base.parents),
+            "titles": {row: title for row, (title, _) in ROWS.items()},
+            "base": {"run": str(self._base.run), "step": stages.get("begin", {}).get("step")},
+            "tasks": tasks,
+            "old_episodes": old,
+            "new_episodes": new,
+            "new_share": round(new / old, 5),
+            "rounds": rounds,
+            "errors": self.errors,
+            "seconds": round(sum(one["stage_s"] for one in stages.values()), 1),
+            "stage_s": {name: one["stage_s"] for name, one in stages.items()},
+            "machine": machine(),
+            "versions": versions(),
+            "commit": code_version()["commit"],
+        }

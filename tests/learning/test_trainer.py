@@ -1,6 +1,8 @@
 """The learner as a whole, on the toy world."""
 
 import dataclasses
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -126,7 +128,7 @@ def test_resumes_exactly(toy, tmp_path):
         assert all(torch.equal(a[key], b[key]) for key in a)
 
 
-@pytest.mark.parametrize("then", ["load", "ask first", "save again"])
+@pytest.mark.parametrize("then", ["load", "ask first", "save again", "cut off again"])
 def test_a_save_that_was_cut_off_between_its_renames_is_not_lost(toy, tmp_path, monkeypatch, then):
     trainer = Trainer(TASKS, CAMERAS, QUICK, SMALL)
     trainer.set_data(toy)
@@ -137,6 +139,11 @@ def test_a_save_that_was_cut_off_between_its_renames_is_not_lost(toy, tmp_path, 
         with pytest.raises(KeyboardInterrupt):
             save_run(tmp_path / "run", trainer)
     assert not (tmp_path / "run" / "training").exists()
+    if then == "cut off again":  # while it writes: what is aside must be safe by then
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
+            patch.setattr(os, "fsync", disk_full)
+            save_run(tmp_path / "run", trainer)
+        shutil.rmtree(tmp_path / "run" / "training.partial")
     if then == "save again":
         trainer.step = 9
         save_run(tmp_path / "run", trainer)
@@ -144,6 +151,10 @@ def test_a_save_that_was_cut_off_between_its_renames_is_not_lost(toy, tmp_path, 
         assert can_resume(tmp_path / "run")
     assert load_run(tmp_path / "run", TASKS).step == trainer.step
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["checkpoint", "training"]
+
+
+def disk_full(file):
+    raise OSError("disk full")
 
 
 def cut_off_at_the_second(rename):

@@ -172,6 +172,9 @@ def test_the_command_line_changes_sizes_rows_and_seeds():
         "--set", "steps=20", "epsilon=0.1", "--rows", "mt_opt", "clone", "--seeds", "2"
     )
     assert found == replace(SMALL, steps=20, epsilon=0.1, arms=("mt_opt", "clone"), seeds=2)
+    nested = configured("--set", "train={batch: 16, cem: {elites: 3}}").train
+    cem = replace(SMALL.train.cem, elites=3)
+    assert nested == replace(SMALL.train, batch=16, cem=cem) and nested.threads == 1
 
 
 @pytest.mark.parametrize(

@@ -67,13 +67,14 @@ def with_sizes(config, texts: Sequence[str]):
     import yaml
 
     from mtopt_learning.checkpoint.configuration import from_plain, to_plain
+    from mtopt_learning.train.settings_file import merged
     from mtopt_spec.errors import InputError
 
     plain = to_plain(config)
     for text in texts:
         name, _, value = text.partition("=")
         try:
-            plain[name] = yaml.safe_load(value)
+            plain = merged(plain, {name: yaml.safe_load(value)})
         except yaml.YAMLError as error:
             raise InputError(name, where="--set", got=repr(value), expected="YAML") from error
     return from_plain(type(config), plain, "--set")

@@ -29,12 +29,13 @@ def read_settings(path: Path, config: TrainConfig) -> TrainConfig:
         raise InputError(
             "settings", where=path, got=type(wanted).__name__, expected="names and values"
         )
-    return from_plain(TrainConfig, _merged(to_plain(config), wanted), path)
+    return from_plain(TrainConfig, merged(to_plain(config), wanted), path)
 
 
-def _merged(plain: dict, wanted: dict) -> dict:
+def merged(plain: dict, wanted: dict) -> dict:
+    """Plain settings with what is wanted; nested ones keep what is not named."""
     out = dict(plain)
     for key, value in wanted.items():
         nested = isinstance(value, dict) and isinstance(plain.get(key), dict)
-        out[key] = _merged(plain[key], value) if nested else value
+        out[key] = merged(plain[key], value) if nested else value
     return out

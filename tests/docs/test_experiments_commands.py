@@ -1,0 +1,69 @@
+"""Every command that docs/experiments.md shows runs, in its order; only smaller."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from mtopt_bringup.main import main
+
+PAGE = Path(__file__).parents[2] / "docs" / "experiments.md"
+SMALLER = {
+    "paper": [
+        "--set", "scripted_episodes=24", "lift_share=4", "place_share=2", "learned_rounds=0",
+        "online_rounds=0", "steps=2", "evaluation_episodes=1", "robots=2", "train={batch: 8}",
+        "--rows", "clone", "--json",
+    ],
+    "train": ["--steps", "5", "--episodes", "40", "--batch", "8"],
+}  # fmt: skip
+"""What is appended to a benchmark's command; the last of two options counts."""
+
+
+def commands() -> list[list[str]]:
+    return [shlex.split(text) for text in re.findall(r"^\./mtopt (.+)$", PAGE.read_text(), re.M)]
+
+
+@pytest.mark.timeout(300)
+def test_the_commands_of_the_page_run_in_its_order(tmp_path, monkeypatch, capsys):
+    """The pieces in their order; the call of all parts, which stands first, then has no work."""
+    monkeypatch.chdir(tmp_path)
+    whole, *pieces = [command for command in commands() if command[1] == "paper"]
+    assert [c[c.index("--parts") + 1 :][:2] for c in pieces] == [
+        ["collect"], ["train", "--rows"], ["train", "evaluate"], ["write"]
+    ]  # fmt: skip
+    new = [{"collect_scripted_01", "data"}, {"train_clone_0"}, {"evaluate_clone_0"}, set(), set()]
+    before = {}
+    for command, wanted in zip([*pieces, whole], new, strict=True):
+        assert main([*command, *SMALLER["paper"]]) == 0, command
+        result = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert result["finished"] and "--out paper/" in " ".join(command)
+        stages = {p.stem: p.stat().st_mtime_ns for p in Path("paper/stages").iterdir()}
+        assert set(stages) - set(before) == wanted and before.items() <= stages.items()
+        before = stages
+    assert "clone" in result["means"] and Path(result["page"]).is_file()
+
+
+def test_a_steps_time_by_the_commands_of_the_page(capsys):
+    one, two = (command for command in commands() if command[1] == "train")
+    assert main([*one, *SMALLER["train"]]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["threads"] == 1
+    assert two == [text.replace("1", "2") for text in one]
+
+
+def test_options_rows_and_files_that_the_page_names_are_there():
+    from mtopt_bringup.paper.arms import ARMS
+    from mtopt_bringup.paper.config import SCALES
+
+    text, root = PAGE.read_text(), PAGE.parents[1]
+    assert all(f"`{arm.name}`" in text for arm in ARMS)
+    for name in re.findall(r"`(mtopt_bringup/\S+\.\w+)`", text):
+        assert (root / "src" / "mtopt_bringup" / name).is_file(), name
+    for name, config in SCALES.items():
+        (row,) = re.findall(rf"^\| `{name}` \| (.+) \|$", text, re.M)
+        assert row.split(" | ")[:5] == [
+            f"{config.scripted_episodes:,}",
+            f"{config.learned_rounds} x {config.learned_episodes:,}",
+            f"{config.steps:,}", str(config.evaluation_episodes), str(config.seeds),
+        ]  # fmt: skip

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from rclpy.serialization import deserialize_message, serialize_message
 
+from mtopt_control.recorder.cdr_fields import with_stamp
 from mtopt_control.recorder.cdr_packing import CdrPacker
 from mtopt_spec import ros_messages as ros
 from mtopt_spec.action import Action, ArmError, Kind, SentAction
@@ -83,3 +84,13 @@ def test_joint_states(packer):
 def test_a_joint_state_that_lacks_a_number_is_refused(packer):
     with pytest.raises(ValueError, match="2 effort, 3 names"):
         packer.joint_state(0, JointState(0.0, ("a", "b", "c"), *np.zeros((2, 3)), np.zeros(2)))
+
+
+def test_another_stamp_changes_nothing_else():
+    early = ros.to_tool_state(
+        Observation(1.0, {}, False, 0.1, (0.1, 0.2, 0.3, 0.4)), frame_id="bin"
+    )
+    later = ros.to_tool_state(
+        Observation(STAMP_S, {}, False, 0.1, (0.1, 0.2, 0.3, 0.4)), frame_id="bin"
+    )
+    same(with_stamp(serialize_message(early), ros.stamp_ns(STAMP_S)), later)

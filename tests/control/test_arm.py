@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -273,3 +274,29 @@ def test_a_joint_state_without_a_joint_is_an_error(arm, robot):
     state = reading(robot.home_position)
     with pytest.raises(InputError, match="iiwa_joint_3"):
         arm.step(Action(), replace(state, names=("x",) * 3 + ("y",) * 6), 0.0)
+
+
+def test_poses_do_not_depend_on_where_the_base_stands():
+    turned = urdf().replace(
+        "</robot>",
+        '<link name="floor"/><joint name="stands" type="fixed"><parent link="floor"/>'
+        f'<child link="{root_link(urdf())}"/><origin xyz="1 2 3" rpy="0.3 -0.2 1.0"/></joint>'
+        "</robot>",
+    )
+    arm = ArmKinematics(
+        turned, ROBOT.arm_joints, ROBOT.base_link, ROBOT.tool_link, ROBOT.bin_position_base_m
+    )
+    q = np.array(ROBOT.home_position) + np.linspace(-0.2, 0.2, 7)
+    np.testing.assert_allclose(arm.pose(q), kinematics().pose(q), atol=1e-12)
+    assert abs(arm.tilt_rad(q) - kinematics().tilt_rad(q)) < 1e-7
+    goal = kinematics().pose(np.array(ROBOT.home_position))
+    np.testing.assert_allclose(arm.solve(goal, q), kinematics().solve(goal, q), atol=1e-9)
+
+
+def root_link(text: str) -> str:
+    """The link of a URDF that is no joint's child."""
+    robot = ElementTree.fromstring(text)
+    children = {joint.find("child").get("link") for joint in robot.findall("joint")}
+    return next(
+        link.get("name") for link in robot.findall("link") if link.get("name") not in children
+    )

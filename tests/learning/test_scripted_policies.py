@@ -9,6 +9,7 @@ from mtopt_learning.policy.policy_mux import PolicyMux
 from mtopt_learning.policy.random_policy import RandomPolicy
 from mtopt_learning.policy.scripted_pick import PickConfig, ScriptedPick
 from mtopt_learning.policy.scripted_place import ScriptedPlace
+from mtopt_learning.policy.step_draws import _draws, step_draws
 from mtopt_spec.image_codec import encode_jpeg
 from mtopt_spec.interfaces import PolicyRequest
 from mtopt_spec.observation import Observation
@@ -149,3 +150,14 @@ def test_mux_routes_by_name_and_keeps_the_order():
     assert "nobody" in answers[1].error_msg and "pick" in answers[1].error_msg
     assert answers[0].action == answers[3].action  # the same seed and step
     assert min(answers[2].action.translation_m[:2]) > 0.04
+
+
+def test_a_steps_draws_do_not_depend_on_what_was_drawn_before():
+    steps = (0, 19, 20, 45)
+    forwards = {step: step_draws(7, "test", step) for step in steps}
+    _draws.cache_clear()
+    assert {step: step_draws(7, "test", step) for step in reversed(steps)} == forwards
+    others = [step_draws(8, "test", 0), step_draws(7, "other", 0)]
+    drawn = [tuple(normal) for normal, _ in [*forwards.values(), *others]]
+    assert len(set(drawn)) == len(drawn)
+    assert all(len(normal) == 4 and 0 <= uniform < 1 for normal, uniform in forwards.values())

@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mtopt_bringup.policies import local_policies
-from mtopt_bringup.robot_loop import RobotLoop
+from mtopt_bringup.robot_loop import PARTS, RobotLoop
 from mtopt_bringup.ros_episode_sink import BagSink
 from mtopt_control.arm.arm_core import ArmCore
 from mtopt_control.arm.kinematics import read_urdf
@@ -85,6 +86,7 @@ class LocalGroup:
         urdf = read_urdf(share_dir() / robot.urdf)
         self._sinks: list[BagSink] = []
         self.robots: list[RobotLoop] = []
+        self._spent_s, self._counts = Counter(), Counter()  # since the last exchange
         for life in config.lives:
             station = make_station(config.cell, life.robot)
             sink = None
@@ -93,33 +95,42 @@ class LocalGroup:
                 self._sinks.append(sink)
             policies = local_policies(config.tasks)
             self.robots.append(
-                RobotLoop(life, station, ArmCore(robot, urdf), config.tasks, policies, sink)
-            )
+                RobotLoop(
+                    life, station, ArmCore(robot, urdf), config.tasks, policies, sink,
+                    self._spent_s, self._counts,
+                )
+            )  # fmt: skip
         self._exchange = Exchange()
 
     def start(self, answers: Mapping[str, object] | None, tick: bool) -> None:
         """Goes on at once."""
+        out = Exchange()
+        began_s = time.thread_time()
         for robot in self.robots:
             if answers and robot.robot in answers:
                 robot.answer(answers[robot.robot])
+        out.spent_s["life"] += time.thread_time() - began_s
         if tick:
             acting = [robot for robot in self.robots if isinstance(robot.parked, Act)]
             # Part by part, since code and data of one part fit into the processor's cache.
-            for part in (RobotLoop.command, RobotLoop.move, RobotLoop.look, RobotLoop.go_on):
+            for name, part in PARTS.items():
+                began_s = time.thread_time()
                 for robot in acting:
                     part(robot)
-        out = Exchange()
+                out.spent_s[name] += time.thread_time() - began_s
         for robot in self.robots:
             if isinstance(robot.parked, Act):
                 out.ready += 1
             elif robot.parked is not None:
                 out.questions[robot.robot] = robot.parked
             out.ended.extend(robot.ended)
-            out.spent_s.update(robot.spent_s)
-            out.counts.update(robot.counts)
             robot.ended = []
-            robot.spent_s.clear()
-            robot.counts.clear()
+        # What a life had done for it is named by itself.
+        out.spent_s["life"] -= self._spent_s.total()
+        out.spent_s.update(self._spent_s)
+        out.counts.update(self._counts)
+        self._spent_s.clear()
+        self._counts.clear()
         self._exchange = out
 
     def finish(self) -> Exchange:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
+
+import numpy as np
 
 from mtopt_control.arm.arm_core import ArmCore
 from mtopt_control.bin_reset.tipping import tip_bin
@@ -46,7 +48,7 @@ class _Recording:
 class RobotLoop:
     """Drives one robot's life up to the next question that others must answer.
 
-    A control period is `command`, `move`, `look` and `go_on`, in this order.
+    A control period is its `PARTS`, in their order.
 
     Args:
         life: Of the robot.
@@ -55,13 +57,13 @@ class RobotLoop:
         tasks: Of the cell.
         policies: Those that this process answers itself, by name.
         sink: Takes its episodes; None throws them away.
+        spent_s: It adds the processor time of what happens within `go_on`, by purpose.
+        counts: It adds `control_steps`, `pictures`, `refused`.
 
     Attributes:
         parked: The request that waits: `Act` for the next tick, or `AskTask`, `Choose`, `Judge`
             for an answer. None once the life is over.
         ended: Ends of its episodes since they were last taken, each with its begin.
-        spent_s: Processor time by what it was spent on.
-        counts: `control_steps`, `pictures`.
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class RobotLoop:
         tasks: TaskList,
         policies: dict[str, Policy],
         sink: EpisodeSink | None,
+        spent_s: Counter,
+        counts: Counter,
     ):
         self._life, self._station, self._arm = life, station, arm
         self._tasks, self._policies, self._sink = tasks, policies, sink
@@ -79,9 +83,8 @@ class RobotLoop:
         self._tick = 0
         self._reading = station.joint_state(0.0)
         self._recording: _Recording | None = None
+        self._spent_s, self._counts = spent_s, counts
         self.ended: list[tuple[EpisodeBegin, EpisodeEnd]] = []
-        self.spent_s: Counter = Counter()
-        self.counts: Counter = Counter()
         self.parked: ask.Request | None = self._run(lambda life: next(life))
 
     @property
@@ -105,7 +108,6 @@ class RobotLoop:
         """Sends the parked `Act` to this station: a control period's first part."""
         act = self.parked
         assert isinstance(act, ask.Act)
-        began_s = time.thread_time()
         now_s = self._tick * self._life.control_period_s
         self._sent, trajectory = self._arm.step(act.action, self._reading, now_s)
         if len(trajectory.times_s):
@@ -114,18 +116,15 @@ class RobotLoop:
             )
         if act.hinge_angle_rad is not None:
             self._station.command_hinge(act.hinge_angle_rad)
-        self._spend("arm", began_s)
 
     def move(self) -> None:
         """Lets the control period pass."""
         self._tick += 1
-        sensed = advance(
-            self._station, self._tick, self._life.control_period_s, READINGS_PER_PERIOD, ()
+        self._readings = advance(
+            self._station, self._tick, self._life.control_period_s, READINGS_PER_PERIOD
         )
-        self.spent_s["physics"] += sensed.physics_s
-        self.counts["control_steps"] += 1
-        self._readings = sensed.joint_states
-        self._reading = sensed.joint_states[-1]
+        self._reading = self._readings[-1]
+        self._counts["control_steps"] += 1
 
     def look(self) -> None:
         """Takes the pictures at its end."""
@@ -133,16 +132,18 @@ class RobotLoop:
         # On the way to somewhere nobody looks at the pictures.
         seen = kind == Kind.STEP or (kind == Kind.HOME and self._sent.arrived)
         cameras = self._life.camera_names if seen else ()
-        sensed = look(self._station, self._reading.stamp_s, self._readings, cameras)
-        self.spent_s["render"] += sensed.render_s
-        self.counts["pictures"] += len(cameras)
-        self._images = sensed.images_hwc_u8
+        self._images = look(self._station, cameras)
+        self._counts["pictures"] += len(cameras)
+
+    def observe(self) -> None:
+        """Makes an observation of them."""
+        self._observation = self._observed(self._images)
 
     def go_on(self) -> None:
         """Tells the life what came of it."""
         if self._recording is not None:
             self._recording.joint_states.extend(self._readings)
-        self.answer((self._sent, self._observe(self._images)))
+        self.answer((self._sent, self._observation))
 
     def close(self) -> None:
         """Ends the life where it stands; an episode that runs is forgotten."""
@@ -150,12 +151,9 @@ class RobotLoop:
             life.close()
         self._stack, self.parked, self._recording = [], None, None
 
-    def _observe(self, images_hwc_u8) -> Observation:
-        began_s = time.thread_time()
+    def _observed(self, images_hwc_u8: Mapping[str, np.ndarray]) -> Observation:
         jpeg = {name: encode_jpeg(image) for name, image in images_hwc_u8.items()}
-        observation = self._arm.observation(self._reading, jpeg)
-        self._spend("observe", began_s)
-        return observation
+        return self._arm.observation(self._reading, jpeg)
 
     def _run(self, resume: Callable[[Generator], object]) -> ask.Request | None:
         """Lets the life go on until it asks what this process cannot answer."""
@@ -222,8 +220,7 @@ class RobotLoop:
             self._spend("new_scene", began_s)
             return True, tuple(self._station.objects)
         elif isinstance(request, ask.Look):
-            images = {name: self._station.render(name) for name in self._life.camera_names}
-            return True, self._observe(images)
+            return True, self._observed(look(self._station, self._life.camera_names))
         elif isinstance(request, ask.Recover):
             _LOG.warning("%s: %s: %s", self.robot, request.fault.name, request.message)
         else:
@@ -251,11 +248,21 @@ class RobotLoop:
         if recorded:
             self.ended.append((recording.begin, end))
         else:
-            self.counts["refused"] += 1
+            self._counts["refused"] += 1
         return recorded
 
     def _spend(self, what: str, began_s: float) -> None:
-        self.spent_s[what] += time.thread_time() - began_s
+        self._spent_s[what] += time.thread_time() - began_s
+
+
+PARTS: Mapping[str, Callable[[RobotLoop], None]] = {
+    "arm": RobotLoop.command,
+    "physics": RobotLoop.move,
+    "render": RobotLoop.look,
+    "observe": RobotLoop.observe,
+    "life": RobotLoop.go_on,
+}
+"""A control period, part by part, under the names of what each spends."""
 
 
 def _sender(value: object) -> Callable[[Generator], object]:

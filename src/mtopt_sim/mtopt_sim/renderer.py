@@ -29,11 +29,9 @@ class Renderer:
         quality = model.vis.quality
         looks = (quality.numslices, quality.offsamples, quality.shadowsize, model.ntex, model.nflex)
         self._looks = (*looks, zlib.crc32(model.mesh_vert.tobytes()))
-        self._seen = np.flatnonzero(np.isin(model.geom_group, geom_groups))
-        self._groups = model.geom_group
-        self._seen_groups = self._groups[self._seen]
-        self._reach_m = model.geom_rbound[self._seen].copy()
-        self._reach_m[self._reach_m == 0] = np.inf  # planes
+        self._groups, self._shown_groups = model.geom_group, model.geom_group.copy()
+        bounded = np.isin(model.geom_group, geom_groups) & (model.geom_rbound > 0)  # no planes
+        self._reach_m = np.where(bounded, model.geom_rbound, np.inf)
         self._option = mujoco.MjvOption()
         self._option.geomgroup[:] = 0
         self._option.geomgroup[list(geom_groups)] = 1
@@ -66,17 +64,16 @@ class Renderer:
 
     def _hide_what_is_out_of_sight(self, data, camera: int, aspect: float) -> None:
         """Moves shapes whose bounding sphere a fixed camera cannot see to a group not drawn."""
-        outwards = data.cam_xmat[camera].reshape(3, 3) @ _outwards(
-            float(self._model.cam_fovy[camera]), aspect
-        )
-        beyond_m = (data.geom_xpos.take(self._seen, 0) - data.cam_xpos[camera]) @ outwards
-        hidden = beyond_m.max(1) >= self._reach_m
-        self._groups[self._seen] = np.where(hidden, _HIDDEN_GROUP, self._seen_groups)
+        borders = _outwards(float(self._model.cam_fovy[camera]), aspect)
+        outwards = borders @ data.cam_xmat[camera].reshape(3, 3).T
+        beyond_m = outwards @ (data.geom_xpos - data.cam_xpos[camera]).T  # (borders, geoms)
+        hidden = beyond_m.max(0) >= self._reach_m
+        self._groups[:] = np.where(hidden, _HIDDEN_GROUP, self._shown_groups)
 
 
 @lru_cache(maxsize=256)
 def _outwards(vertical_fov_deg: float, aspect: float) -> np.ndarray:
-    """(3, 5) unit normals of a view's borders in the camera's axes (x right, y up, z back)."""
+    """(5, 3) unit normals of a view's borders in the camera's axes (x right, y up, z back)."""
     half_y = np.deg2rad(vertical_fov_deg) / 2
     half_x = np.arctan(np.tan(half_y) * aspect)
     return np.array(
@@ -87,7 +84,7 @@ def _outwards(vertical_fov_deg: float, aspect: float) -> np.ndarray:
             [0.0, np.cos(half_y), np.sin(half_y)],
             [0.0, -np.cos(half_y), np.sin(half_y)],
         ]
-    ).T
+    )
 
 
 def _context(model: mujoco.MjModel, looks: tuple, height: int, width: int) -> mujoco.MjrContext:

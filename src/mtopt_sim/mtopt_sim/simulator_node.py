@@ -38,7 +38,7 @@ from mtopt_sim.cell_view import CellVideo
 from mtopt_sim.lockstep import Lockstep
 from mtopt_sim.ros_camera_info import to_camera_info
 from mtopt_sim.station_threads import StationThreads
-from mtopt_sim.station_tick import Sensed, advance, look
+from mtopt_sim.station_tick import Sensed, look, sense
 from mtopt_spec import ros_messages
 from mtopt_spec.action import CONTROL_PERIOD_S
 from mtopt_spec.bag_topics import CAMERA_NAMESPACES
@@ -240,7 +240,7 @@ class SimulatorNode(Node):
         self._tick += 1
         sensed = self._threads.map(
             [self._index[name] for name in robots],
-            lambda i: advance(
+            lambda i: sense(
                 self._stations[i], self._tick, CONTROL_PERIOD_S,
                 self._settings.readings_per_period, self._cameras,
             ),
@@ -290,7 +290,7 @@ class SimulatorNode(Node):
         slice_s = CONTROL_PERIOD_S / p.readings_per_period
         sensed = self._threads.map(
             range(len(self._names)),
-            lambda i: advance(self._stations[i], self._slice, slice_s, 1, cameras),
+            lambda i: sense(self._stations[i], self._slice, slice_s, 1, cameras),
         )
         self._publish_clock(self._slice * slice_s)
         for name, seen in zip(self._names, sensed):
@@ -326,7 +326,7 @@ class SimulatorNode(Node):
 
         def one(i: int) -> Sensed:
             station = self._stations[i]
-            return look(station, stamp_s, (station.joint_state(stamp_s),), self._cameras)
+            return Sensed(stamp_s, (station.joint_state(stamp_s),), look(station, self._cameras))
 
         return self._threads.map([self._index[name] for name in names], one)
 

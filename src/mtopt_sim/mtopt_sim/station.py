@@ -298,7 +298,8 @@ class Station:
             position, speed, lead = self._path
             left = lead[self._path_step : self._path_step + steps]
             controls[: len(left), self._command_actuators] = left
-            controls[len(left) :, self._command_actuators] = lead[-1]
+            if len(left) < steps:
+                controls[len(left) :, self._command_actuators] = lead[-1]
             self._path_step += steps
             now = min(self._path_step, len(lead)) - 1
             self._set_point, self._set_speed = position[now], speed[now]
@@ -351,7 +352,7 @@ class Station:
         positions = self._positions_bin()
         left, right, fixed = self._touched_bodies()
         speeds = [
-            np.linalg.norm(data.qvel[self._object_dof[name] : self._object_dof[name] + 3])
+            math.hypot(*self._qvel[self._object_dof[name] : self._object_dof[name] + 3].tolist())
             for name in names
         ]
         truth = SceneTruth(

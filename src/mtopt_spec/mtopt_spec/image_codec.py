@@ -7,6 +7,9 @@ import numpy as np
 
 from mtopt_spec.errors import InputError
 
+# An observation's pictures are small: a second thread would spin, waiting for its next few rows.
+cv2.setNumThreads(1)
+
 JPEG_QUALITY = 95
 _ENCODE = [
     cv2.IMWRITE_JPEG_QUALITY,

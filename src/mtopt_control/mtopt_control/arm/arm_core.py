@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -105,7 +106,8 @@ class ArmCore:
             InputError: The reading lacks a joint of the robot's file.
         """
         measured = self._measured(joint_state)
-        age_s = now_s - joint_state.stamp_s if np.isfinite(measured).all() else float("inf")
+        finite = all(map(math.isfinite, measured.tolist()))
+        age_s = now_s - joint_state.stamp_s if finite else math.inf
         refused = refusal(
             action,
             state_age_s=age_s,
@@ -141,8 +143,7 @@ class ArmCore:
             still = Action(Kind.STEP, terminate=True)
             return self._send(still, Motion(start, still != action))
         if action.kind == Kind.STEP:
-            displacement = np.array([*action.translation_m, action.azimuth_rad])
-            motion = self._clamp.toward_pose(start, displacement)
+            motion = self._clamp.toward_pose(start, (*action.translation_m, action.azimuth_rad))
             return self._send(self._what_was_left(action, start, motion), motion)
         goal = self._retract if action.kind == Kind.RETRACT else self._home_goal(action)
         return self._send(action, self._on_the_way(start, goal), goal)
@@ -151,7 +152,7 @@ class ArmCore:
         """Straight up out of the bin first, then all joints together."""
         rise = self.robot.home_height_m - self._kinematics.pose(start)[2]
         if rise > _RISE_SLACK_M and self._kinematics.tilt_rad(start) < 0.1:
-            motion = self._clamp.toward_pose(start, np.array([0.0, 0.0, rise, 0.0]))
+            motion = self._clamp.toward_pose(start, (0.0, 0.0, rise, 0.0))
             if motion.error in (ArmError.NONE, ArmError.LIMITS) and np.any(motion.end != start):
                 return Motion(motion.end, motion.clamped)
         return self._clamp.toward_posture(start, goal)
@@ -207,26 +208,21 @@ class ArmCore:
         )
         return sent, trajectory
 
-    def tool_pose(self, joint_state: JointState) -> tuple[float, float, float, float]:
-        """x, y, z (m) and azimuth (rad) of the tool in the bin's frame, as measured."""
-        x, y, z, azimuth = self._kinematics.pose(self._measured(joint_state)[:-1])
-        return (float(x), float(y), float(z), float(azimuth))
-
-    def gripper_opening_m(self, joint_state: JointState) -> float:
-        """Between the fingers, as measured, in [0, 0.1] m; a number that float32 holds."""
-        closed = self.robot.finger_closed_m
-        opening = 2.0 * (float(self._measured(joint_state)[-1]) - closed)
-        return float(np.float32(min(max(opening, 0.0), MAX_OPENING_M)))
-
     def observation(self, joint_state: JointState, images_jpeg: Mapping[str, bytes]) -> Observation:
         """What a policy sees at a tick: a reading and the pictures of the same stamp."""
+        measured = self._measured(joint_state)
         return Observation(
             joint_state.stamp_s,
             images_jpeg,
             self.gripper_closed,
-            self.gripper_opening_m(joint_state),
-            self.tool_pose(joint_state),
+            self._opening_m(float(measured[-1])),
+            tuple(self._kinematics.pose(measured[:-1]).tolist()),
         )
+
+    def _opening_m(self, finger_m: float) -> float:
+        """Between the fingers, in [0, 0.1] m; a number that float32 holds."""
+        opening = 2.0 * (finger_m - self.robot.finger_closed_m)
+        return float(np.float32(min(max(opening, 0.0), MAX_OPENING_M)))
 
     def _measured(self, joint_state: JointState) -> np.ndarray:
         """(joints + 1,) positions in the order of `joint_names`."""

@@ -6,6 +6,7 @@ and within every joint's position, velocity and acceleration limit, and says wha
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,9 +83,9 @@ class SafetyClamp:
     ):
         self.period_s = period_s
         self._kinematics = kinematics
+        self._joint_low, self._joint_high = kinematics.position_low, kinematics.position_high
         self._rest = np.array(robot.home_position, float)
-        self._low = np.array(robot.workspace_low_m, float)
-        self._high = np.array(robot.workspace_high_m, float)
+        self._low, self._high = robot.workspace_low_m, robot.workspace_high_m
         max_velocity = np.array(robot.max_velocity, float)
         if np.any(max_velocity > kinematics.urdf_max_velocity + 1e-6):
             raise InputError(
@@ -109,32 +110,26 @@ class SafetyClamp:
         self._finger_reach = robot.finger_max_velocity * period_s / PEAK_VELOCITY
         self._joint_names = (*robot.arm_joints, robot.finger_joint)
 
-    @property
-    def _joint_low(self) -> np.ndarray:
-        return self._kinematics.position_low
-
-    @property
-    def _joint_high(self) -> np.ndarray:
-        return self._kinematics.position_high
-
-    def toward_pose(self, start: np.ndarray, displacement: np.ndarray) -> Motion:
-        """Moves the tool by (4,) x, y, z (m), azimuth (rad), as far as the limits let it.
+    def toward_pose(
+        self, start: np.ndarray, displacement: tuple[float, float, float, float]
+    ) -> Motion:
+        """Moves the tool by x, y, z (m), azimuth (rad), as far as the limits let it.
 
         A tool that is outside the workspace already may come back, but go no further out.
         """
         pose = self._kinematics.pose(start)
-        low, high = np.minimum(self._low, pose[:3]), np.maximum(self._high, pose[:3])
-        wanted = np.array(displacement, float)
-        wanted[:3] = np.clip(pose[:3] + wanted[:3], low, high) - pose[:3]
-        cut = bool(np.abs(wanted - displacement).max() > 1e-9)
-        outside = np.maximum(self._low - pose[:3], pose[:3] - self._high).max()
+        way, outside_m = list(displacement), -math.inf
+        for axis, (here, low, high) in enumerate(zip(pose.tolist(), self._low, self._high)):
+            way[axis] = min(max(here + way[axis], min(low, here)), max(high, here)) - here
+            outside_m = max(outside_m, low - here, here - high)
+        cut = any(abs(mine - asked) > 1e-9 for mine, asked in zip(way, displacement))
         error, error_msg = ArmError.NONE, ""
-        if outside > WORKSPACE_SLACK_M:
+        if outside_m > WORKSPACE_SLACK_M:
             error = ArmError.LIMITS
             error_msg = f"tool at {pose[:3].round(3).tolist()} m is outside the workspace"
-        if np.abs(wanted).max() < 1e-9:
+        if max(map(abs, way)) < 1e-9:
             return Motion(start, cut, error, error_msg)
-        share = 1.0
+        wanted, share = np.array(way), 1.0
         end = self._kinematics.solve(pose + wanted, start, self._rest)
         for _ in range(_ATTEMPTS):
             shorter = 0.5
@@ -152,9 +147,8 @@ class SafetyClamp:
 
     def toward_posture(self, start: np.ndarray, goal: np.ndarray) -> Motion:
         """Moves all joints in proportion towards (joints,) `goal`, as far as the limits let."""
-        goal = np.clip(
-            goal, np.minimum(self._joint_low, start), np.maximum(self._joint_high, start)
-        )
+        low, high = np.minimum(self._joint_low, start), np.maximum(self._joint_high, start)
+        goal = np.minimum(np.maximum(goal, low), high)
         way = goal - start
         excess = self._excess(start, goal)
         end = goal if excess <= 1.0 else start + way / excess

@@ -12,8 +12,6 @@ from scipy.linalg.lapack import dposv
 
 from mtopt_spec.errors import InputError
 
-# x forward, y and z turned about it by half a turn: the tool looks down at azimuth 0
-_DOWN = np.diag([1.0, -1.0, -1.0])
 _UNIT = np.eye(6)
 
 
@@ -91,35 +89,29 @@ class ArmKinematics:
                 got=list(arm_joints),
                 expected="joints of one degree of freedom each, base first",
             )
+        _move_origin(model, base_link, bin_position_base_m)
         self._model = model
         self._data = model.createData()
         self._tool = model.getFrameId(tool_link)
-        pin.framesForwardKinematics(model, self._data, pin.neutral(model))
-        base = self._data.oMf[model.getFrameId(base_link)]
-        self._rotation = np.array(base.rotation.T)
-        self._origin = np.array(base.act(np.asarray(bin_position_base_m, float)))
-        self._world_from_bin = np.array(base.rotation)
         self.position_low = np.array(model.lowerPositionLimit)
         self.position_high = np.array(model.upperPositionLimit)
         self.urdf_max_velocity = np.array(model.velocityLimit)
 
     def pose(self, q: np.ndarray) -> np.ndarray:
         """(4,) x, y, z, azimuth of the tool in the bin's frame for (joints,) positions."""
-        pin.framesForwardKinematics(self._model, self._data, q)
-        return self._pose_of(self._data.oMf[self._tool])
+        tool = self._tool_at(q)
+        rotation = tool.rotation
+        return np.array([*tool.translation, math.atan2(rotation[1, 0], rotation[0, 0])])
 
     def tilt_rad(self, q: np.ndarray) -> float:
         """Angle between the tool's z axis and straight down."""
-        pin.framesForwardKinematics(self._model, self._data, q)
-        down = -(self._rotation @ self._data.oMf[self._tool].rotation)[2, 2]
-        return float(np.arccos(np.clip(down, -1.0, 1.0)))
+        down = -self._tool_at(q).rotation[2, 2]
+        return math.acos(min(max(down, -1.0), 1.0))
 
-    def _pose_of(self, tool) -> np.ndarray:
-        pose = np.empty(4)
-        pose[:3] = self._rotation @ (tool.translation - self._origin)
-        x_axis = self._rotation @ tool.rotation[:, 0]
-        pose[3] = math.atan2(x_axis[1], x_axis[0])
-        return pose
+    def _tool_at(self, q: np.ndarray) -> pin.SE3:
+        """The tool's frame in the bin's frame."""
+        pin.forwardKinematics(self._model, self._data, q)
+        return pin.updateFramePlacement(self._model, self._data, self._tool)
 
     def solve(
         self,
@@ -149,11 +141,9 @@ class ArmKinematics:
         Returns:
             (joints,) positions, possibly outside the limits; None if none was found.
         """
-        sine, cosine = np.sin(pose[3]), np.cos(pose[3])
-        turn = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
-        goal = pin.SE3(
-            self._world_from_bin @ turn @ _DOWN, self._world_from_bin @ pose[:3] + self._origin
-        )
+        sine, cosine = math.sin(pose[3]), math.cos(pose[3])
+        down = np.array([[cosine, sine, 0.0], [sine, -cosine, 0.0], [0.0, 0.0, -1.0]])
+        goal = pin.SE3(down, pose[:3])
         damped = damping**2 * _UNIT
         q = np.array(start, float)
         for iteration in range(iterations):
@@ -162,9 +152,26 @@ class ArmKinematics:
             jacobian = pin.getFrameJacobian(self._model, self._data, self._tool, pin.LOCAL)
             error = pin.log6(tool.actInv(goal)).vector
             leans = iteration == 0 and rest is not None
-            if not leans and np.abs(error).max() < tolerance:
+            if not leans and max(map(abs, error.tolist())) < tolerance:
                 return q
             lean = rest_gain * (rest - q) if leans else 0.0
             residual = error - jacobian @ lean if leans else error
             q = q + lean + jacobian.T @ dposv(jacobian @ jacobian.T + damped, residual)[1]
         return None
+
+
+def _move_origin(model: pin.Model, base_link: str, position_base_m: Sequence[float]) -> None:
+    """Puts a model's origin to a point of its base, axes parallel to the base's.
+
+    So all that pinocchio computes is in the bin's frame.
+    """
+    data = model.createData()
+    pin.framesForwardKinematics(model, data, pin.neutral(model))
+    base = data.oMf[model.getFrameId(base_link)]
+    origin = pin.SE3(base.rotation, base.act(np.asarray(position_base_m, float))).inverse()
+    for joint in range(1, model.njoints):
+        if model.parents[joint] == 0:
+            model.jointPlacements[joint] = origin * model.jointPlacements[joint]
+    for frame in model.frames:
+        if frame.parentJoint == 0:
+            frame.placement = origin * frame.placement

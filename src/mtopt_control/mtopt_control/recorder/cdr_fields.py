@@ -1,4 +1,4 @@
-"""Reads the few fields of serialised messages that the recorder sorts by, without decoding them.
+"""The few fields of serialised messages that the recorder sorts by, without decoding them.
 
 Every message of the bag contract begins with a `std_msgs/Header`. In CDR (little endian) that is,
 after four bytes of encapsulation: seconds (int32), nanoseconds (uint32), the frame's name as a
@@ -12,6 +12,7 @@ import struct
 _LITTLE_ENDIAN = (b"\x00\x01", b"\x00\x07")
 _STAMP = struct.Struct("<iI")
 _LENGTH = struct.Struct("<I")
+_NANOSECONDS = 1_000_000_000
 
 
 def stamp_ns(cdr: bytes) -> int:
@@ -23,7 +24,12 @@ def stamp_ns(cdr: bytes) -> int:
     if len(cdr) < 12 or cdr[:2] not in _LITTLE_ENDIAN:
         raise ValueError(f"no little-endian CDR message with a header: {cdr[:12].hex()}")
     sec, nanosec = _STAMP.unpack_from(cdr, 4)
-    return sec * 1_000_000_000 + nanosec
+    return sec * _NANOSECONDS + nanosec
+
+
+def with_stamp(cdr: bytes, stamp_ns: int) -> bytes:
+    """The same little-endian message with another stamp in its header."""
+    return cdr[:4] + _STAMP.pack(*divmod(stamp_ns, _NANOSECONDS)) + cdr[12:]
 
 
 def episode_step(cdr: bytes) -> tuple[str, int]:

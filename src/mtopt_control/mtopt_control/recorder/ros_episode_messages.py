@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rclpy.serialization import serialize_message
-from sensor_msgs.msg import CameraInfo
 
+from mtopt_control.recorder.cdr_fields import with_stamp
 from mtopt_control.recorder.cdr_packing import CdrPacker
 from mtopt_control.recorder.mcap_file import BagMessage
 from mtopt_spec import bag_topics as topics
@@ -17,27 +17,25 @@ from mtopt_spec.observation import Observation
 
 
 def episode_messages(
-    episode: Episode, camera_infos: Mapping[str, CameraInfo] | None = None
+    episode: Episode, camera_infos: Mapping[str, bytes] | None = None
 ) -> list[BagMessage]:
     """The messages of an episode in the order of time, ready for `BagWriter.write_episode`.
 
     Args:
         episode: A complete episode.
-        camera_infos: Camera name to its calibration, recorded once an episode.
+        camera_infos: Camera name to its calibration, a serialised `sensor_msgs/CameraInfo` of any
+            stamp; recorded once an episode.
     """
     begin, robot = episode.begin, episode.begin.robot
     packer = CdrPacker(robot, begin.episode_id)
+    pictures = {camera: topics.camera_image(camera) for camera in begin.camera_names}
 
     def bagged(topic: BagTopic, cdr: bytes, time_ns: int) -> BagMessage:
         return BagMessage(f"/{robot}/{topic.name}", topic.type, cdr, time_ns)
 
     def seen(observation: Observation, time_ns: int) -> list[BagMessage]:
         messages = [
-            bagged(
-                topics.camera_image(camera),
-                packer.compressed_image(time_ns, camera, jpeg),
-                time_ns,
-            )
+            bagged(pictures[camera], packer.compressed_image(time_ns, camera, jpeg), time_ns)
             for camera, jpeg in observation.images_jpeg.items()
         ]
         return [
@@ -48,7 +46,7 @@ def episode_messages(
     begin_ns, end_ns = ros.stamp_ns(begin.stamp_s), ros.stamp_ns(episode.end.stamp_s)
     messages = []
     for camera, info in (camera_infos or {}).items():
-        messages.append(bagged(topics.camera_info(camera), serialize_message(info), begin_ns))
+        messages.append(bagged(topics.camera_info(camera), with_stamp(info, begin_ns), begin_ns))
     for index, step in enumerate(episode.steps):
         time_ns = ros.stamp_ns(step.observation.stamp_s)
         messages += seen(step.observation, time_ns)

@@ -77,11 +77,11 @@ class BlobFinder:
         rows, columns = area.v[free], area.u[free]
         if not len(rows):
             return []
-        rgb = image_hwc_u8[rows, columns].astype(np.float32)
+        rgb = np.ascontiguousarray(image_hwc_u8[rows, columns].T, np.float32)  # (3, n)
         # Shadow and shading scale all three channels alike; an object's colour does not.
-        shade = rgb / np.maximum(_median(rgb), 1.0)
-        brightness = shade.mean(1)
-        chroma = np.abs(shade - brightness[:, None]).max(1)
+        shade = rgb / np.maximum(_median(rgb), 1.0)[:, None]
+        brightness = shade.mean(0)
+        chroma = np.abs(shade - brightness).max(0)
         differs = np.maximum(chroma, brightness - 1.0) > self._config.difference
         mask = np.zeros((height, width), np.uint8)
         mask[rows, columns] = differs
@@ -114,9 +114,9 @@ def _area(camera: PinholeCamera, height: int, width: int, config: BlobConfig) ->
 
 
 def _median(rgb: np.ndarray) -> np.ndarray:
-    """(3,) of (n, 3): as np.median has it, which takes ten times as long."""
-    channels = np.sort(rgb.T, axis=1)
-    n = len(rgb)
+    """(3,) of (3, n): as np.median has it, which takes ten times as long."""
+    channels = np.sort(rgb, axis=1)
+    n = rgb.shape[1]
     return (channels[:, (n - 1) // 2] + channels[:, n // 2]) / 2
 
 

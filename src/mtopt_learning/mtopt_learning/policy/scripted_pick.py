@@ -19,6 +19,7 @@ from mtopt_learning.policy.blobs import BlobConfig, BlobFinder
 from mtopt_learning.policy.pinhole import PinholeCamera
 from mtopt_learning.policy.script_motion import towards, turn_towards
 from mtopt_learning.policy.script_plans import ScriptPlans
+from mtopt_learning.policy.step_draws import step_draws
 from mtopt_spec import seeds
 from mtopt_spec.action import Action
 from mtopt_spec.errors import InputError
@@ -125,9 +126,9 @@ class ScriptedPick:
     def _step(self, plan: _Plan, request: PolicyRequest) -> tuple[_Plan, Action]:
         config = self._config
         x, y, z, azimuth = request.observation.tool_pose_bin
-        random = seeds.generator(request.seed, "scripted pick step", request.step_index)
-        noise = (random.normal(size=4) * config.step_noise_m[plan.level]).tolist()
-        if random.random() < config.p_stop:
+        normal, chance = step_draws(request.seed, "scripted pick step", request.step_index)
+        noise = [number * config.step_noise_m[plan.level] for number in normal]
+        if chance < config.p_stop:
             return plan, Action(terminate=True)
         turn = turn_towards(azimuth, plan.azimuth_rad, 3 * noise[3])
         away = max(abs(plan.x_m - x), abs(plan.y_m - y))

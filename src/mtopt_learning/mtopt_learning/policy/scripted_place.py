@@ -13,6 +13,7 @@ import numpy as np
 
 from mtopt_learning.policy.script_motion import towards, turn_towards
 from mtopt_learning.policy.script_plans import ScriptPlans
+from mtopt_learning.policy.step_draws import step_draws
 from mtopt_spec import seeds
 from mtopt_spec.action import Action
 from mtopt_spec.interfaces import PolicyAnswer, PolicyRequest
@@ -95,8 +96,8 @@ class ScriptedPlace:
     def _step(self, plan: _Plan, request: PolicyRequest) -> tuple[_Plan, Action]:
         config = self._config
         x, y, z, azimuth = request.observation.tool_pose_bin
-        random = seeds.generator(request.seed, "scripted place step", request.step_index)
-        noise = (random.normal(size=4) * config.step_noise_m[plan.level]).tolist()
+        normal, _ = step_draws(request.seed, "scripted place step", request.step_index)
+        noise = [number * config.step_noise_m[plan.level] for number in normal]
         turn = turn_towards(azimuth, plan.azimuth_rad, 3 * noise[3])
         away = max(abs(plan.x_m - x), abs(plan.y_m - y))
         if plan.phase == "carry" and away < config.arrived_m:

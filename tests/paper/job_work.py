@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from mtopt_bringup.paper.jobs import Job, run_jobs
+from mtopt_bringup.jobs import Job, run_jobs
 
 
 def give(value, progress):

@@ -10,7 +10,7 @@ from pathlib import Path
 import job_work
 import pytest
 
-from mtopt_bringup.paper.jobs import Job, run_jobs
+from mtopt_bringup.jobs import Job, run_jobs
 
 WAIT_S = 60
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mtopt_bringup.in_process import CollectConfig, collect
-from mtopt_bringup.paper.jobs import Job, run_jobs
+from mtopt_bringup.jobs import Job, run_jobs
 from mtopt_bringup.policies import QFUNCTION
 from mtopt_bringup.run_folder import start_run
 from mtopt_learning.policy.policy_mux import PolicyMux

@@ -23,7 +23,7 @@ from mtopt_bringup.newtask.learn import (
 )
 from mtopt_bringup.newtask.measure import measure
 from mtopt_bringup.newtask.page import write_page
-from mtopt_bringup.paper.jobs import Job, run_jobs
+from mtopt_bringup.jobs import Job, run_jobs
 from mtopt_bringup.progress import episode_bar
 from mtopt_bringup.rounds import RoundConfig, RoundFolders, run_round
 from mtopt_bringup.stages import Stages, write_json

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-_LOG = logging.getLogger("mtopt.paper")
+_LOG = logging.getLogger("mtopt.jobs")
 Progress = Callable[[int], None]
 
 
@@ -150,5 +150,5 @@ def _serve(events, log: Path, work: Callable[..., dict], arguments: tuple) -> No
     except BrokenPipeError:
         return
     except Exception as error:
-        logging.getLogger("mtopt.paper").exception("failed")
+        logging.getLogger("mtopt.jobs").exception("failed")
         events.send(("error", f"{type(error).__name__}: {error}"))

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from mtopt_bringup.jobs import Job, run_jobs
 from mtopt_bringup.newtask.base import find_base
 from mtopt_bringup.newtask.config import NewCell, NewTaskConfig
 from mtopt_bringup.newtask.handover import Handover, collected_by, shares_of
@@ -23,7 +24,6 @@ from mtopt_bringup.newtask.learn import (
 )
 from mtopt_bringup.newtask.measure import measure
 from mtopt_bringup.newtask.page import write_page
-from mtopt_bringup.jobs import Job, run_jobs
 from mtopt_bringup.progress import episode_bar
 from mtopt_bringup.rounds import RoundConfig, RoundFolders, run_round
 from mtopt_bringup.stages import Stages, write_json

@@ -11,13 +11,13 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from mtopt_bringup.jobs import Job, run_jobs
 from mtopt_bringup.paper.arms import Arm, chosen_arms
 from mtopt_bringup.paper.collect import Collection
 from mtopt_bringup.paper.config import PaperConfig
 from mtopt_bringup.paper.curves import auc_curve
 from mtopt_bringup.paper.evaluate import evaluate_arm, evaluate_checkpoint
 from mtopt_bringup.paper.export import export_best
-from mtopt_bringup.jobs import Job, run_jobs
 from mtopt_bringup.paper.online import Online
 from mtopt_bringup.paper.page import write_page
 from mtopt_bringup.paper.scoring import pooled

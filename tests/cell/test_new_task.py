@@ -181,7 +181,7 @@ def test_a_folder_without_a_data_set_or_a_run_is_refused(base, tmp_path):
     with pytest.raises(InputError, match="mtopt benchmark paper"):
         find_base(tmp_path, cell_tasks(TASKS_FILE), WORLD)
     shutil.copytree(base / "data", tmp_path / "data")
-    with pytest.raises(InputError, match="run: got none"):
+    with pytest.raises(InputError, match="mt_opt_0: got none"):
         find_base(tmp_path, cell_tasks(TASKS_FILE), WORLD)
 
 

@@ -29,7 +29,7 @@ TASKS_FILE = share_dir() / "params" / "tasks_cloth.yaml"
 WORLD = share_dir() / "worlds" / "cloth_cell.sdf"
 NEW = ("lift-cloth", "cover-object")
 TRAIN = TrainConfig(batch=16, terminate_states=4, threads=1, conservative_samples=2)
-TINY = NewTaskConfig(rounds=2, steps=3, evaluation_episodes=1, share=0.5, robots=2)
+TINY = NewTaskConfig(rounds=2, steps=3, evaluation_episodes=1, share=0.5, robots=2, cells=1)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -64,7 +64,7 @@ def done(base, tmp_path_factory):
     return out, NewTasks(base, out, TINY, TASKS_FILE, WORLD).run()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_it_measures_collects_and_learns_in_stages(base, done):
     out, result = done
     assert result["finished"] and result["exit_code"] == 0, result["errors"]
@@ -181,7 +181,7 @@ def test_a_folder_without_a_data_set_or_a_run_is_refused(base, tmp_path):
     with pytest.raises(InputError, match="mtopt benchmark paper"):
         find_base(tmp_path, cell_tasks(TASKS_FILE), WORLD)
     shutil.copytree(base / "data", tmp_path / "data")
-    with pytest.raises(InputError, match="run: got none"):
+    with pytest.raises(InputError, match="mt_opt_0: got none"):
         find_base(tmp_path, cell_tasks(TASKS_FILE), WORLD)
 
 

@@ -92,7 +92,7 @@ def test_episodes_of_the_killed_call_are_no_data(finished):
     out, _, _ = finished
     dataset, tasks = Dataset.open(out / "data"), cell_tasks()
     runs = {name.split("-")[0] for name in dataset.episode_ids}
-    assert runs == {"scripted1", "round1"}
+    assert runs == {"scripted1", "round1c1", "round1c2"}
     seeds = {name.split("-")[1] for name in dataset.episode_ids if name.startswith("scripted1")}
     assert len(seeds) == 1 and "." not in next(iter(seeds)), "a continued run"
     account = json.loads((out / "stages" / "data.json").read_text())
@@ -117,7 +117,7 @@ def test_the_page_the_numbers_and_the_model_are_there(finished):
     best = max(result["means"][name] for name in ("mt_opt", "naive", "online"))
     assert numbers["exported"]["mean"] == pytest.approx(best, abs=1e-4)
     load_q_function(out / "model", cell_tasks().names)
-    online = {p.parent.parent.name for p in find_bags([out / "online" / "bags"])}
+    online = {p.parents[2].name for p in find_bags([out / "online" / "bags"])}
     assert online == {"round_01"}, "the offline data set stays as it is"
     assert not list(out.rglob("*.partial")), "nothing left aside"
 

@@ -47,8 +47,10 @@ def test_a_new_scene_has_a_cloth_and_an_object_on_the_plate(cloth_station, tasks
         cloth = truth.names.index("cloth")
         assert truth.section[cloth] == "" and truth.at_rest[cloth]
         assert on_plate(cloth_station)
-        assert good(cloth_station, tasks) <= {"place-any", "place-bottom", "place-top-left",
-                                              "place-top-right"}  # fmt: skip
+        assert not good(cloth_station, tasks), "what the scene put on the plate is not placed"
+        cloth_station.command_hinge(0.1)
+        cloth_station.command_hinge(0.0)
+        assert "place-any" in good(cloth_station, tasks), "after the bin tipped it would be"
 
 
 def test_two_fingers_pinch_it_from_above(cloth_station, tasks):
@@ -74,13 +76,16 @@ def test_two_fingers_pinch_it_from_above(cloth_station, tasks):
 
 
 def test_an_object_under_it_is_covered_and_one_beside_it_is_not(cloth_station, tasks):
-    cloth_station.reset(3)
-    name = on_plate(cloth_station)
-    assert "cover-object" not in good(cloth_station, tasks)
-    lay_over(cloth_station, name)
-    assert "cover-object" in good(cloth_station, tasks)
-    truth = cloth_station.truth()
-    assert truth.covered[truth.names.index(name)] >= 0.9
+    covered = 0
+    for seed in range(3, 8):  # from some it slides off
+        cloth_station.reset(seed)
+        name = on_plate(cloth_station)
+        lay_over(cloth_station, name)
+        truth = cloth_station.truth()
+        is_covered = truth.covered[truth.names.index(name)] >= 0.6
+        assert is_covered == ("cover-object" in good(cloth_station, tasks))
+        covered += is_covered
+    assert covered >= 3
     lay_over(cloth_station, name, beside_m=-0.3)
     truth = cloth_station.truth()
     assert truth.covered[truth.names.index(name)] < 0.1

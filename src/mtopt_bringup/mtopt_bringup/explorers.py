@@ -49,7 +49,7 @@ def collect_side_by_side(config: CollectConfig, explorer: Explorer, cells: int) 
         config: Of all cells together; its seed and run name are those of the first, the others'
             are drawn from them. What is recorded depends on `cells`, not on the machine.
         explorer: Who collects.
-        cells: How many.
+        cells: How many; no more than episodes.
 
     Returns:
         As `Collected.result`, counts and rates added up.
@@ -58,6 +58,7 @@ def collect_side_by_side(config: CollectConfig, explorer: Explorer, cells: int) 
         RuntimeError: A process failed; its log is beside the bags.
         KeyboardInterrupt: Interrupted; episodes that are complete stay.
     """
+    cells = min(cells, config.episodes)
     share, left = divmod(config.episodes, cells)
     jobs = [
         Job(

@@ -17,8 +17,9 @@ def label_tasks(truth: SceneTruth, tasks: Iterable[Task]) -> dict[str, bool]:
 
     `lifted`: an object (of that name, or any) is held and its centre is `LIFTED_HEIGHT_M` or more
     above the bin's floor. `placed`: an object lies at rest on the plate (in that section, or any),
-    touched by no finger. `covered`: the thing `by` lies at rest, touched by no finger, over
-    `COVERED_SHARE` or more of an object's outline from above (of that name, or any).
+    touched by no finger, and the scene did not put it there. `covered`: the thing `by` lies at
+    rest, touched by no finger, over `COVERED_SHARE` or more of an object's outline from above (of
+    that name, or any).
 
     Args:
         truth: The scene at the end of an episode.
@@ -47,7 +48,10 @@ def _judge(truth: SceneTruth, task: Task) -> bool:
             raise _bad(task, f"section {wanted!r}", f"any or one of {PLATE_SECTIONS}")
         return any(
             section != "" and wanted in ("any", section) and rest and not touched
-            for section, rest, touched in zip(truth.section, truth.at_rest, truth.touched)
+            for name, section, rest, touched in zip(
+                truth.names, truth.section, truth.at_rest, truth.touched
+            )
+            if name not in truth.laid
         )
     if rule == "covered":
         return _covered(truth, task.success["object"], task.success["by"])

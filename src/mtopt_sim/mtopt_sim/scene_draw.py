@@ -15,5 +15,6 @@ def scene_generator(seed: int) -> np.random.Generator:
 
 
 def draw_objects(rng: np.random.Generator, names: Sequence[str], count: int) -> tuple[str, ...]:
-    """`count` different ones of `names`."""
+    """`count` different ones of `names`; all of them where there are fewer."""
+    count = min(count, len(names))
     return tuple(str(name) for name in rng.choice(names, size=count, replace=False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mujoco
@@ -106,6 +106,7 @@ class Station:
         self._randomiser = Randomiser(self.model, self._params, self._objects, robot)
         self._nominal = self._calibrations()
         self._present: tuple[str, ...] = ()
+        self._laid: tuple[str, ...] = ()
         self._step_s = description.step_s
         self.reset(0)
         self.data.time = 0.0
@@ -134,7 +135,7 @@ class Station:
         seed: int,
         *,
         objects: Sequence[str] | None = None,
-        object_count: int = OBJECTS_IN_SCENE,
+        object_count: int | None = None,
         randomise: bool = True,
     ) -> None:
         """Puts a new scene into the bin, as a person would; the arm is at home, time goes on.
@@ -142,7 +143,7 @@ class Station:
         Args:
             seed: Of all that is drawn: which objects, poses, light, camera, friction, colours.
             objects: Names of the objects; None draws `object_count` of all.
-            object_count: How many are drawn.
+            object_count: How many are drawn; None: `OBJECTS_IN_SCENE`, or all that there are.
             randomise: False keeps the world file's light, camera, friction and colours.
 
         Raises:
@@ -164,7 +165,7 @@ class Station:
         self._hinge_target = self._hinge_set_point = 0.0
         self._brake.update(data, 0.0, 0.0)
         self._write_controls()
-        self._present = names
+        self._present, self._laid = names, ()
         for index, address in enumerate(self._object_qpos.values()):
             data.qpos[address : address + 7] = [_PARKED_M + index, 0, 0, 1, 0, 0, 0]
         self._cloths.park(data)
@@ -172,6 +173,7 @@ class Station:
         cloths = tuple(name for name in names if name in self._cloths.names)
         if cloths and stiff:  # one object lies on the plate, to be covered
             address = stiff.pop(0)
+            self._laid = self._stiff_objects()[:1]
             data.qpos[address : address + 7] = place_on_plate(rng, self._plate, self.pose_base_bin)
         drop_objects(self.model, data, rng, stiff, self.pose_base_bin, self._params)
         if cloths:
@@ -179,7 +181,9 @@ class Station:
             self._cloths.drop(data, rng, cloths, taken, self.pose_base_bin, self._params)
         data.time = time_s
 
-    def _choose(self, rng, objects, object_count: int) -> tuple[str, ...]:
+    def _choose(self, rng, objects, object_count: int | None) -> tuple[str, ...]:
+        if objects is None and object_count is None:
+            return draw_objects(rng, self.object_names, OBJECTS_IN_SCENE)
         if objects is None:
             if not 0 <= object_count <= len(self.object_names):
                 raise InputError(
@@ -250,6 +254,8 @@ class Station:
                 "hinge angle", where="command_hinge", got=angle_rad, expected=f"{low} to {high} rad"
             )
         self._hinge_target = float(angle_rad)
+        if angle_rad:
+            self._laid = ()
 
     def advance(
         self, duration_s: float, readings: int = 1, stamps_s: Sequence[float] | None = None
@@ -368,9 +374,10 @@ class Station:
         if not self._cloths.names:
             return truth
         cloths = tuple(name for name in self._present if name in self._cloths.names)
-        return self._cloths.add_truth(
+        truth = self._cloths.add_truth(
             truth, data, cloths, self._object_body, self.pose_base_bin, self._plate
         )
+        return replace(truth, laid=self._laid)
 
     def _stiff_objects(self) -> tuple[str, ...]:
         """Names of the objects in the scene that are no cloths."""

@@ -24,6 +24,7 @@ class SceneTruth:
         hinge_angle_rad: Angle of the bin.
         covered: (n,) share of each object's outline from above that a cloth lies over; None in a
             scene without one.
+        laid: Names of what the scene itself put on the plate, and no bin has tipped since.
     """
 
     names: tuple[str, ...]
@@ -35,6 +36,7 @@ class SceneTruth:
     section: tuple[str, ...]
     hinge_angle_rad: float
     covered: np.ndarray | None = None
+    laid: tuple[str, ...] = ()
 
 
 def plate_section(position_plate_m: np.ndarray, plate_size_m: tuple[float, float]) -> str:

@@ -37,7 +37,8 @@ class NewTaskConfig:
             the plate by a new scene alone: a bin that tips throws it back.
         evaluation_seed: Of the scenes: all policies meet the same ones.
         epsilon, noise: Exploration of the policies that collect; see `ActConfig`.
-        robots: Stations of the in-process loop.
+        robots: Stations of each cell.
+        cells: That collect side by side, each in a process of its own.
         seed: Of collecting and learning.
     """
 
@@ -51,10 +52,18 @@ class NewTaskConfig:
     epsilon: float = 0.02
     noise: float = 0.05
     robots: int = 7
+    cells: int = 2
     seed: int = 0
 
     def __post_init__(self):
-        for name in ("rounds", "steps", "evaluation_episodes", "episodes_per_scene", "robots"):
+        for name in (
+            "rounds",
+            "steps",
+            "evaluation_episodes",
+            "episodes_per_scene",
+            "robots",
+            "cells",
+        ):
             if getattr(self, name) < 1:
                 raise InputError(
                     name, where="new tasks", got=getattr(self, name), expected="at least 1"

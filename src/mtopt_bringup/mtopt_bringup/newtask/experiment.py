@@ -13,7 +13,7 @@ from pathlib import Path
 from mtopt_bringup.jobs import Job, run_jobs
 from mtopt_bringup.newtask.base import find_base
 from mtopt_bringup.newtask.config import NewCell, NewTaskConfig
-from mtopt_bringup.newtask.handover import Handover, collected_by, shares_of
+from mtopt_bringup.newtask.handover import HandoverFrom, collected_by, shares_of
 from mtopt_bringup.newtask.learn import (
     CONTROLS,
     FINE_TUNED,
@@ -24,16 +24,16 @@ from mtopt_bringup.newtask.learn import (
 )
 from mtopt_bringup.newtask.measure import measure
 from mtopt_bringup.newtask.page import write_page
+from mtopt_bringup.policies import policy_fingerprint
 from mtopt_bringup.progress import episode_bar
 from mtopt_bringup.rounds import RoundConfig, RoundFolders, run_round
 from mtopt_bringup.stages import Stages, write_json
 from mtopt_learning.checkpoint.folder import code_version
 from mtopt_learning.dataset.cache import Dataset
-from mtopt_learning.policy.q_policy import ActConfig, QFunctionPolicy
+from mtopt_learning.policy.q_policy import ActConfig
 from mtopt_learning.report.provenance import machine, versions
 from mtopt_learning.train.run_folder import CHECKPOINT
 from mtopt_sim.cell import cell_tasks
-from mtopt_spec.interfaces import Policy
 
 _LOG = logging.getLogger("mtopt.new_task")
 ROWS = {
@@ -131,22 +131,16 @@ class NewTasks:
         settings = RoundConfig(
             tasks=names, episodes=config.round_episodes(old), steps=config.steps,
             epsilon=config.epsilon, noise=config.noise, recent_share=config.recent_share,
-            robots=config.robots, episodes_per_scene=config.episodes_per_scene,
+            robots=config.robots, cells=config.cells, episodes_per_scene=config.episodes_per_scene,
             world=self._cell.world, tasks_file=self._cell.tasks_file, seed=config.seed,
         )  # fmt: skip
-        explorer = QFunctionPolicy(
-            tasks=self._base.known.names,
-            config=ActConfig(epsilon=config.epsilon, noise=config.noise),
-        )
-        explorer.load(self._base.run / CHECKPOINT)
+        explorer, known = self._base.run / CHECKPOINT, self._base.known
         shares = shares_of([one["by"] for one in self._rounds()], names)
-
-        def through(own: Policy) -> Policy:
-            return Handover(explorer, own, self._base.parents, shares)
-
+        act = ActConfig(epsilon=config.epsilon, noise=config.noise)
+        through = HandoverFrom(explorer, known.names, act, self._base.parents, shares)
         result = run_round(number, self._folders, settings, self._tasks, through)
         dataset = Dataset.open(self._folders.data)
-        by = collected_by(dataset, f"round{number}-", explorer.fingerprint, names)
+        by = collected_by(dataset, f"round{number}c", policy_fingerprint(explorer, known), names)
         return {**result, "own_share": shares, "by": by}
 
     def _controls(self) -> None:

@@ -7,10 +7,12 @@ known ones and switches to the new task's own when it does as well.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
+from mtopt_learning.policy.q_policy import ActConfig, QFunctionPolicy
 from mtopt_spec import seeds
 from mtopt_spec.interfaces import Policy, PolicyAnswer, PolicyRequest
 
@@ -55,6 +57,30 @@ class Handover:
     def _is_own(self, request: PolicyRequest) -> bool:
         draw = seeds.generator(request.seed, "who collects").random()
         return bool(draw < self._own_share[request.task])
+
+
+@dataclass(frozen=True)
+class HandoverFrom:
+    """Puts a `Handover` before a run's own policy, in whatever process it collects.
+
+    Attributes:
+        checkpoint: Of the explorer.
+        known: Its tasks.
+        act: Its exploration.
+        parents, own_share: As of `Handover`.
+    """
+
+    checkpoint: Path
+    known: tuple[str, ...]
+    act: ActConfig
+    parents: Mapping[str, str]
+    own_share: Mapping[str, float]
+
+    def __call__(self, own: Policy) -> Handover:
+        """Loads the explorer."""
+        explorer = QFunctionPolicy(tasks=self.known, config=self.act)
+        explorer.load(self.checkpoint)
+        return Handover(explorer, own, self.parents, self.own_share)
 
 
 def shares_of(rounds: Sequence[dict], names: Iterable[str]) -> dict[str, float]:

@@ -85,3 +85,4 @@ def train_until(
             progress=lambda now, before=before: progress(before + now - done),
         )  # fmt: skip
         save_run(folder, trainer)
+    trainer.close()

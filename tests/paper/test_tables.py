@@ -217,7 +217,7 @@ def candidates(tmp_path, score):
         folder.mkdir(parents=True)
         (folder / "weights.safetensors").write_bytes(name.encode() * 1000)
         (folder / "config.json").write_text("{}")
-        made[name] = (folder, score(dict.fromkeys(TASKS, value)))
+        made[name] = (folder, score(dict.fromkeys(TASKS, value)), 700 * (name == "best"))
     return made
 
 
@@ -230,7 +230,9 @@ def test_the_best_is_taken_with_a_card(candidates, results, tmp_path):
     }  # fmt: skip
     assert told["bytes"] == sum(map(len, files.values()))
     card = files["README.md"].decode()
-    assert card == model_card("best", candidates["best"][1], results["data"])
+    assert card == model_card("best", candidates["best"][1], results["data"], 700)
+    assert "policies and 700 of its own" in card
+    assert "of its own" not in model_card("poor", candidates["poor"][1], results["data"])
     assert "| lift-any | 0.60 | 0.39 to 0.78 |" in card and "0123456789ab" in card
     assert "20 episodes a task" in card and "5,000 simulated episodes" in card
 
@@ -243,9 +245,9 @@ def test_another_export_replaces_it_and_a_failed_one_leaves_it(candidates, resul
     assert (folder / "weights.safetensors").read_bytes()[:4] == b"best"
     assert not (folder / "left over").exists()
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
-    checkpoint, one = candidates["middling"]
+    checkpoint, one, own = candidates["middling"]
     with pytest.raises(KeyError, match="fingerprint"):  # breaks off after the copy
-        export_best({"middling": (checkpoint, one)}, {"episodes": 1}, folder)
+        export_best({"middling": (checkpoint, one, own)}, {"episodes": 1}, folder)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
     export_best(candidates, results["data"], folder)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "runs"], "nothing left aside"

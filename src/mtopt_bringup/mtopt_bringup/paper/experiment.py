@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -154,10 +153,12 @@ class Experiment:
         for arm, seed, name in self._runs("evaluate"):
             if arm.learner == "q" and not arm.tasks and self._stages.has(name):
                 checkpoint = run_folder(self.out, arm, seed) / CHECKPOINT
-                candidates[f"{arm.title}, seed {seed}"] = (checkpoint, self._stages.result(name))
+                score = self._stages.result(name)
+                candidates[f"{arm.title}, seed {seed}"] = (checkpoint, score, 0)
         if self._stages.has("evaluate_online"):
             checkpoint = self._online.folders.run / CHECKPOINT
-            candidates[ONLINE_TITLE] = (checkpoint, self._stages.result("evaluate_online"))
+            own = sum(round_["collected"]["episodes"] for round_ in self._rounds())
+            candidates[ONLINE_TITLE] = (checkpoint, self._stages.result("evaluate_online"), own)
         data = self._stages.result("data")
         exported = export_best(candidates, data, self.out / "model") if candidates else {}
         results = self._results(exported)
@@ -187,6 +188,11 @@ class Experiment:
     def _go_on(self) -> None:
         if self._deadline_s is not None and time.monotonic() > self._deadline_s:
             raise TimeoutError("the time is over; call again to go on")
+
+    def _rounds(self) -> list[dict]:
+        """Results of the on-policy rounds that are done."""
+        found = self._stages.all_results()
+        return [r for name, r in found.items() if name.startswith("online_") and "collected" in r]
 
     def _scores(self) -> dict[str, dict]:
         """Row to the scores of its seeds that are there, put together."""
@@ -218,7 +224,7 @@ class Experiment:
                 if arm.learner == "q"
             },
             "scores": self._scores(),
-            "online": [stages[name] for name in stages if re.fullmatch(r"online_\d+", name)],
+            "online": self._rounds(),
             "exported": exported,
             "errors": self.errors,
             "stage_s": {name: result["stage_s"] for name, result in stages.items()},

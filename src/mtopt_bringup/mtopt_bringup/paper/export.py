@@ -10,11 +10,12 @@ from mtopt_bringup.paper.scoring import interval_text, rate
 from mtopt_learning.checkpoint.folder import code_version
 
 
-def export_best(candidates: dict[str, tuple[Path, dict]], data: dict, folder: Path) -> dict:
+def export_best(candidates: dict[str, tuple[Path, dict, int]], data: dict, folder: Path) -> dict:
     """Copies the checkpoint with the highest mean success and writes its card, aside and renamed.
 
     Args:
-        candidates: Row's title to its checkpoint and what `evaluate` gave; all tasks each.
+        candidates: Row's title to its checkpoint, what `evaluate` gave, and how many episodes of
+            its own it learned from beside the data set; all tasks each.
         data: Account of the data set, of `collect.account`.
         folder: Of the export; an older one is replaced.
 
@@ -22,19 +23,20 @@ def export_best(candidates: dict[str, tuple[Path, dict]], data: dict, folder: Pa
         `row`, `mean`, `folder`, `bytes`.
     """
     title = max(candidates, key=lambda name: candidates[name][1]["mean"])
-    checkpoint, score = candidates[title]
+    checkpoint, score, own_episodes = candidates[title]
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(checkpoint, partial)
-    (partial / "README.md").write_text(model_card(title, score, data))
+    (partial / "README.md").write_text(model_card(title, score, data, own_episodes))
     shutil.rmtree(folder, ignore_errors=True)
     os.rename(partial, folder)
     size = sum(path.stat().st_size for path in folder.iterdir())
     return {"row": title, "mean": score["mean"], "folder": str(folder), "bytes": size}
 
 
-def model_card(title: str, score: dict, data: dict) -> str:
+def model_card(title: str, score: dict, data: dict, own_episodes: int = 0) -> str:
     """What a user must know of the checkpoint, as Markdown."""
+    own = f" and {own_episodes:,} of its own in on-policy rounds" if own_episodes else ""
     attempts = {row["attempts"] for row in score["tasks"].values()}
     lines = [
         "# A multi-task Q-function for the bin cell", "",
@@ -51,7 +53,8 @@ def model_card(title: str, score: dict, data: dict) -> str:
         f"| **mean** | **{score['mean']:.2f}** | |", "",
         "## Data", "",
         f"{data['episodes']:,} simulated episodes (`{data['fingerprint'][:12]}`), by scripts and "
-        "then by learned policies, rewarded by the simulator's truth in a person's place.", "",
+        f"then by learned policies{own}, rewarded by the simulator's truth in a person's place.",
+        "",
         "## Limits", "",
         "- Trained and measured in this repository's simulated cell only: never on a real arm.",
         "- It knows the cell's objects, bin, cameras and arm, no others; see `config.json`.",

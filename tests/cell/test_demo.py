@@ -22,7 +22,7 @@ def test_the_whole_way_and_again(tmp_path):
     done = demo(tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     result = json.loads(done.stdout.splitlines()[-1])
-    for policy in ("scripted", "learned"):
+    for policy in ("scripted", "shipped", "learned"):
         row = result[policy]["tasks"]["lift-any"]
         assert row["attempts"] == 4 and 0 <= row["low"] <= row["high"] <= 1
     assert "lift-any" in done.stderr and Path(result["report"]).stat().st_size > 50_000
@@ -36,3 +36,13 @@ def test_the_whole_way_and_again(tmp_path):
 
     other = demo(tmp_path, "--seed", "1")
     assert other.returncode == 2 and "name another folder" in other.stderr
+
+
+@pytest.mark.timeout(400)
+def test_from_scratch_the_shipped_model_is_left_out(tmp_path):
+    done = demo(tmp_path, "--from-scratch", "--minutes", "0.3")
+    assert done.returncode == 0, done.stderr[-3000:]
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert "shipped" not in result and result["learned"]["tasks"]["lift-any"]["attempts"] == 4
+    first = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[0])
+    assert first["step"] >= 1

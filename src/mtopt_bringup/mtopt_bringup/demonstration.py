@@ -22,7 +22,9 @@ from mtopt_bringup.rounds import (
 )
 from mtopt_bringup.run_folder import start_run
 from mtopt_bringup.stages import Stages, write_json
+from mtopt_control.schedule.scheduler import BOOTSTRAP
 from mtopt_learning.bag.find import find_bags
+from mtopt_learning.checkpoint.q_function import load_q_function
 from mtopt_learning.dataset.build import build_dataset
 from mtopt_learning.dataset.cache import Dataset
 from mtopt_learning.evaluate.scores import score_tasks
@@ -32,8 +34,13 @@ from mtopt_learning.success.detector import SuccessDetector, save_detector
 from mtopt_learning.success.labelling import label_episodes
 from mtopt_learning.success.training import SuccessTrainConfig, train_detector
 from mtopt_learning.train.config import TrainConfig
+from mtopt_learning.train.run_folder import CHECKPOINT
 from mtopt_learning.train.trainer import Trainer
 from mtopt_sim.cell import cell_tasks
+from mtopt_spec.resources import share_dir
+
+MODEL = share_dir() / "models" / "bin_cell"
+"""The twelve-task checkpoint that the repository has; its README is its model card."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +50,15 @@ class DemonstrationConfig:
     Attributes:
         minutes: All stages together; the learning takes what the others leave of it.
         robots: Of the ROS cell.
-        cell_episodes: Of each of the two ROS runs that are compared.
+        cell_episodes: Of each of the ROS runs that are compared.
         collect_episodes: Scripted ones, in-process; fewer where `collect_share` is over first.
         collect_share: Of `minutes`, at most this part goes into them.
+        shipped: Begin with the model in the repository, which drives the cell too; else learn
+            from scratch.
         round_episodes: Of each round with the learned policy.
         tasks: That are offered and learned.
-        first_share: Of the learning's time, the part before the first round.
+        first_share: Of the learning's time, at most this part goes before the first round;
+            fine-tuning takes `round_steps` there, if that is less.
         round_steps: Gradient steps after each round.
         epsilon, noise: Exploration in rounds; see `ActConfig`.
         seed: Of every random draw.
@@ -59,6 +69,7 @@ class DemonstrationConfig:
     cell_episodes: int = 56
     collect_episodes: int = 5000
     collect_share: float = 0.25
+    shipped: bool = True
     round_episodes: int = 300
     tasks: tuple[str, ...] = ("lift-any",)
     first_share: float = 0.25
@@ -90,7 +101,10 @@ class Demonstration:
     def run(self) -> dict:
         """Runs all stages that are not done yet; returns the comparison."""
         stage = self._stages.run
-        scripted = stage("1_cell_scripted", lambda: self._cell("cell_scripted", "bootstrap"))
+        compared = {"scripted": stage("1_cell_scripted", partial(self._cell, "scripted"))}
+        if self.config.shipped:
+            compared["shipped"] = stage("1_cell_shipped", partial(self._cell, "shipped", MODEL))
+        scripted = compared["scripted"]
         stage("2_collect", self._collect)
         stage("3_dataset", self._build)
         stage("4_detector", self._train_detector)
@@ -99,11 +113,11 @@ class Demonstration:
         while self._stages.has(f"6_round_{rounds + 1:02d}") or self._time_for_round(scripted):
             rounds += 1
             stage(f"6_round_{rounds:02d}", partial(self._round, rounds))
-        learned = stage("7_cell_learned", lambda: self._cell("cell_learned", QFUNCTION))
-        report = stage("8_report", self._report)
+        learned = self.run_folder / CHECKPOINT
+        compared["learned"] = stage("7_cell_learned", partial(self._cell, "learned", learned))
+        report = stage("8_report", partial(self._report, tuple(compared)))
         return {
-            "scripted": scripted["score"],
-            "learned": learned["score"],
+            **{name: cell["score"] for name, cell in compared.items()},
             "rounds": rounds,
             "seconds": round(self._stages.elapsed_s(), 1),
             "report": report["report"],
@@ -122,15 +136,16 @@ class Demonstration:
         rounds = [r["stage_s"] for n, r in self._stages.results.items() if n.startswith("6_round")]
         return self._left_s(scripted) > (max(rounds) if rounds else 45.0)
 
-    def _cell(self, name: str, policy: str) -> dict:
+    def _cell(self, policy: str, checkpoint: Path | None = None) -> dict:
         """Runs the ROS cell; scored by the simulator's truth, whatever the reward is."""
-        config, out = self.config, self.bags / name
-        start = start_run(out, config.seed + 1, name.replace("_", "-"))
-        learned = policy == QFUNCTION
+        config, name = self.config, f"cell_{policy}"
+        out = self.bags / name
+        start = start_run(out, config.seed + 1, f"cell-{policy}")
+        learned = policy == "learned"
         options = CellOptions(
             robots=config.robots, episodes=config.cell_episodes, out=str(out), seed=start.seed,
-            tasks=config.tasks, policy=policy, run=start.run,
-            checkpoint=str(self.run_folder / "checkpoint") if learned else "",
+            tasks=config.tasks, policy=QFUNCTION if checkpoint else BOOTSTRAP, run=start.run,
+            checkpoint=str(checkpoint or ""),
             detector=str(self.detector) if learned else "",
             video=str(self.out / "cell.mp4") if learned else "",
         )  # fmt: skip
@@ -197,8 +212,6 @@ class Demonstration:
 
     def _train_first(self, reserve_s: float) -> dict:
         config = self.config
-        left_s = 60 * config.minutes - self._stages.elapsed_s() - reserve_s
-        seconds = max(5.0, config.first_share * left_s)
         settings = TrainConfig(
             tasks=config.tasks,
             seed=config.seed,
@@ -207,7 +220,12 @@ class Demonstration:
         )
         dataset = Dataset.open(self.data)
         trainer = Trainer(self._tasks, dataset.cameras, settings)
-        return train_on(trainer, dataset, self.run_folder, seconds=seconds)
+        left_s = 60 * config.minutes - self._stages.elapsed_s() - reserve_s
+        limits = {"seconds": max(5.0, config.first_share * left_s)}
+        if config.shipped:
+            trainer.start_from(load_q_function(MODEL, self._tasks.names).network)
+            limits["steps"] = config.round_steps
+        return train_on(trainer, dataset, self.run_folder, **limits)
 
     def _round(self, number: int) -> dict:
         """The learned policy collects, the detector judges, the Q-function learns on."""
@@ -219,8 +237,8 @@ class Demonstration:
         folders = RoundFolders(self.bags, self.data, self.run_folder, self.detector)
         return run_round(number, folders, settings, self._tasks)
 
-    def _report(self) -> dict:
-        names = ("cell_scripted", "cell_learned")
+    def _report(self, policies: tuple[str, ...]) -> dict:
+        names = [f"cell_{policy}" for policy in policies]
         self._build()
         return build_report(
             ReportInputs(
@@ -235,14 +253,16 @@ class Demonstration:
 
 def comparison_table(result: dict) -> str:
     """The result of a demonstration, for people."""
-    lines = [f"{'task':12} {'scripted':>28} {'learned':>28}"]
+    policies = [policy for policy in ("scripted", "shipped", "learned") if policy in result]
+    lines = ["".join([f"{'task':12}", *(f" {policy:>28}" for policy in policies)])]
     for name in result["learned"]["tasks"]:
-        cells = []
-        for policy in ("scripted", "learned"):
+        line = f"{name:12}"
+        for policy in policies:
             row = result[policy]["tasks"][name]
             rate = row["successes"] / row["attempts"] if row["attempts"] else float("nan")
-            text = f"{row['successes']}/{row['attempts']} = {rate:.2f}"
-            cells.append(f"{text} [{row['low']:.2f}, {row['high']:.2f}]")
-        lines.append(f"{name:12} {cells[0]:>28} {cells[1]:>28}")
+            interval = f"[{row['low']:.2f}, {row['high']:.2f}]"
+            text = f"{row['successes']}/{row['attempts']} = {rate:.2f} {interval}"
+            line += f" {text:>28}"
+        lines.append(line)
     lines.append("success by the simulator's truth, 95 % intervals, in the ROS cell")
     return "\n".join(lines)

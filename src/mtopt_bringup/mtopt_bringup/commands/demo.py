@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 SUMMARY = (
-    "The whole way once: the ROS cell collects with scripts, more is collected in-process, the "
-    "detector and the Q-function learn from the bags, the learned policy drives the ROS cell."
+    "The whole way once: scripts and the shipped model drive the ROS cell, more is collected "
+    "in-process, the detector learns and the model is fine-tuned from the bags, and drives the "
+    "ROS cell again."
 )
 EXAMPLE = "mtopt demo --out demo --minutes 14"
 
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--robots", type=int, default=7, help="of the ROS cell (default 7)")
     parser.add_argument(
         "--cell-episodes", type=int, default=56,
-        help="of each of the two ROS runs that are compared (default 56)",
+        help="of each of the ROS runs that are compared (default 56)",
     )  # fmt: skip
     parser.add_argument(
         "--collect-episodes", type=int, default=5000,
@@ -33,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tasks", nargs="+", default=["lift-any"], metavar="TASK",
         help="to collect and learn, easiest first (default lift-any)",
     )  # fmt: skip
+    parser.add_argument(
+        "--from-scratch", action="store_true", help="leave the shipped model out: learn it all"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of every random draw (default 0)")
 
 
@@ -52,7 +56,7 @@ def run(arguments: argparse.Namespace) -> dict:
     config = DemonstrationConfig(
         minutes=arguments.minutes, robots=arguments.robots,
         cell_episodes=arguments.cell_episodes, collect_episodes=arguments.collect_episodes,
-        tasks=tuple(arguments.tasks), seed=arguments.seed,
+        tasks=tuple(arguments.tasks), shipped=not arguments.from_scratch, seed=arguments.seed,
     )  # fmt: skip
     result = Demonstration(arguments.out, config).run()
     sys.stderr.write(f"\n{comparison_table(result)}\n\nreport: {result['report']}\n")

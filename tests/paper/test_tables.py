@@ -1,5 +1,6 @@
 """Numbers of the tables by hand, the page, its curves and the exported checkpoint."""
 
+import json
 import re
 from dataclasses import asdict, replace
 
@@ -20,6 +21,8 @@ from mtopt_bringup.paper.scoring import (
     pooled,
     rare,
 )
+from mtopt_learning.checkpoint.configuration import to_plain
+from mtopt_learning.train.config import TrainConfig
 
 # -- scoring ----------------------------------------------------------------------------------
 
@@ -208,6 +211,12 @@ def test_rows_that_are_missing_leave_gaps(results, tmp_path, kept):
 
 # -- export -----------------------------------------------------------------------------------
 
+CONFIG = {
+    "specs": {"cameras": {"shoulder": [64, 64], "wrist": [32, 32]}},
+    "settings": {"training": to_plain(TrainConfig())},
+    "metrics": {"step": 4321},
+}
+
 
 @pytest.fixture
 def candidates(tmp_path, score):
@@ -216,7 +225,7 @@ def candidates(tmp_path, score):
         folder = tmp_path / "runs" / name / "checkpoint"
         folder.mkdir(parents=True)
         (folder / "weights.safetensors").write_bytes(name.encode() * 1000)
-        (folder / "config.json").write_text("{}")
+        (folder / "config.json").write_text(json.dumps(CONFIG))
         made[name] = (folder, score(dict.fromkeys(TASKS, value)), 700 * (name == "best"))
     return made
 
@@ -230,9 +239,10 @@ def test_the_best_is_taken_with_a_card(candidates, results, tmp_path):
     }  # fmt: skip
     assert told["bytes"] == sum(map(len, files.values()))
     card = files["README.md"].decode()
-    assert card == model_card("best", candidates["best"][1], results["data"], 700)
+    assert card == model_card("best", candidates["best"][1], results["data"], CONFIG, 700)
+    assert "backup `sarsa`" in card and "cameras shoulder, wrist" in card and "steps: 4,321" in card
     assert "policies and 700 of its own" in card
-    assert "of its own" not in model_card("poor", candidates["poor"][1], results["data"])
+    assert "of its own" not in model_card("poor", candidates["poor"][1], results["data"], CONFIG)
     assert "| lift-any | 0.60 | 0.39 to 0.78 |" in card and "0123456789ab" in card
     assert "20 episodes a task" in card and "5,000 simulated episodes" in card
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
 
 from mtopt_bringup.paper.scoring import interval_text, rate
-from mtopt_learning.checkpoint.folder import code_version
+from mtopt_learning.checkpoint.folder import CONFIG, code_version
 
 
 def export_best(candidates: dict[str, tuple[Path, dict, int]], data: dict, folder: Path) -> dict:
@@ -27,15 +28,17 @@ def export_best(candidates: dict[str, tuple[Path, dict, int]], data: dict, folde
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(checkpoint, partial)
-    (partial / "README.md").write_text(model_card(title, score, data, own_episodes))
+    config = json.loads((checkpoint / CONFIG).read_text())
+    (partial / "README.md").write_text(model_card(title, score, data, config, own_episodes))
     shutil.rmtree(folder, ignore_errors=True)
     os.rename(partial, folder)
     size = sum(path.stat().st_size for path in folder.iterdir())
     return {"row": title, "mean": score["mean"], "folder": str(folder), "bytes": size}
 
 
-def model_card(title: str, score: dict, data: dict, own_episodes: int = 0) -> str:
+def model_card(title: str, score: dict, data: dict, config: dict, own_episodes: int = 0) -> str:
     """What a user must know of the checkpoint, as Markdown."""
+    training = config["settings"]["training"]
     own = f" and {own_episodes:,} of its own in on-policy rounds" if own_episodes else ""
     attempts = {row["attempts"] for row in score["tasks"].values()}
     lines = [
@@ -51,6 +54,11 @@ def model_card(title: str, score: dict, data: dict, own_episodes: int = 0) -> st
             for name, row in score["tasks"].items()
         ),
         f"| **mean** | **{score['mean']:.2f}** | |", "",
+        "## Training", "",
+        f"V(s') by the backup `{training['backup']}` (`cem_max` is the published one), episodes "
+        f"shared by `{training['sharing']}`, batches {training['sampler']['balance']}; it sees the "
+        f"cameras {', '.join(config['specs']['cameras'])}. Gradient steps: "
+        f"{config['metrics'].get('step', 0):,}.", "",
         "## Data", "",
         f"{data['episodes']:,} simulated episodes (`{data['fingerprint'][:12]}`), by scripts and "
         f"then by learned policies{own}, rewarded by the simulator's truth in a person's place.",

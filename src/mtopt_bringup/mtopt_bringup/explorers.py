@@ -1,7 +1,7 @@
 """A learned policy collects in several cells at once, each a process of its own.
 
-Robots of one cell wait for each other every control tick, and for the policy that answers them; on
-two cores two cells with a policy each collect about twice what one cell in two processes does.
+Robots of one cell wait for each other every control tick, and for the policy that answers them all;
+cells with a policy of their own wait for nobody.
 """
 
 from __future__ import annotations

@@ -171,7 +171,7 @@ def _run(python: Path, request: Path, log: Path, progress: Callable[[int], None]
     packages = [str(Path(p.__file__).parents[1]) for p in (mtopt_learning, mtopt_spec)]
     with open(log, "w") as errors:
         process = subprocess.Popen(
-            [python, Path(__file__).with_name("d3rlpy_train.py"), request],
+            [python, "-u", Path(__file__).with_name("d3rlpy_train.py"), request],
             stdout=subprocess.PIPE, stderr=errors, text=True,
             env=_environment(os.pathsep.join(packages)),
         )  # fmt: skip

@@ -80,7 +80,8 @@ class TrunkFactory(d3rlpy.models.EncoderFactory):
 
 def episodes() -> list:
     """One a recorded episode, without copies of pictures."""
-    arrays = np.load(_REQUEST["arrays"], allow_pickle=False)
+    with np.load(_REQUEST["arrays"], allow_pickle=False) as file:
+        arrays = dict(file)  # each look into the file would read, and its slices keep, all anew
     count = len(arrays["numbers"])
     pictures = [
         np.memmap(_REQUEST["pictures"][name], np.uint8, "r", shape=(count, *size, 3))

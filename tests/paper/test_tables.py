@@ -215,6 +215,7 @@ CONFIG = {
     "specs": {"cameras": {"shoulder": [64, 64], "wrist": [32, 32]}},
     "settings": {"training": to_plain(TrainConfig())},
     "metrics": {"step": 4321},
+    "code": {"commit": "fedcba9876543210"},
 }
 
 
@@ -240,6 +241,7 @@ def test_the_best_is_taken_with_a_card(candidates, results, tmp_path):
     assert told["bytes"] == sum(map(len, files.values()))
     card = files["README.md"].decode()
     assert card == model_card("best", candidates["best"][1], results["data"], CONFIG, 700)
+    assert "code `fedcba987654`" in card
     assert "backup `sarsa`" in card and "cameras shoulder, wrist" in card and "steps: 4,321" in card
     assert "policies and 700 of its own" in card
     assert "of its own" not in model_card("poor", candidates["poor"][1], results["data"], CONFIG)

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from mtopt_bringup.paper.scoring import interval_text, rate
-from mtopt_learning.checkpoint.folder import CONFIG, code_version
+from mtopt_learning.checkpoint.folder import CONFIG
 
 
 def export_best(candidates: dict[str, tuple[Path, dict, int]], data: dict, folder: Path) -> dict:
@@ -44,7 +44,7 @@ def model_card(title: str, score: dict, data: dict, config: dict, own_episodes: 
     lines = [
         "# A multi-task Q-function for the bin cell", "",
         f"Row of the experiment: {title}. Fingerprint `{score['checkpoint']}`, code "
-        f"`{code_version()['commit'][:12]}`. Settings of network and training: `config.json`.", "",
+        f"`{config['code']['commit'][:12]}`. Settings of network and training: `config.json`.", "",
         "## Success by task", "",
         f"{min(attempts)} episodes a task in fresh simulated scenes (seed {score['seed']}), judged "
         "by the simulator's truth; 95 % intervals by Wilson.", "",

@@ -46,8 +46,8 @@ def collect_side_by_side(config: CollectConfig, explorer: Explorer, cells: int) 
     """Collects in independent cells, into `cell_1`, `cell_2`, ... of `config.out`.
 
     Args:
-        config: Of all cells together; its seed and run name are those of the first, the others'
-            are drawn from them. What is recorded depends on `cells`, not on the machine.
+        config: Of all cells together; each cell's seed and run name are drawn from its own. What
+            is recorded depends on `cells`, not on the machine.
         explorer: Who collects.
         cells: How many; no more than episodes.
 
@@ -59,12 +59,10 @@ def collect_side_by_side(config: CollectConfig, explorer: Explorer, cells: int) 
         KeyboardInterrupt: Interrupted; episodes that are complete stay.
     """
     cells = min(cells, config.episodes)
-    share, left = divmod(config.episodes, cells)
+    shares = [_cell(config, number, cells) for number in range(cells)]
     jobs = [
-        Job(
-            f"cell_{k + 1}", share + (k < left), _collect, (_cell(config, k, share, left), explorer)
-        )
-        for k in range(cells)
+        Job(f"cell_{number}", share.episodes, _collect, (share, explorer))
+        for number, share in enumerate(shares, 1)
     ]
     results: list[dict] = []
     failed = run_jobs(
@@ -75,7 +73,9 @@ def collect_side_by_side(config: CollectConfig, explorer: Explorer, cells: int) 
     return added_up(results)
 
 
-def _cell(config: CollectConfig, number: int, share: int, left: int) -> CollectConfig:
+def _cell(config: CollectConfig, number: int, cells: int) -> CollectConfig:
+    """The share of one of the cells, 0 for the first."""
+    share, left = divmod(config.episodes, cells)
     return replace(
         config,
         episodes=share + (number < left),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mtopt_bringup.markdown import table
 from mtopt_bringup.paper.scoring import interval_text, rate
 
 PUBLISHED = {
@@ -50,7 +51,7 @@ def _success(results: dict) -> str:
                 "-" if paper is None else f"{paper:.2f}",
             ]
         rows.append([title, *cells])
-    return "## Success\n\n" + _table(head, rows) + "\n\n" + "\n".join(_findings(results))
+    return "## Success\n\n" + table(head, rows) + "\n\n" + "\n".join(_findings(results))
 
 
 def _findings(results: dict) -> list[str]:
@@ -76,7 +77,7 @@ def _data(results: dict) -> str:
     return (
         f"## Data\n\n{results['old_episodes']:,} old episodes, none with the new object; "
         f"{results['new_episodes']:,} new ones, {100 * results['new_share']:.2f} % of the old "
-        "(the paper's: 1.75 %).\n\n" + _table(["task", *head], rows)
+        "(the paper's: 1.75 %).\n\n" + table(["task", *head], rows)
     )
 
 
@@ -95,7 +96,7 @@ def _rounds(results: dict) -> str:
         "## Rounds\n\nA new task is collected by its parent's policy, then half and half, then by "
         "its own once that did as well in a round. Successes of attempts, exploration included."
         f" Then {results['config']['steps']:,} gradient steps on old and new data.\n\n"
-        + _table(head, rows)
+        + table(head, rows)
     )
 
 
@@ -114,8 +115,3 @@ def _end(results: dict) -> str:
 def _ratio(counts: Sequence[int]) -> str:
     attempts, successes = counts
     return f"{successes} of {attempts}" if attempts else "-"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

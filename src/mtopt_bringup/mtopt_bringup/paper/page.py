@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from mtopt_bringup.markdown import table
 from mtopt_bringup.paper import published
 from mtopt_bringup.paper.curves import draw_curves
 from mtopt_bringup.paper.scoring import (
@@ -70,7 +71,7 @@ def _data(results: dict) -> str:
         f"## The data set\n\n{data['episodes']:,} episodes, {data['observations']:,} observations, "
         f"{data['void_episodes']} void; the most collected task has {most / max(least, 1):.0f} "
         f"times the episodes of the least. Fingerprint `{data['fingerprint'][:12]}`.\n\n"
-        + _table(
+        + table(
             ["task", "own episodes", "by the learned policy", "own successes",
              "successes in its skill (f_skill)"], rows,
         )
@@ -99,7 +100,7 @@ def _main(results: dict) -> str:
     heads = [title for _, title in _MAIN] + ["single task"]
     return (
         "## Success\n\n"
-        + _table(["task", *(x for head in heads for x in (head, "paper"))], rows)
+        + table(["task", *(x for head in heads for x in (head, "paper"))], rows)
         + "\n\nChance floor of a rare lift, which a row reaches that lifts as well as it does but "
         f"ignores the task (lift-any over the objects in a scene): {', '.join(floors) or '-'}."
     )
@@ -117,7 +118,7 @@ def _ablation(results: dict) -> str:
     return (
         "## Sharing and re-balancing\n\nLeast / mean / largest of the tasks / mean of the rare "
         "ones (the paper's: of its low-data tasks).\n\n"
-        + _table(["sharing", "uniform", "paper", "re-balanced", "paper"], rows)
+        + table(["sharing", "uniform", "paper", "re-balanced", "paper"], rows)
     )
 
 
@@ -133,7 +134,7 @@ def _rows(results: dict, titles: dict[str, str]) -> str:
              _cell(score, "place-any"), _number(group_mean(score, lifts)), floor,
              _number(group_mean(score, places)), _number(score["mean"]), spread]
         )  # fmt: skip
-    return "## All rows\n\nMeans are over the tasks that a row learned.\n\n" + _table(
+    return "## All rows\n\nMeans are over the tasks that a row learned.\n\n" + table(
         ["row", "lift-any", "place-any", "rare lifts", "their floor", "rare places", "all tasks",
          "seeds' means"], rows,
     )  # fmt: skip
@@ -148,11 +149,11 @@ def _orderings(results: dict) -> str:
         for one in found
     ]
     counts = {v: sum(one.verdict == v for one in found) for v in ("as published", "differs")}
-    table = _table(["claim", "paper", "here", "verdict"], rows)
+    claims = table(["claim", "paper", "here", "verdict"], rows)
     return (
         f"## Orderings\n\nOf {len(found)} orderings of the paper {counts['as published']} are "
         "found here with intervals that do not overlap, "
-        f"{counts['differs']} are the other way round, the others are not told apart.\n\n{table}"
+        f"{counts['differs']} are the other way round, the others are not told apart.\n\n{claims}"
     )
 
 
@@ -167,7 +168,7 @@ def _online(results: dict, rounds: Sequence[float]) -> str:
         f"exploration noise, and {config['online_steps']} gradient steps each. Which tasks are "
         "offered changes as they get better, so the rates below are no curve of one thing; the "
         "table of all rows has the measured end.\n\n"
-        + _table(["round", "success of all its episodes"], rows)
+        + table(["round", "success of all its episodes"], rows)
     )
 
 
@@ -182,7 +183,7 @@ def _curves(picture: Path, results: dict, titles: dict[str, str]) -> str:
         "the moment of closing (or opening) the gripper tells success from failure, mean of the "
         "tasks, on held-out episodes that count for them (so rows of different sharing are "
         "measured on different episodes); in brackets the steps.\n\n"
-        + _table(["row", "first", "a third", "two thirds", "last"], rows)
+        + table(["row", "first", "a third", "two thirds", "last"], rows)
     )
 
 
@@ -192,7 +193,7 @@ def _training(results: dict, titles: dict[str, str]) -> str:
          f"{runs[0]['parameters']:,}"]
         for name, runs in results["trained"].items()
     ]  # fmt: skip
-    return "## Training\n\n" + _table(["row", "steps", "seconds (seed 0)", "parameters"], rows)
+    return "## Training\n\n" + table(["row", "steps", "seconds (seed 0)", "parameters"], rows)
 
 
 def _provenance(results: dict) -> str:
@@ -253,8 +254,3 @@ def _number(value: float | None) -> str:
 def _round_rate(one: dict) -> float:
     tasks = one["collected"]["tasks"].values()
     return sum(t["successes"] for t in tasks) / max(sum(t["attempts"] for t in tasks), 1)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -26,7 +26,7 @@ from mtopt_learning.policy.q_policy import (
     ERROR_UNKNOWN_TASK,
 )
 from mtopt_learning.qlearn.actions import decode
-from mtopt_learning.qlearn.network import TowerConfig
+from mtopt_learning.qlearn.trunk import TowerConfig
 from mtopt_learning.train.run_folder import CHECKPOINT, read_metrics
 from mtopt_spec.errors import InputError
 from mtopt_spec.image_codec import encode_jpeg

@@ -11,7 +11,7 @@ from mtopt_learning.train.trainer import Trainer
 from mtopt_spec.errors import InputError
 from mtopt_spec.task import Task, TaskList
 
-CAMERAS = {"shoulder": (32, 32)}
+CAMERAS = {"shoulder": (64, 64)}
 
 
 def task(name, skill="lift"):
@@ -39,7 +39,7 @@ def trained(multi_head=False, **settings):
 
 def inputs(states):
     random = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (states, 3, 32, 32), generator=random, dtype=torch.uint8)
+    images = torch.randint(0, 256, (states, 3, 64, 64), generator=random, dtype=torch.uint8)
     state = torch.rand(states, 7, generator=random)
     return {"shoulder": images}, state, torch.rand(states, 4, 7, generator=random)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from reach_bags import open_dataset, write_bags
 
-from mtopt_learning.qlearn.network import STATE_SCALE
+from mtopt_learning.qlearn.trunk import STATE_SCALE
 from mtopt_learning.success.budget import (
     NEIGHBOURS,
     TRAIN,

@@ -12,7 +12,8 @@ from reach_world import CAMERAS, TASKS, ReachWorld, collect
 
 from mtopt_learning.qlearn.actions import decode
 from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
-from mtopt_learning.qlearn.network import NetworkConfig, TowerConfig
+from mtopt_learning.qlearn.network import NetworkConfig
+from mtopt_learning.qlearn.trunk import TowerConfig
 from mtopt_learning.relabel.sampler import SamplerConfig
 from mtopt_learning.train.batches import transitions
 from mtopt_learning.train.config import TrainConfig
@@ -97,7 +98,7 @@ def test_targets_at_both_ends_of_an_episode(toy):
     trainer.set_data(toy)
     draw = trainer.data.sampler.draw(2000, np.random.default_rng(0))
     draw = dataclasses.replace(draw, step=toy.episode_steps[draw.episode].astype(np.int64) - 1)
-    batch = transitions(toy, draw)
+    batch = transitions(toy, draw, trainer.data.deciding_step)
     cpu = torch.device("cpu")
     store = PictureStore(toy.images, CAMERAS, cpu)
     seen = next_states(toy, store, batch, config, cpu)

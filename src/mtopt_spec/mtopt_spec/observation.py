@@ -17,6 +17,8 @@ STATE_NAMES = (
     "azimuth_sin",
     "azimuth_cos",
 )
+TOOL_XY = slice(2, 4)
+"""The tool's x and y in it, m in the bin's frame."""
 MAX_OPENING_M = 0.10
 """Between the fingers of an open gripper; `gripper_opening` is the measured one over this."""
 

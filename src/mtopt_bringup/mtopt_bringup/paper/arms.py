@@ -25,6 +25,7 @@ class Arm:
         backup: V(s'); empty: the default.
         multi_head: One output a task.
         cameras: It sees; none: all.
+        affordance_map: Whether its network has one.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Arm:
     backup: str = ""
     multi_head: bool = False
     cameras: tuple[str, ...] = ()
+    affordance_map: bool = True
 
     def train_config(self, base: TrainConfig, seed: int) -> TrainConfig:
         """The trainer's settings of this row."""
@@ -49,6 +51,7 @@ class Arm:
             base, tasks=self.tasks, sharing=self.sharing, sampler=sampler, seed=seed,
             backup=self.backup or base.backup, multi_head=self.multi_head,
             cameras=self.cameras,
+            affordance_weight=base.affordance_weight if self.affordance_map else 0.0,
         )  # fmt: skip
 
 
@@ -71,6 +74,7 @@ ARMS = (
     Arm("multi_head", "a head a task", multi_head=True),
     Arm("cem_max", "published backup (cem_max)", backup="cem_max"),
     Arm("shoulder", "shoulder camera only", cameras=("shoulder",)),
+    Arm("no_map", "without the affordance map", affordance_map=False),
     Arm("clone", "behaviour cloning of successes", learner="clone"),
     Arm("iql", "IQL of d3rlpy", learner="iql", sharing="f_orig", balance="uniform"),
 )

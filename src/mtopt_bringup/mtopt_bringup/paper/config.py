@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mtopt_learning.relabel.sampler import SamplerConfig
 from mtopt_learning.train.config import TrainConfig
 from mtopt_spec.errors import InputError
 
@@ -47,9 +46,7 @@ class PaperConfig:
     lift_share: int = 48
     place_share: int = 8
     part_episodes: int = 5000
-    train: TrainConfig = field(
-        default_factory=lambda: TrainConfig(threads=1, sampler=SamplerConfig(tasks_per_state=3))
-    )
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(threads=1))
     arms: tuple[str, ...] = ()
     seeds: int = 1
     evaluation_seed: int = 1000

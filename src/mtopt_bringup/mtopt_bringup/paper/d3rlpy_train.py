@@ -32,7 +32,7 @@ class StateEncoder(Encoder):
 
     def __init__(self):
         super().__init__()
-        self.trunk = CloneTrunk(default_clone(_TASKS, _CAMERAS))
+        self.trunk = CloneTrunk(default_clone(_TASKS, _CAMERAS, outputs="squashed"))
 
     def forward(self, x) -> torch.Tensor:
         """Takes a picture of each camera (batch, h, w, 3) 0 to 255, and (batch, 7 + tasks)."""

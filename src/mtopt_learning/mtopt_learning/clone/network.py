@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from mtopt_learning.qlearn.actions import CLOSE, CODE_SIZE, CONTINUOUS, OPEN, TERMINATE
-from mtopt_learning.qlearn.network import STATE_SCALE, Tower, TowerConfig, default_network
+from mtopt_learning.qlearn.affordance import AffordanceScores
+from mtopt_learning.qlearn.trunk import Trunk, TrunkConfig, default_trunk
 from mtopt_spec.errors import InputError
-from mtopt_spec.observation import STATE_SIZE
 
 COMMANDS, STOP = 4, 3
 """Classes of what is done beside the move: nothing, close, open, terminate (`STOP`)."""
@@ -18,24 +18,14 @@ OUTPUTS = ("classes", "squashed")
 
 
 @dataclass(frozen=True)
-class CloneNetworkConfig:
+class CloneNetworkConfig(TrunkConfig):
     """The network.
 
     Attributes:
-        tasks: Number of tasks.
-        towers: One a camera; those of the small Q-network.
-        embedding: Size of a state's embedding.
-        hidden: Width of the layers that join embedding and task.
-        layers: How many.
         outputs: `classes`: a mean move and logits of `COMMANDS`. `squashed`: an action code whose
             tanh is the action, flags from 0 on: of learners that know continuous actions only.
     """
 
-    tasks: int
-    towers: tuple[TowerConfig, ...]
-    embedding: int = 256
-    hidden: int = 128
-    layers: int = 2
     outputs: str = "classes"
 
     def __post_init__(self):
@@ -48,49 +38,43 @@ class CloneNetworkConfig:
 def default_clone(
     tasks: int, cameras: dict[str, tuple[int, int]], outputs: str = "classes"
 ) -> CloneNetworkConfig:
-    """The network with the towers and sizes of the small Q-network."""
-    like = default_network(tasks, cameras)
-    return CloneNetworkConfig(tasks, like.towers, like.embedding, like.hidden, like.layers, outputs)
+    """The network with the trunk of the small Q-network.
+
+    Other learners' trainers (`squashed`) would not teach it an affordance map, so it has none.
+    """
+    trunk = default_trunk(tasks, cameras, affordance_map=outputs == "classes")
+    return CloneNetworkConfig(**vars(trunk), outputs=outputs)
 
 
-class CloneTrunk(nn.Module):
+class CloneTrunk(Trunk):
     """Pictures, proprioception and task → (batch, hidden)."""
 
     def __init__(self, config: CloneNetworkConfig):
-        super().__init__()
-        self.config = config
-        self.towers = nn.ModuleDict({tower.camera: Tower(tower) for tower in config.towers})
-        self.from_proprioception = nn.Linear(STATE_SIZE, 64)
-        features = sum(tower.features for tower in config.towers) + 64
-        self.join = nn.Linear(features, config.embedding)
-        self.task_gate = nn.Linear(config.tasks, config.embedding, bias=False)
-        self.task_shift = nn.Linear(config.tasks, config.embedding, bias=False)
-        nn.init.normal_(self.task_gate.weight, std=0.3)
-        nn.init.normal_(self.task_shift.weight, std=0.3)
+        super().__init__(config)
         sizes = [config.embedding] + [config.hidden] * config.layers
         self.layers = nn.ModuleList(map(nn.Linear, sizes, sizes[1:]))
-        self.register_buffer("state_scale", torch.tensor(STATE_SCALE), persistent=False)
 
     def forward(
-        self,
-        images: dict[str, torch.Tensor],
-        state: torch.Tensor,
-        task: torch.Tensor,
+        self, images: dict[str, torch.Tensor], state: torch.Tensor, task: torch.Tensor
     ) -> torch.Tensor:
         """Features for an action.
 
         Args:
-            images: Camera to (batch, 3, h, w) uint8, or floating in about [-1, 1].
-            state: (batch, 7) float32 proprioception.
+            images: See `Trunk.embed_and_map`.
+            state: There, too.
             task: (batch, tasks) one-hot.
         """
-        parts = [tower(images[camera]) for camera, tower in self.towers.items()]
-        parts.append(torch.relu(self.from_proprioception(state * self.state_scale)))
-        x = torch.relu(self.join(torch.cat(parts, -1)))
-        x = torch.relu(x * (1 + self.task_gate(task)) + self.task_shift(task))
+        return self.with_map(images, state, task)[0]
+
+    def with_map(
+        self, images: dict[str, torch.Tensor], state: torch.Tensor, task: torch.Tensor
+    ) -> tuple[torch.Tensor, AffordanceScores | None]:
+        """The same, and the affordance map if there is one."""
+        embedding, scores = self.embed_and_map(images, state)
+        x = self.of_task(embedding, task.argmax(-1))
         for layer in self.layers:
             x = torch.relu(layer(x))
-        return x
+        return x, scores
 
 
 class CloneNetwork(nn.Module):
@@ -105,7 +89,12 @@ class CloneNetwork(nn.Module):
 
     def forward(self, images, state, task) -> torch.Tensor:
         """(batch, 8) move and logits, or (batch, 7) code before tanh; see `CloneTrunk`."""
-        return self.out(self.trunk(images, state, task)).float()
+        return self.with_map(images, state, task)[0]
+
+    def with_map(self, images, state, task) -> tuple[torch.Tensor, AffordanceScores | None]:
+        """The same, and the affordance map if there is one."""
+        features, scores = self.trunk.with_map(images, state, task)
+        return self.out(features).float(), scores
 
     def act(self, images, state, task) -> torch.Tensor:
         """(batch, 7) action codes, the likeliest ones."""

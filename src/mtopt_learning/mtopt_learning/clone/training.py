@@ -11,12 +11,16 @@ import torch.nn.functional as F
 
 from mtopt_learning.clone.network import STOP, CloneNetwork, command_class, default_clone
 from mtopt_learning.qlearn.actions import CONTINUOUS
+from mtopt_learning.qlearn.affordance import affordance_loss
 from mtopt_learning.qlearn.distortion import DistortionConfig, draw_light, lit
 from mtopt_learning.relabel.impersonation import sharing_index
 from mtopt_learning.relabel.sampler import SamplerConfig, StepSampler
 from mtopt_learning.train.batches import proprioception, to_device, transitions
+from mtopt_learning.train.deciding_steps import gripper_steps
 from mtopt_learning.train.devices import autocast, choose_device
 from mtopt_learning.train.picture_store import PictureStore
+from mtopt_learning.train.self_calibration import calibrate_map
+from mtopt_spec import seeds
 from mtopt_spec.interfaces import EndReason
 from mtopt_spec.task import TaskList
 
@@ -104,6 +108,10 @@ class CloneTrainer:
             network = CloneNetwork(default_clone(len(tasks), cameras))
         self.network = network.to(self._device, memory_format=torch.channels_last)
         self._store = PictureStore(dataset.images, cameras, self._device)
+        if network.config.map_camera:
+            random = seeds.generator(config.seed, "self_calibration")
+            calibrate_map([network.trunk], dataset, self._store, random)
+        self._gripper_step = gripper_steps(dataset)
         self.optimizer = torch.optim.Adam(
             self.network.parameters(), lr=config.learning_rate, fused=True
         )
@@ -129,16 +137,22 @@ class CloneTrainer:
 
     def _gradient_step(self) -> float:
         config, device = self.config, self._device
-        batch = transitions(self.dataset, self.sampler.draw(config.batch, self._random))
+        draw = self.sampler.draw(config.batch, self._random)
+        batch = transitions(self.dataset, draw, self._gripper_step)
         task = F.one_hot(batch.task[:, 0], self.network.config.tasks).float()
         light = draw_light(len(task), config.distortion, self._noise).to(device)
         with autocast(device, config.bf16):
-            output = self.network(
+            output, scores = self.network.with_map(
                 {c: lit(x, light) for c, x in self._store.take(batch.row).items()},
                 to_device(proprioception(self.dataset, batch.row), device),
                 to_device(task, device),
             )
         loss = clone_loss(output, to_device(batch.action, device))
+        if scores is not None:
+            task, place, counts = (
+                to_device(x, device) for x in (batch.task, batch.acted_m, batch.acts_later[:, None])
+            )
+            loss = loss + affordance_loss(scores, task, place, counts)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()

@@ -13,11 +13,14 @@ from mtopt_learning.qlearn.two_stage import TwoStageQ
 AnyNetworkConfig = NetworkConfig | PublishedConfig
 CONFIGS: dict[str, type] = {"small": NetworkConfig, "published": PublishedConfig}
 NETWORKS = tuple(CONFIGS)
-_DEFAULTS = {"small": default_network, "published": published_network}
 
 
 def network_config(
-    name: str, tasks: int, cameras: dict[str, tuple[int, int]], multi_head: bool = False
+    name: str,
+    tasks: int,
+    cameras: dict[str, tuple[int, int]],
+    multi_head: bool = False,
+    affordance_map: bool = True,
 ) -> AnyNetworkConfig:
     """The settings of a network by name, for these tasks and pictures.
 
@@ -26,11 +29,14 @@ def network_config(
         tasks: Number of tasks.
         cameras: Camera name to (height, width) of its picture, px.
         multi_head: One output a task instead of the task as an input.
+        affordance_map: Whether the small network has one.
 
     Raises:
         InputError: The network cannot take such pictures.
     """
-    return _DEFAULTS[name](tasks, cameras, multi_head)
+    if name == "published":
+        return published_network(tasks, cameras, multi_head)
+    return default_network(tasks, cameras, multi_head, affordance_map)
 
 
 def name_of(config: AnyNetworkConfig) -> str:

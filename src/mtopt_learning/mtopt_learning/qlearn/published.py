@@ -85,7 +85,8 @@ class PublishedQNetwork(TwoStageQ):
     """An embedding is (batch, 64 h w + 256): the picture's map, then the state's sum of blocks."""
 
     def __init__(self, config: PublishedConfig):
-        super().__init__(config)
+        super().__init__()
+        self.config = config
         # 472 -> 236 -> 79, then 27 after the second pool.
         first = [nn.Conv2d(3, CHANNELS, 6, 2, 2), nn.GroupNorm(_GROUPS, CHANNELS), nn.ReLU()]
         self.picture = nn.Sequential(
@@ -140,7 +141,7 @@ class PublishedQNetwork(TwoStageQ):
         x = (seen[:, None] + joint[..., None, None].to(seen.dtype)).flatten(0, 1)
         x = self.merged(x.contiguous(memory_format=torch.channels_last))
         outputs = self.logit(self.dense(x.flatten(1))).float().view(1, batch, samples, -1)
-        return self.of_task(outputs, task)
+        return self.output_of(outputs, task)
 
 
 def _convolution(kernel: int, padding: int) -> nn.Sequential:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from mtopt_learning.qlearn.affordance import AffordanceScores
+
 
 class TwoStageQ(nn.Module):
     """Q(state, task, action) in two stages: `embed` once a state, `logits` once a sample.
@@ -12,10 +14,6 @@ class TwoStageQ(nn.Module):
     Attributes:
         config: The network's settings; `tasks` and `multi_head` are among them.
     """
-
-    def __init__(self, config):
-        super().__init__()
-        self.config = config
 
     @property
     def input_px(self) -> dict[str, tuple[int, int]]:
@@ -34,6 +32,12 @@ class TwoStageQ(nn.Module):
             (batch, size): one row a state, so that rows can be picked and repeated.
         """
         raise NotImplementedError
+
+    def embed_and_map(
+        self, images: dict[str, torch.Tensor], state: torch.Tensor
+    ) -> tuple[torch.Tensor, AffordanceScores | None]:
+        """The embedding, and the affordance map of a network that has one."""
+        return self.embed(images, state), None
 
     def logits(
         self, embedding: torch.Tensor, task: torch.Tensor, action: torch.Tensor
@@ -54,7 +58,7 @@ class TwoStageQ(nn.Module):
         """(batch, samples) the smallest Q of the heads, in [0, 1]: clipped double Q."""
         return torch.sigmoid(self.logits(embedding, task, action)).amin(0)
 
-    def of_task(self, outputs: torch.Tensor, task: torch.Tensor) -> torch.Tensor:
+    def output_of(self, outputs: torch.Tensor, task: torch.Tensor) -> torch.Tensor:
         """(heads, batch, samples) of (heads, batch, samples, outputs): each row's own output."""
         if not self.config.multi_head:
             return outputs[..., 0]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mtopt_learning.qlearn.network import STATE_SCALE
+from mtopt_learning.qlearn.trunk import STATE_SCALE
 
 UNUSED, TRAIN, VALIDATION = 0, 1, 2
 """Values of a table of used labels, as of `labels.place_used`."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from mtopt_learning.qlearn.network import STATE_SCALE, Tower, TowerConfig
+from mtopt_learning.qlearn.trunk import STATE_SCALE, Tower, TowerConfig
 from mtopt_spec.observation import STATE_SIZE
 
 

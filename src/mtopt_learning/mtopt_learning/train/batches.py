@@ -10,6 +10,7 @@ import torch
 from mtopt_learning.qlearn.actions import encode
 from mtopt_learning.relabel.sampler import Draw
 from mtopt_spec.interfaces import EndReason
+from mtopt_spec.observation import TOOL_XY
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Transitions:
         task: (n, k) int64.
         success: (n, k) label of the episode's last state.
         weight: (n, k).
+        acted_m: (n, 2) x, y of the tool where the episode's gripper first closed or opened.
+        acts_later: (n,) float32, 1 where that is not yet past, else 0.
     """
 
     row: np.ndarray
@@ -46,6 +49,8 @@ class Transitions:
     task: torch.Tensor
     success: torch.Tensor
     weight: torch.Tensor
+    acted_m: torch.Tensor
+    acts_later: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,14 @@ class Batch(Transitions):
         return replace(self, **{k: to_device(v, device) for k, v in tensors.items()})
 
 
-def transitions(dataset, draw: Draw) -> Transitions:
-    """The drawn steps of a data set; none reaches over an episode's end."""
+def transitions(dataset, draw: Draw, gripper_step: np.ndarray) -> Transitions:
+    """The drawn steps of a data set; none reaches over an episode's end.
+
+    Args:
+        dataset: A `Dataset`.
+        draw: The steps.
+        gripper_step: (episodes,) of `gripper_steps`.
+    """
     row = dataset.episode_start[draw.episode] + draw.step
     steps = dataset.episode_steps[draw.episode].astype(np.int64)
     last = draw.step == steps - 1
@@ -79,6 +90,8 @@ def transitions(dataset, draw: Draw) -> Transitions:
     terminal = last & ~limit
     follow = np.flatnonzero(~terminal)
     next_row = np.where(last, row, row + 1)  # the last state has no action: unread there
+    acts = gripper_step[draw.episode]
+    acting_row = dataset.episode_start[draw.episode] + np.maximum(acts, 0)
     return Transitions(
         row=row,
         follow=follow,
@@ -92,6 +105,8 @@ def transitions(dataset, draw: Draw) -> Transitions:
         task=torch.from_numpy(draw.task),
         success=torch.from_numpy(draw.success),
         weight=torch.from_numpy(draw.weight),
+        acted_m=proprioception(dataset, acting_row)[:, TOOL_XY],
+        acts_later=torch.from_numpy((draw.step <= acts).astype(np.float32)),
     )
 
 

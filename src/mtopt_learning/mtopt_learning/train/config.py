@@ -77,6 +77,7 @@ class TrainConfig:
             first closes or opens, on which Q(s, terminate) learns 0: nothing is decided there.
         conservative_weight: Of the penalty on random actions; 0 leaves it out.
         conservative_samples: Random actions a state, of which one is drawn.
+        affordance_weight: Of the affordance map's loss; 0 leaves the map out of a new network.
         learning_rate: Adam's.
         gradient_norm: Longer gradients are shortened to this.
         polyak: Share of the new weights in the averaged copy, each step.
@@ -97,7 +98,7 @@ class TrainConfig:
     network: str = "small"
     multi_head: bool = False
     sharing: str = "f_skill"
-    sampler: SamplerConfig = field(default_factory=lambda: SamplerConfig(tasks_per_state=3))
+    sampler: SamplerConfig = field(default_factory=lambda: SamplerConfig(tasks_per_state=5))
     backup: str = "sarsa"
     lower_bound: bool = True
     gamma: float = 0.9
@@ -107,6 +108,7 @@ class TrainConfig:
     undecided_states: int = 16
     conservative_weight: float = 1.0
     conservative_samples: int = 8
+    affordance_weight: float = 1.0
     learning_rate: float = 8e-4
     gradient_norm: float = 10.0
     polyak: float = 0.005

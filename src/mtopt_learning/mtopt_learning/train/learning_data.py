@@ -88,5 +88,5 @@ class LearningData:
         undecided = self.sampler.draw(config.undecided_states, random)
         until = np.maximum(self.deciding_step[undecided.episode], 0)
         at = (random.random(len(until)) * (until + 1)).astype(np.int64)
-        steps = transitions(self.dataset, draw)
+        steps = transitions(self.dataset, draw, self.deciding_step)
         return draw, with_judged(self.dataset, steps, ends, undecided, at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from mtopt_learning.qlearn.actions import CODE_SIZE, terminate_code
+from mtopt_learning.qlearn.affordance import AffordanceScores, affordance_loss
 from mtopt_learning.qlearn.losses import bellman_loss, conservative_loss
 from mtopt_learning.qlearn.two_stage import TwoStageQ
 from mtopt_learning.train.batches import Batch
@@ -16,6 +17,7 @@ _TERMINATE_WEIGHT = 0.5
 def losses(
     online: TwoStageQ,
     embedding: torch.Tensor,
+    scores: AffordanceScores | None,
     batch: Batch,
     target: torch.Tensor,
     config: TrainConfig,
@@ -26,6 +28,7 @@ def losses(
     Args:
         online: The network that learns.
         embedding: (n + m, size) of the batch's states, then of its last states.
+        scores: Their affordance map, if the network has one.
         batch: The steps.
         target: (n, k) of `labelling.targets`.
         config: Which parts count how much.
@@ -57,6 +60,12 @@ def losses(
         )
         loss = loss + config.conservative_weight * penalty
         report["conservative_loss"] = penalty
+    if scores is not None and config.affordance_weight:
+        of_steps = AffordanceScores(scores.score[:states], scores.place_m)
+        counts = batch.weight * (batch.success >= 0.5) * batch.acts_later[:, None]
+        seen = affordance_loss(of_steps, batch.task, batch.acted_m, counts)
+        loss = loss + config.affordance_weight * seen
+        report["affordance_loss"] = seen
     return loss, {key: item.detach() for key, item in report.items()}
 
 

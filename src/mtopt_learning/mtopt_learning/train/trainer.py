@@ -25,7 +25,9 @@ from mtopt_learning.train.labelling import noise_of
 from mtopt_learning.train.learning_data import LearningData
 from mtopt_learning.train.objective import losses
 from mtopt_learning.train.picture_store import PictureStore
+from mtopt_learning.train.self_calibration import calibrate_map
 from mtopt_learning.train.target_copies import TargetCopies
+from mtopt_spec import seeds
 from mtopt_spec.errors import InputError
 from mtopt_spec.task import TaskList
 
@@ -69,7 +71,9 @@ class Trainer:
         self.device = choose_device(config.device)
         if network is None:
             seen = {c: size for c, size in cameras.items() if c in (config.cameras or cameras)}
-            network = network_config(config.network, len(tasks), seen, config.multi_head)
+            network = network_config(
+                config.network, len(tasks), seen, config.multi_head, config.affordance_weight > 0
+            )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             online = build_network(network)
@@ -129,18 +133,25 @@ class Trainer:
                 expected=self.online.config,
                 todo="name its own network, cameras and tasks, or train from scratch",
             )  # fmt: skip
-        for copy in (self.online, self.copies.average, self.copies.lagged, self.copies.lagged_next):
-            if copy is not None:
-                copy.load_state_dict(network.state_dict())
+        for copy in self._all_copies:
+            copy.load_state_dict(network.state_dict())
 
     def set_data(self, dataset, labels: np.ndarray | None = None) -> None:
         """Learns from this data set from now on; arguments and errors as `LearningData.of`."""
         self.close()
         self.data = LearningData.of(dataset, labels, self.tasks, self.cameras, self.config)
         self.store = PictureStore(dataset.images, self.online.input_px, self.device)
+        if getattr(self.online.config, "map_camera", "") and not self.online.map.calibrated:
+            random = seeds.generator(self.config.seed, "self_calibration")
+            calibrate_map(self._all_copies, dataset, self.store, random)
         self.batches = LabelledBatches(
             self.data, self.store, self.copies, self.config, self.device, self.phase
         )
+
+    @property
+    def _all_copies(self) -> list[TwoStageQ]:
+        copies = self.copies.average, self.copies.lagged, self.copies.lagged_next
+        return [self.online, *(copy for copy in copies if copy is not None)]
 
     @property
     def counts(self) -> dict[str, tuple[int, int]]:
@@ -205,9 +216,9 @@ class Trainer:
         light = light.to(self.device)
         with self.phase("forward"), autocast(self.device, config.bf16):
             pictures = {camera: lit(image, light) for camera, image in item.pictures.items()}
-            embedding = self.online.embed(pictures, item.state)
+            embedding, scores = self.online.embed_and_map(pictures, item.state)
             loss, report = losses(
-                self.online, embedding, item.batch, item.target, config,
+                self.online, embedding, scores, item.batch, item.target, config,
                 noise_of(config, "unseen", step),
             )  # fmt: skip
         with self.phase("backward"):

@@ -1,0 +1,168 @@
+"""The affordance map: its equations by hand, its self-calibration, and that training teaches it."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+from reach_world import TASKS, ToyDataset
+
+from mtopt_learning.qlearn.affordance import (
+    SPREAD_M,
+    AffordanceMap,
+    AffordanceScores,
+    affordance_loss,
+    quadratic,
+)
+from mtopt_learning.train.config import TrainConfig
+from mtopt_learning.train.picture_store import PictureStore
+from mtopt_learning.train.run_folder import load_run, save_run
+from mtopt_learning.train.self_calibration import place_of_pixels
+from mtopt_learning.train.trainer import Trainer
+from mtopt_spec.interfaces import EndReason
+
+SIDE, HALF_M = 64, 0.25
+COLOURS = np.array([[220, 30, 30], [30, 60, 220]])
+STEPS = 5
+
+
+def picture(patches, tool):
+    """A floor with two patches under an arm that comes from above.
+
+    As in the cell, the camera looks at the robot: x grows to the left, y downwards.
+    """
+    grid = ((np.arange(SIDE) + 0.5) / SIDE * 2 - 1) * HALF_M
+    x, y = np.meshgrid(-grid, grid)
+    image = np.full((SIDE, SIDE, 3), 120, np.uint8)
+    for place, colour in zip(patches, COLOURS, strict=True):
+        image[np.hypot(x - place[0], y - place[1]) < 0.03] = colour
+    image[(abs(x - tool[0]) < 0.015) & (y < tool[1])] = 10
+    return image
+
+
+def walks(scenes, seed=0, moving_camera=False):
+    """Episodes in which the tool goes to one of the patches, red or blue, and closes there."""
+    random = np.random.default_rng(seed)
+    images, state, action, task = [], [], [], []
+    for _ in range(scenes):
+        patches = random.uniform(-0.18, 0.18, (2, 2))
+        wanted = int(random.integers(2))
+        tool, goal = random.uniform(-0.1, 0.1, 2), patches[wanted] + random.normal(0, 0.005, 2)
+        for step in range(STEPS + 1):
+            shown = random.uniform(-0.2, 0.2, (2, 2)) if moving_camera else patches
+            images.append(picture(shown, random.uniform(-0.2, 0.2, 2) if moving_camera else tool))
+            state.append([0, 1, *tool, 0.1, 0, 1])
+            vector = np.zeros(8, np.float32)
+            vector[4], vector[5], vector[7] = 1, step == STEPS - 2, step == STEPS - 1
+            action.append(vector)
+            tool = tool + (goal - tool) / max(STEPS - 2 - step, 1)
+        task.append(wanted)
+    success = np.full((scenes, 3), 0.0, np.float32)
+    success[np.arange(scenes), task] = 1
+    return ToyDataset(
+        TASKS.names, {"shoulder": (SIDE, SIDE)}, {"shoulder": np.stack(images)},
+        np.array(state, np.float32), np.array(action, np.float32),
+        np.arange(scenes) * (STEPS + 1), np.full(scenes, STEPS, np.int32), np.array(task, np.int32),
+        np.full(scenes, EndReason.TERMINATE, np.int8), stored={"simulator": success},
+    )  # fmt: skip
+
+
+def test_loss_is_that_of_a_mixture_of_gaussians():
+    random = np.random.default_rng(0)
+    score, place = random.normal(size=(2, 3, 4)), random.normal(scale=0.1, size=(4, 2))
+    acted, task = random.normal(scale=0.1, size=(2, 2)), np.array([[2, 0], [1, 1]])
+    weight = np.array([[1.0, 0.5], [0.0, 2.0]])
+    total = 0.0
+    for i in range(2):
+        for j in range(2):
+            chance = np.exp(score[i, task[i, j]])
+            density = np.exp(-0.5 * ((place - acted[i]) ** 2).sum(1) / SPREAD_M**2)
+            total -= weight[i, j] * np.log((chance / chance.sum() * density).sum())
+    loss = affordance_loss(
+        AffordanceScores(torch.from_numpy(score), torch.from_numpy(place)),
+        torch.from_numpy(task), torch.from_numpy(acted), torch.from_numpy(weight),
+    )  # fmt: skip
+    assert loss.item() == pytest.approx(total / weight.sum(), rel=1e-6)
+
+
+def test_what_a_map_says_by_hand():
+    """Two cells share a task's chance, 3 to 1; the tool is 5 cm from the lesser."""
+    network = AffordanceMap(channels=2, rows=1, columns=3, tasks=1)
+    place = torch.tensor([[0.3, 0.0], [0.0, 0.1], [9.0, 9.0]])
+    score = torch.log(torch.tensor([[[3.0, 1.0, 1e-30]]]))
+    read = network.read(AffordanceScores(score, place), torch.tensor([[0.0, 0.05]]))[0, 0]
+    mean = torch.tensor([0.225, 0.025])
+    near = torch.exp(torch.tensor([-0.5 * (0.09 + 0.0025), -0.5 * 0.0025]) / 0.01)
+    near = near * torch.tensor([0.75, 0.25])
+    close = (near[:, None] * place[:2]).sum(0) / near.sum()
+    spread = (
+        0.75 * (place[0] - mean).square().sum() + 0.25 * (place[1] - mean).square().sum()
+    ) ** 0.5
+    wanted = torch.cat([
+        8 * (mean - torch.tensor([0.0, 0.05])), 8 * (close - torch.tensor([0.0, 0.05])),
+        near.sum().log()[None] / 3, 8 * spread[None],
+    ])  # fmt: skip
+    torch.testing.assert_close(read.detach(), wanted, atol=2e-4, rtol=1e-3)
+
+
+def test_what_moves_in_the_pictures_tells_the_directions():
+    data = walks(300)
+    store = PictureStore(data.images, data.cameras, torch.device("cpu"))
+    linear, explained = place_of_pixels(data, store, "shoulder", np.random.default_rng(0))
+    (_, _), (x_u, y_u), (x_v, y_v) = linear
+    assert explained > 0.5
+    assert -0.5 < x_u < -0.1 and 0.1 < y_v < 1.0  # -0.25 and 0.25 without the arm
+    assert abs(y_u) < abs(x_u) / 2 and abs(x_v) < abs(y_v) / 2
+
+
+def test_a_camera_that_moves_is_told(caplog):
+    trainer = Trainer(TASKS, {"shoulder": (SIDE, SIDE)}, TrainConfig(device="cpu"))
+    with caplog.at_level(logging.WARNING):
+        trainer.set_data(walks(60, moving_camera=True))
+    trainer.close()
+    assert "affordance map" in caplog.text and "affordance_weight 0" in caplog.text
+
+
+def test_weight_0_makes_a_network_without_a_map():
+    trainer = Trainer(TASKS, {"shoulder": (SIDE, SIDE)}, TrainConfig(affordance_weight=0.0))
+    assert trainer.online.config.map_camera == ""
+    assert trainer.online.embed_and_map(
+        {"shoulder": torch.zeros(1, 3, SIDE, SIDE, dtype=torch.uint8)}, torch.zeros(1, 7)
+    )[1] is None  # fmt: skip
+
+
+def test_training_teaches_the_map_where_each_colour_is(tmp_path):
+    """On new scenes the likeliest cell is on the patch that the task names."""
+    config = TrainConfig(batch=64, device="cpu", bf16=False, holdout_every=0, learning_rate=2e-3)
+    trainer = Trainer(TASKS, {"shoulder": (SIDE, SIDE)}, config)
+    trainer.set_data(walks(300))
+    before, _ = places_found(trainer)
+    record = trainer.train(steps=250)
+    trainer.close()
+    found, patches = places_found(trainer)
+    near = np.hypot(*(found - patches).transpose(2, 0, 1)) < 0.05
+    assert (
+        near.mean() > 0.8 > 0.4 > (np.hypot(*(before - patches).transpose(2, 0, 1)) < 0.05).mean()
+    )
+    assert record["affordance_loss"] > 0
+    save_run(tmp_path / "run", trainer)
+    again = load_run(tmp_path / "run", TASKS)
+    again.set_data(walks(20, seed=5))
+    again.close()
+    assert torch.equal(again.online.map.place_5m, trainer.online.map.place_5m), "calibrated once"
+
+
+def places_found(trainer):
+    """(scenes, 2 colours, 2) m of the likeliest cells, and of the patches."""
+    random = np.random.default_rng(9)
+    patches = random.uniform(-0.18, 0.18, (40, 2, 2))
+    images = np.stack([picture(p, random.uniform(-0.1, 0.1, 2)) for p in patches])
+    with torch.no_grad():
+        _, scores = trainer.online.embed_and_map(
+            {"shoulder": torch.from_numpy(images).permute(0, 3, 1, 2)}, torch.zeros(40, 7)
+        )
+    return scores.place_m[scores.score[:, :2].argmax(-1)].numpy(), patches
+
+
+def test_terms_of_the_quadratic():
+    assert quadratic(torch.tensor([2.0]), torch.tensor([3.0])).tolist() == [[1, 2, 3, 6, 4, 9]]

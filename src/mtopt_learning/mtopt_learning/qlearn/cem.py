@@ -19,7 +19,7 @@ from mtopt_learning.qlearn.actions import CLOSE, CODE_SIZE, CONTINUOUS, OPEN, te
 
 @dataclass(frozen=True)
 class CemConfig:
-    """The search.
+    """The search; QT-Opt's has two iterations, and acting gains by more.
 
     Attributes:
         samples: Actions tried an iteration.
@@ -32,8 +32,8 @@ class CemConfig:
     """
 
     samples: int = 64
-    elites: int = 8
-    iterations: int = 2
+    elites: int = 6
+    iterations: int = 4
     first_std: float = 0.7
     least_std: float = 0.05
     least_probability: float = 0.05

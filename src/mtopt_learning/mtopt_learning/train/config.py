@@ -113,7 +113,7 @@ class TrainConfig:
     gradient_norm: float = 10.0
     polyak: float = 0.005
     lagged_copy_steps: int = 0
-    cem: CemConfig = field(default_factory=lambda: CemConfig(samples=32, elites=6))
+    cem: CemConfig = field(default_factory=lambda: CemConfig(samples=32, iterations=2))
     distortion: DistortionConfig = DistortionConfig()
     updater: UpdaterConfig = UpdaterConfig()
     holdout_every: int = 25

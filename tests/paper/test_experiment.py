@@ -81,7 +81,7 @@ def test_it_finishes_and_what_was_done_is_not_done_again(finished):
     assert {name: last[name] for name in second} == second, "a stage ran again"
     assert set(last) == {
         "collect_scripted_01", "collector", "collect_learned_01", "data", "online_00",
-        "online_01", "evaluate_online",
+        "online_01", "evaluate_online_01",
         *(f"{kind}_{row}_0" for kind in ("train", "evaluate") for row in ROWS),
     }  # fmt: skip
 
@@ -122,13 +122,15 @@ def test_the_page_the_numbers_and_the_model_are_there(finished):
     assert not list(out.rglob("*.partial")), "nothing left aside"
 
 
-def test_other_sizes_are_refused_and_more_seeds_are_left_to_do(finished):
+def test_other_sizes_are_refused_and_more_seeds_and_rounds_are_left_to_do(finished):
     out, _, _ = finished
     with pytest.raises(InputError, match="name another folder"):
         Experiment(out, replace(tiny(), steps=7))
     before = stages(out)
-    more = Experiment(out, replace(tiny(), seeds=2), minutes=0.0).run(["train"])
-    assert (more["finished"], more["exit_code"], more["errors"]) == (False, 1, {})
+    more = replace(tiny(), seeds=2, online_rounds=2)
+    for part in ("train", "online"):
+        left = Experiment(out, more, minutes=0.0).run([part])
+        assert (left["finished"], left["exit_code"], left["errors"]) == (False, 1, {})
     assert stages(out) == before
 
 

@@ -32,6 +32,7 @@ DIFFERENCES = {
     "multi_head": {"multi_head": True},
     "cem_max": {"backup": "cem_max"},
     "shoulder": {"cameras": ["shoulder"]},
+    "no_map": {"affordance_weight": 0.0},
     "clone": {},
     "iql": {**OWN, **UNIFORM},
     **{

@@ -127,6 +127,7 @@ def results(score):
         "curves": {a.name: [(100, 0.5), (200, 0.75)] for a in ARMS if a.learner == "q"},
         "scores": scores,
         "online": [{"step": 1200}, {"collected": collected, "steps": 1500}],
+        "online_scores": {1: score(dict.fromkeys(TASKS, 0.85))},
         "exported": {"row": "MT-Opt", "mean": 0.5, "bytes": 2_000_000},
         "errors": {},
         "stage_s": {"collect_scripted_01": 60.0, "collector": 10.0, "train_mt_opt_0": 30.0,
@@ -184,7 +185,9 @@ def test_the_page_has_every_table(results, tmp_path):
     assert orders["all tasks: naive above sharing everything without re-balancing"][2] == (
         "**differs**"
     )
-    assert table(found["On-policy rounds"]) == {"1": ["0.25"]}
+    measured, own = found["On-policy rounds"].split("Of the rounds")
+    assert table(measured)["1"][1:] == ["0.85"] * 4 and table(measured)["1"][0].startswith("0.85 (")
+    assert table(own) == {"1": ["0.25"]}
     assert table(found["Learning curves"])["a head a task"][-1] == "0.75 (200)"
     assert table(found["Training"])["IQL of d3rlpy"] == ["1,200", "60", "9"]
     assert "collect 70, data 1, train 30" in found["Where these figures are from"]

@@ -31,6 +31,8 @@ from mtopt_spec.errors import InputError
 
 _LOG = logging.getLogger("mtopt.paper")
 PARTS = ("collect", "train", "evaluate", "online", "write")
+_MAY_GROW = ("arms", "seeds", "online_rounds")
+_EVALUATE_ONLINE = "evaluate_online_"
 ONLINE_TITLE = "MT-Opt, then on-policy rounds"
 
 
@@ -39,8 +41,8 @@ class Experiment:
 
     Args:
         out: Folder of everything.
-        config: Sizes; a second call into the same folder must have the same, but for the rows and
-            the number of seeds.
+        config: Sizes; a second call into the same folder must have the same, but for the rows, the
+            number of seeds and that of on-policy rounds.
         minutes: Stop after about so long; what is done stays. None: no limit.
         processes: Rows side by side, each with `train.threads` threads; 0: one a core.
 
@@ -53,7 +55,7 @@ class Experiment:
     ):
         self.out, self.config = out.resolve(), config
         self._arms = chosen_arms(config)
-        sizes = {k: v for k, v in asdict(config).items() if k not in ("arms", "seeds")}
+        sizes = {k: v for k, v in asdict(config).items() if k not in _MAY_GROW}
         self._stages = Stages(self.out, sizes)
         self._tasks = cell_tasks()
         self._deadline_s = None if minutes is None else time.monotonic() + 60 * minutes
@@ -134,7 +136,7 @@ class Experiment:
                 self._go_on()
                 stages.run(f"online_{number:02d}", partial(online.round, number))
             self._go_on()
-            stages.run("evaluate_online", self._evaluate_online)
+            stages.run(f"{_EVALUATE_ONLINE}{config.online_rounds:02d}", self._evaluate_online)
         except (InputError, RuntimeError) as error:
             _LOG.exception("online")
             self.errors["online"] = f"{type(error).__name__}: {error}"
@@ -155,10 +157,11 @@ class Experiment:
                 checkpoint = run_folder(self.out, arm, seed) / CHECKPOINT
                 score = self._stages.result(name)
                 candidates[f"{arm.title}, seed {seed}"] = (checkpoint, score, 0)
-        if self._stages.has("evaluate_online"):
+        measured, rounds = self._online_scores(), self._rounds()
+        if len(rounds) in measured:
             checkpoint = self._online.folders.run / CHECKPOINT
-            own = sum(round_["collected"]["episodes"] for round_ in self._rounds())
-            candidates[ONLINE_TITLE] = (checkpoint, self._stages.result("evaluate_online"), own)
+            own = sum(round_["collected"]["episodes"] for round_ in rounds)
+            candidates[ONLINE_TITLE] = (checkpoint, measured[len(rounds)], own)
         data = self._stages.result("data")
         exported = export_best(candidates, data, self.out / "model") if candidates else {}
         results = self._results(exported)
@@ -194,14 +197,22 @@ class Experiment:
         found = self._stages.all_results()
         return [r for name, r in found.items() if name.startswith("online_") and "collected" in r]
 
+    def _online_scores(self) -> dict[int, dict]:
+        """Number of rounds to the scores after them, where they were measured."""
+        return {
+            int(name.removeprefix(_EVALUATE_ONLINE)): result
+            for name, result in sorted(self._stages.all_results().items())
+            if name.startswith(_EVALUATE_ONLINE)
+        }
+
     def _scores(self) -> dict[str, dict]:
         """Row to the scores of its seeds that are there, put together."""
         found: dict[str, list[dict]] = {}
         for arm, _, name in self._runs("evaluate"):
             if self._stages.has(name):
                 found.setdefault(arm.name, []).append(self._stages.result(name))
-        if self._stages.has("evaluate_online"):
-            found["online"] = [self._stages.result("evaluate_online")]
+        if measured := self._online_scores():
+            found["online"] = [measured[max(measured)]]
         return {name: pooled(scores) for name, scores in found.items()}
 
     def _results(self, exported: dict) -> dict:
@@ -225,6 +236,7 @@ class Experiment:
             },
             "scores": self._scores(),
             "online": self._rounds(),
+            "online_scores": self._online_scores(),
             "exported": exported,
             "errors": self.errors,
             "stage_s": {name: result["stage_s"] for name, result in stages.items()},

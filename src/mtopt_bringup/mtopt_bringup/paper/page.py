@@ -161,13 +161,25 @@ def _online(results: dict, rounds: Sequence[float]) -> str:
     if not rounds:
         return ""
     config = results["config"]
+    measured = [
+        [
+            str(number), _cell(score, "lift-any"), _number(group_mean(score, rare(score, "lift-"))),
+            _number(group_mean(score, rare(score, "place-"))),
+            _number(group_mean(score, rare(score))), _number(score["mean"]),
+        ]
+        for number, score in results["online_scores"].items()
+    ]  # fmt: skip
     rows = [[str(i + 1), _number(x)] for i, x in enumerate(rounds)]
     return (
         f"## On-policy rounds\n\nMT-Opt (seed 0) goes on: {len(rounds)} rounds of "
         f"{config['online_episodes']} episodes of all tasks, by the scheduler's need, with "
-        f"exploration noise, and {config['online_steps']} gradient steps each. Which tasks are "
-        "offered changes as they get better, so the rates below are no curve of one thing; the "
-        "table of all rows has the measured end.\n\n"
+        f"exploration noise, and {config['online_steps']} gradient steps each. Measured in the "
+        "fresh scenes of the rows:\n\n"
+        + table(
+            ["rounds", "lift-any", "rare lifts", "rare places", "rare tasks", "all tasks"], measured
+        )
+        + "\n\nOf the rounds' own episodes, exploring. Which tasks are offered changes as they get "
+        "better, so these are no curve of one thing:\n\n"
         + table(["round", "success of all its episodes"], rows)
     )
 

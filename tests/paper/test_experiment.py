@@ -12,6 +12,7 @@ import pytest
 
 from mtopt_bringup.benchmarks import paper
 from mtopt_bringup.paper.experiment import Experiment
+from mtopt_bringup.stages import Stages
 from mtopt_learning.bag.find import find_bags
 from mtopt_learning.checkpoint.q_function import load_q_function
 from mtopt_learning.dataset.cache import Dataset
@@ -140,6 +141,25 @@ def test_other_sizes_are_refused_and_more_seeds_and_rounds_are_left_to_do(finish
 def test_a_part_whose_forerunner_is_missing_says_so(tmp_path, part, needs):
     with pytest.raises(InputError, match=f"run the part `{needs}` first"):
         Experiment(tmp_path, tiny()).run([part])
+
+
+def test_two_processes_do_not_work_in_one_folder(tmp_path):
+    """The first holds the folder until it dies, even by kill -9; the other is told."""
+    holder = (
+        "import sys, time; from pathlib import Path; from mtopt_bringup.stages import Stages\n"
+        "work = lambda: print('works', flush=True) or time.sleep(60)\n"
+        "Stages(Path(sys.argv[1]), {}).run('long', work)"
+    )
+    first = subprocess.Popen(
+        [sys.executable, "-c", holder, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert first.stdout.readline() == "works\n"
+    stages_here = Stages(tmp_path, {})
+    with pytest.raises(InputError, match="another process"):
+        stages_here.run("long", dict)
+    first.kill()
+    first.wait()
+    assert stages_here.run("long", lambda: {"done": 1})["done"] == 1
 
 
 def tiny():

@@ -8,9 +8,11 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from mtopt_spec.errors import InputError
+from mtopt_spec.folder_lock import alone_in
 
 _LOG = logging.getLogger("mtopt.stages")
 
@@ -39,14 +41,23 @@ class Stages:
         write_json(path, plain)
 
     def run(self, name: str, work: Callable[[], dict]) -> dict:
-        """The stage's result with its time, `stage_s`; does the work where it is not done yet."""
+        """The stage's result with its time, `stage_s`; does the work where it is not done yet.
+
+        Raises:
+            InputError: Another process works in the folder.
+        """
         if not self.has(name):
-            _LOG.info("stage %s", name)
-            began_s = time.monotonic()
-            self.keep(name, work(), time.monotonic() - began_s)
+            with self.alone():
+                _LOG.info("stage %s", name)
+                began_s = time.monotonic()
+                self.keep(name, work(), time.monotonic() - began_s)
         if name not in self.results:
             _LOG.info("stage %s: %.0f s", name, self.result(name)["stage_s"])
         return self.result(name)
+
+    def alone(self) -> AbstractContextManager:
+        """Keeps other processes from working on stages in this folder; see `alone_in`."""
+        return alone_in(self._folder, "work")
 
     def has(self, name: str) -> bool:
         """Whether the stage is done."""

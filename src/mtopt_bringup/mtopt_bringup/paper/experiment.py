@@ -176,9 +176,10 @@ class Experiment:
         return [(arm, seed, f"{kind}_{arm.name}_{seed}") for arm in self._arms for seed in seeds]
 
     def _side_by_side(self, jobs: Sequence[Job], unit: str) -> None:
-        failed = run_jobs(
-            jobs, self._processes, unit, self.out / "logs", self._stages.keep, self._deadline_s
-        )
+        with self._stages.alone():
+            failed = run_jobs(
+                jobs, self._processes, unit, self.out / "logs", self._stages.keep, self._deadline_s
+            )
         self.errors.update(failed)
 
     def _need(self, stage: str, part: str) -> None:

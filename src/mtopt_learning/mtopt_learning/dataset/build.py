@@ -7,7 +7,6 @@ interrupted build wrote beyond that is cut off by the next one.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -15,7 +14,6 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -34,6 +32,7 @@ from mtopt_learning.dataset.cache import (
 from mtopt_learning.dataset.rows import Rows
 from mtopt_learning.dataset.tables import arrow_bytes, read_tables
 from mtopt_spec.errors import InputError
+from mtopt_spec.folder_lock import alone_in
 from mtopt_spec.image_codec import decode_jpeg
 
 _LOG = logging.getLogger("dataset")
@@ -73,7 +72,7 @@ def build_dataset(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with alone_in(folder, "build"):
         cache = _Cache(folder, tuple(tasks), image_sizes)
         cache.cut_off_uncommitted()
         known = {bag["fingerprint"] for bag in cache.manifest["bags"]}
@@ -308,20 +307,3 @@ def write_manifest(folder: Path, manifest: dict) -> None:
     digest = hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
     manifest.update(version=CACHE_VERSION, fingerprint=digest)
     write_aside(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
-
-
-@contextmanager
-def _locked(folder: Path):
-    """One build at a time in a folder."""
-    with (folder / "build.lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                "dataset",
-                where=folder,
-                got="another build running in it",
-                expected="one at a time",
-                todo="wait for it",
-            ) from None
-        yield

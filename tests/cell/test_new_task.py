@@ -13,7 +13,7 @@ from mtopt_bringup.newtask import config as sizes
 from mtopt_bringup.newtask.base import find_base
 from mtopt_bringup.newtask.config import NewTaskConfig
 from mtopt_bringup.newtask.experiment import ROWS, NewTasks
-from mtopt_bringup.newtask.handover import Handover, shares_of
+from mtopt_bringup.newtask.handover import Asked, Handover, shares_of
 from mtopt_bringup.paper.config import PaperConfig
 from mtopt_bringup.paper.experiment import Experiment
 from mtopt_learning.dataset.cache import Dataset
@@ -113,7 +113,8 @@ def test_the_parents_policy_explores_first(base, done):
     first, second = (json.loads((out / "stages" / f"round_0{n}.json").read_text()) for n in (1, 2))
     assert first["own_share"] == dict.fromkeys(NEW, 0.0)
     assert second["own_share"]["lift-cloth"] in (0.5, 1.0)
-    assert first["by"]["lift-cloth"]["explorer"][0] > 0 == first["by"]["lift-cloth"]["own"][0]
+    for who, some in (("explorer", True), ("script", True), ("own", False)):
+        assert (first["by"]["lift-cloth"][who][0] > 0) == some
     assert second["by"]["lift-cloth"]["own"][0] > 0
 
 
@@ -135,7 +136,7 @@ class Answers:
         self.name, self.asked = name, []
 
     def choose(self, requests):
-        self.asked += [request.task for request in requests]
+        self.asked += [(request.task, request.policy) for request in requests]
         return [PolicyAnswer(Action(), checkpoint=self.name) for _ in requests]
 
 
@@ -144,33 +145,44 @@ def request(task, seed, step=0):
 
 
 def test_an_episode_belongs_to_one_policy():
-    explorer, own = Answers("explorer"), Answers("own")
-    parents = {"lift-cloth": "lift-any", "cover-object": "place-any"}
-    policy = Handover(explorer, own, parents, {"lift-cloth": 0.5, "cover-object": 1.0})
-    seeds = range(60)
+    explorer, script, own = Answers("explorer"), Answers("script"), Answers("own")
+    asked_of = {
+        "lift-cloth": Asked("lift-any", "scripted_pick"),
+        "cover-object": Asked("place-any", "scripted_place"),
+    }
+    share = {"lift-cloth": 0.5, "cover-object": 1.0}
+    policy = Handover(explorer, script, own, asked_of, share)
+    seeds = range(80)
     first = policy.choose([request("lift-cloth", seed) for seed in seeds])
     later = policy.choose([request("lift-cloth", seed, step=3) for seed in seeds])
     who = [answer.checkpoint for answer in first]
     assert who == [answer.checkpoint for answer in later]
-    assert 15 < who.count("own") < 45
-    assert set(explorer.asked) == {"lift-any"} and set(own.asked) == {"lift-cloth"}
+    assert 25 < who.count("own") < 55 and min(who.count("explorer"), who.count("script")) > 8
+    assert set(explorer.asked) == {("lift-any", "qfunction")}
+    assert set(script.asked) == {("lift-cloth", "scripted_pick")}
+    assert set(own.asked) == {("lift-cloth", "qfunction")}
     covers = policy.choose([request("cover-object", seed) for seed in seeds])
     assert {answer.checkpoint for answer in covers} == {"own"}
+
+
+NONE = {"explorer": [0, 0], "script": [0, 0], "own": [0, 0]}
 
 
 @pytest.mark.parametrize(
     ("rounds", "share"),
     (
         ([], 0.0),
-        ([{"explorer": [20, 5], "own": [0, 0]}], 0.5),
+        ([{"explorer": [20, 5]}], 0.5),
         ([{"explorer": [20, 5], "own": [20, 4]}], 0.5),
-        ([{"explorer": [4, 0], "own": [4, 4]}], 0.5),
-        ([{"explorer": [20, 5], "own": [8, 2]}], 1.0),
-        ([{"explorer": [20, 5], "own": [8, 2]}, {"explorer": [0, 0], "own": [9, 0]}], 1.0),
+        ([{"explorer": [4, 0], "script": [4, 0], "own": [4, 4]}], 0.5),
+        ([{"explorer": [20, 5], "script": [4, 4], "own": [8, 2]}], 1.0),
+        ([{"explorer": [20, 5], "script": [20, 6], "own": [8, 2]}], 0.5),
+        ([{"script": [20, 5], "own": [8, 2]}], 1.0),
+        ([{"explorer": [20, 5], "own": [8, 2]}, {"own": [9, 0]}], 1.0),
     ),
 )
 def test_a_task_is_handed_over_once_its_own_policy_is_as_good(rounds, share):
-    given = [{"lift-cloth": one} for one in rounds]
+    given = [{"lift-cloth": NONE | one} for one in rounds]
     assert shares_of(given, ["lift-cloth"]) == {"lift-cloth": share}
 
 

@@ -125,7 +125,7 @@ class NewTasks:
             return self._measured(START, 0)(lambda done: bar.update(done - bar.n))
 
     def _round(self, number: int) -> dict:
-        """Collects by the explorer or the own policy of each task, and fine-tunes."""
+        """Collects by explorer, script and own policy of each task, and fine-tunes."""
         config, names = self.config, self._base.new.names
         old = self._stages.result("begin")["old_episodes"]
         settings = RoundConfig(
@@ -137,7 +137,7 @@ class NewTasks:
         explorer, known = self._base.run / CHECKPOINT, self._base.known
         shares = shares_of([one["by"] for one in self._rounds()], names)
         act = ActConfig(epsilon=config.epsilon, noise=config.noise)
-        through = HandoverFrom(explorer, known.names, act, self._base.parents, shares)
+        through = HandoverFrom(explorer, known.names, self._tasks, act, self._base.parents, shares)
         result = run_round(number, self._folders, settings, self._tasks, through)
         dataset = Dataset.open(self._folders.data)
         by = collected_by(dataset, f"round{number}c", policy_fingerprint(explorer, known), names)

@@ -1,7 +1,8 @@
-"""Who collects a new task: its parent's policy first, its own once that is as good.
+"""Who collects a new task: its parent's policy and its script first, its own once that is as good.
 
 MT-Opt (arXiv 2104.08212, section VI) collects the first data of a new task by the policies of
-known ones and switches to the new task's own when it does as well.
+known ones and switches to the new task's own when it does as well. A known policy goes for what it
+knows; the crude script of the task takes whatever it sees, the new object too.
 """
 
 from __future__ import annotations
@@ -12,51 +13,76 @@ from pathlib import Path
 
 import numpy as np
 
+from mtopt_bringup.policies import local_policies
+from mtopt_learning.policy.policy_mux import PolicyMux
 from mtopt_learning.policy.q_policy import ActConfig, QFunctionPolicy
 from mtopt_spec import seeds
 from mtopt_spec.interfaces import Policy, PolicyAnswer, PolicyRequest
+from mtopt_spec.task import TaskList
 
 LEAST_ATTEMPTS = 5
-"""Of each of the two, before they are compared."""
+"""Of the own policy and of another, before they are compared."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for a new task.
+
+    Attributes:
+        parent: The known task, of the explorer.
+        script: The policy, of the scripts.
+    """
+
+    parent: str
+    script: str
 
 
 class Handover:
-    """Shares a task's episodes between its explorer and its own policy, episode by episode.
+    """Shares a task's episodes between explorer, script and its own policy, episode by episode.
 
     Args:
         explorer: Knows the parents.
+        scripts: Serves requests by their policy's name.
         own: Knows the new tasks.
-        parents: New task to the known one that is asked of the explorer.
-        own_share: New task to its own policy's share of the episodes, in [0, 1].
+        asked_of: New task to what is asked for it.
+        own_share: New task to its own policy's share of the episodes, in [0, 1]; explorer and
+            script have half of the others each.
     """
 
     def __init__(
         self,
         explorer: Policy,
+        scripts: Policy,
         own: Policy,
-        parents: Mapping[str, str],
+        asked_of: Mapping[str, Asked],
         own_share: Mapping[str, float],
     ):
-        self._explorer, self._own = explorer, own
-        self._parents, self._own_share = parents, own_share
+        self._policies = {"explorer": explorer, "script": scripts, "own": own}
+        self._asked_of, self._own_share = asked_of, own_share
 
     def choose(self, requests: Sequence[PolicyRequest]) -> list[PolicyAnswer]:
         """One answer a request; an episode is one policy's from its first step to its last."""
-        mine = [self._is_own(request) for request in requests]
-        asked = [
-            request if own else replace(request, task=self._parents[request.task])
-            for request, own in zip(requests, mine, strict=True)
-        ]
+        who = [self._who(request) for request in requests]
         answers: dict[int, PolicyAnswer] = {}
-        for policy, own in ((self._explorer, False), (self._own, True)):
-            which = [i for i, one in enumerate(mine) if one == own]
+        for name, policy in self._policies.items():
+            which = [i for i, one in enumerate(who) if one == name]
             if which:
-                answers.update(zip(which, policy.choose([asked[i] for i in which]), strict=True))
+                asked = [self._as_asked(requests[i], name) for i in which]
+                answers.update(zip(which, policy.choose(asked), strict=True))
         return [answers[i] for i in range(len(requests))]
 
-    def _is_own(self, request: PolicyRequest) -> bool:
+    def _as_asked(self, request: PolicyRequest, who: str) -> PolicyRequest:
+        asked = self._asked_of[request.task]
+        if who == "explorer":
+            return replace(request, task=asked.parent)
+        return replace(request, policy=asked.script) if who == "script" else request
+
+    def _who(self, request: PolicyRequest) -> str:
         draw = seeds.generator(request.seed, "who collects").random()
-        return bool(draw < self._own_share[request.task])
+        share = self._own_share[request.task]
+        if draw < share:
+            return "own"
+        return "explorer" if draw < (1 + share) / 2 else "script"
 
 
 @dataclass(frozen=True)
@@ -66,28 +92,36 @@ class HandoverFrom:
     Attributes:
         checkpoint: Of the explorer.
         known: Its tasks.
-        act: Its exploration.
-        parents, own_share: As of `Handover`.
+        all_tasks: They and the new ones.
+        act: The explorer's exploration.
+        parents: New task to the known one that is asked of the explorer.
+        own_share: As of `Handover`.
     """
 
     checkpoint: Path
     known: tuple[str, ...]
+    all_tasks: TaskList
     act: ActConfig
     parents: Mapping[str, str]
     own_share: Mapping[str, float]
 
     def __call__(self, own: Policy) -> Handover:
-        """Loads the explorer."""
+        """Loads the explorer and makes the scripts."""
         explorer = QFunctionPolicy(tasks=self.known, config=self.act)
         explorer.load(self.checkpoint)
-        return Handover(explorer, own, self.parents, self.own_share)
+        asked_of = {
+            name: Asked(parent, self.all_tasks[self.all_tasks.index_of(name)].bootstrap_policy)
+            for name, parent in self.parents.items()
+        }
+        scripts = PolicyMux(local_policies(self.all_tasks))
+        return Handover(explorer, scripts, own, asked_of, self.own_share)
 
 
 def shares_of(rounds: Sequence[dict], names: Iterable[str]) -> dict[str, float]:
     """Task to its own policy's share of the next round's episodes.
 
-    None in the first round, when it is its parent's; then half, until in some round it did as well
-    as the explorer; then all.
+    None in the first round; then half, until in some round it did as well as explorer and script;
+    then all.
 
     Args:
         rounds: Of each earlier round, what `collected_by` gave.
@@ -101,13 +135,17 @@ def shares_of(rounds: Sequence[dict], names: Iterable[str]) -> dict[str, float]:
 
 
 def _as_good(counts: Mapping[str, Sequence[int]]) -> bool:
-    (own_n, own_good), (other_n, other_good) = counts["own"], counts["explorer"]
-    enough = min(own_n, other_n) >= LEAST_ATTEMPTS
-    return enough and own_good / own_n >= other_good / other_n
+    tried, good = counts["own"]
+    others = [counts[who] for who in ("explorer", "script") if counts[who][0] >= LEAST_ATTEMPTS]
+    return (
+        tried >= LEAST_ATTEMPTS
+        and bool(others)
+        and good / tried >= max(successes / attempts for attempts, successes in others)
+    )
 
 
 def collected_by(dataset, run: str, explorer: str, names: Iterable[str]) -> dict:
-    """Task to `explorer` and `own`: [attempts, successes] of a round's episodes.
+    """Task to `explorer`, `script` and `own`: [attempts, successes] of a round's episodes.
 
     Args:
         dataset: A `Dataset` that holds them.
@@ -117,13 +155,15 @@ def collected_by(dataset, run: str, explorer: str, names: Iterable[str]) -> dict
     """
     truth = dataset.labels("best") >= 0.5
     mine = np.char.startswith(dataset.episode_ids.astype(str), run)
-    explored = dataset.episodes["checkpoint"].to_numpy(zero_copy_only=False) == explorer
+    checkpoint = dataset.episodes["checkpoint"].to_numpy(zero_copy_only=False)
+    explored, scripted = checkpoint == explorer, checkpoint == ""
+    of_own = ~explored & ~scripted
     out = {}
     for name in names:
         task = dataset.tasks.index(name)
-        own = mine & (dataset.episode_task == task)
+        tried = mine & (dataset.episode_task == task)
         out[name] = {
-            who: [int((own & by).sum()), int((own & by & truth[:, task]).sum())]
-            for who, by in (("explorer", explored), ("own", ~explored))
+            who: [int((tried & by).sum()), int((tried & by & truth[:, task]).sum())]
+            for who, by in (("explorer", explored), ("script", scripted), ("own", of_own))
         }
     return out

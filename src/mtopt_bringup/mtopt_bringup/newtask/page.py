@@ -14,7 +14,7 @@ PUBLISHED = {
 }
 """Task to row to the paper's success rate (arXiv 2104.08212): after 11,000 lift-cloth and 3,000
 cover-object attempts beside 800,000 old episodes; the control is without those."""
-_WHO = {"explorer": "the parent's policy", "own": "its own policy"}
+_WHO = {"explorer": "the parent's policy", "script": "its script", "own": "its own policy"}
 
 
 def write_page(path: Path, results: dict) -> None:
@@ -87,14 +87,15 @@ def _rounds(results: dict) -> str:
         cells = []
         for name in results["tasks"]:
             by = one["by"][name]
-            cells += [f"{one['own_share'][name]:.1f}", _ratio(by["explorer"]), _ratio(by["own"])]
+            cells += [f"{one['own_share'][name]:.1f}", *(_ratio(by[who]) for who in _WHO)]
         rows.append([str(number), *cells])
     head = ["round"]
     for name in results["tasks"]:
-        head += [f"{name}: own share", "parent's policy", "own policy"]
+        head += [f"{name}: own share", *_WHO.values()]
     return (
-        "## Rounds\n\nA new task is collected by its parent's policy, then half and half, then by "
-        "its own once that did as well in a round. Successes of attempts, exploration included."
+        "## Rounds\n\nA new task is collected by its parent's policy and its script, then half by "
+        "its own, then by its own once that did as well in a round. Successes of attempts, "
+        "exploration included."
         f" Then {results['config']['steps']:,} gradient steps on old and new data.\n\n"
         + table(head, rows)
     )

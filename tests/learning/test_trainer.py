@@ -242,6 +242,8 @@ def test_fine_tuning_begins_with_the_weights_of_a_checkpoint(toy):
     other = Trainer(TASKS, CAMERAS, QUICK, dataclasses.replace(SMALL, hidden=32))
     with pytest.raises(InputError, match="network of the checkpoint"):
         other.start_from(taught.average)
+    with pytest.raises(InputError, match="cameras.*the network's own"):
+        Trainer(TASKS, CAMERAS, dataclasses.replace(QUICK, cameras=("wrist",)), SMALL)
 
 
 def test_nothing_is_decided_before_the_gripper_moves(toy):

@@ -219,11 +219,12 @@ class Demonstration:
             sampler=SamplerConfig(tasks_per_state=1),  # one task a skill: nothing to share
         )
         dataset = Dataset.open(self.data)
-        trainer = Trainer(self._tasks, dataset.cameras, settings)
+        start = load_q_function(MODEL, self._tasks.names).network if config.shipped else None
+        trainer = Trainer(self._tasks, dataset.cameras, settings, start and start.config)
         left_s = 60 * config.minutes - self._stages.elapsed_s() - reserve_s
         limits = {"seconds": max(5.0, config.first_share * left_s)}
-        if config.shipped:
-            trainer.start_from(load_q_function(MODEL, self._tasks.names).network)
+        if start is not None:
+            trainer.start_from(start)
             limits["steps"] = config.round_steps
         return train_on(trainer, dataset, self.run_folder, **limits)
 

@@ -96,9 +96,12 @@ def run(arguments: argparse.Namespace) -> dict:
         trainer.set_config(_settings(arguments, trainer.config))
     else:
         config = _settings(arguments, TrainConfig())
-        trainer = Trainer(tasks, dataset.cameras, config)
+        start = None
         if arguments.start is not None:
-            trainer.start_from(load_q_function(arguments.start, tasks.names).network)
+            start = load_q_function(arguments.start, tasks.names).network
+        trainer = Trainer(tasks, dataset.cameras, config, start and start.config)
+        if start is not None:
+            trainer.start_from(start)
     trainer.set_data(dataset, dataset.labels(arguments.labels))
     for name, (failures, successes) in trainer.counts.items():
         if failures + successes:

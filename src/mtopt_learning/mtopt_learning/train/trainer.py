@@ -77,6 +77,12 @@ class Trainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             online = build_network(network)
+        sees = set(online.input_px)
+        if config.cameras and set(config.cameras) != sees:
+            raise InputError(
+                "cameras", where="train config", got=config.cameras,
+                expected=f"the network's own, {sorted(sees)}",
+            )  # fmt: skip
         self.online: TwoStageQ = online.to(self.device, memory_format=torch.channels_last)
         self.cameras = {camera: tuple(cameras[camera]) for camera in self.online.input_px}
         self.copies = TargetCopies(self.online, config.lagged_copy_steps)

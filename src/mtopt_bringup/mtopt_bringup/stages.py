@@ -57,7 +57,7 @@ class Stages:
 
     def alone(self) -> AbstractContextManager:
         """Keeps other processes from working on stages in this folder; see `alone_in`."""
-        return alone_in(self._folder, "work")
+        return alone_in(self._folder.parent, "stages")
 
     def has(self, name: str) -> bool:
         """Whether the stage is done."""

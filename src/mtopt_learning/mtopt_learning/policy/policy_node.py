@@ -41,9 +41,9 @@ class PolicyParameters:
     camera_rotation_bin: tuple[float, ...]
     tasks_file: str = "tasks.yaml"
     checkpoint: str = ""
-    cem_samples: int = 64
-    cem_elites: int = 8
-    cem_iterations: int = 2
+    cem_samples: int = CemConfig.samples
+    cem_elites: int = CemConfig.elites
+    cem_iterations: int = CemConfig.iterations
     epsilon: float = 0.0
     noise: float = 0.0
     window_s: float = 0.01

@@ -146,12 +146,15 @@ def test_a_part_whose_forerunner_is_missing_says_so(tmp_path, part, needs):
 def test_two_processes_do_not_work_in_one_folder(tmp_path):
     """The first holds the folder until it dies, even by kill -9; the other is told."""
     holder = (
-        "import sys, time; from pathlib import Path; from mtopt_bringup.stages import Stages\n"
-        "work = lambda: print('works', flush=True) or time.sleep(60)\n"
+        "import sys; from pathlib import Path; from mtopt_bringup.stages import Stages\n"
+        "work = lambda: print('works', flush=True) or sys.stdin.read()\n"
         "Stages(Path(sys.argv[1]), {}).run('long', work)"
     )
     first = subprocess.Popen(
-        [sys.executable, "-c", holder, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", holder, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert first.stdout.readline() == "works\n"
     stages_here = Stages(tmp_path, {})

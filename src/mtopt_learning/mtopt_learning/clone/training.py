@@ -20,7 +20,6 @@ from mtopt_learning.train.deciding_steps import gripper_steps
 from mtopt_learning.train.devices import autocast, choose_device
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.self_calibration import calibrate_map
-from mtopt_spec import seeds
 from mtopt_spec.interfaces import EndReason
 from mtopt_spec.task import TaskList
 
@@ -108,9 +107,7 @@ class CloneTrainer:
             network = CloneNetwork(default_clone(len(tasks), cameras))
         self.network = network.to(self._device, memory_format=torch.channels_last)
         self._store = PictureStore(dataset.images, cameras, self._device)
-        if network.config.map_camera:
-            random = seeds.generator(config.seed, "self_calibration")
-            calibrate_map([network.trunk], dataset, self._store, random)
+        calibrate_map([network.trunk], dataset, self._store, config.seed)
         self._gripper_step = gripper_steps(dataset)
         self.optimizer = torch.optim.Adam(
             self.network.parameters(), lr=config.learning_rate, fused=True

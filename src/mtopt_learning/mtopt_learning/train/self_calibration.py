@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import nn
 
-from mtopt_learning.qlearn.trunk import Trunk
 from mtopt_learning.train.batches import proprioception
 from mtopt_learning.train.picture_store import PictureStore
+from mtopt_spec import seeds
 from mtopt_spec.interfaces import EndReason
 from mtopt_spec.observation import TOOL_XY
 
@@ -21,14 +22,16 @@ _LEAST_EXPLAINED = 0.3
 _log = logging.getLogger(__name__)
 
 
-def calibrate_map(
-    trunks: Sequence[Trunk], dataset, store: PictureStore, random: np.random.Generator
-) -> None:
-    """Gives new networks' affordance maps, all of one camera, their first places.
+def calibrate_map(networks: Sequence[nn.Module], dataset, store: PictureStore, seed: int) -> None:
+    """Gives a new network and its copies their affordance map's first places.
 
-    Warns where the camera seems to move.
+    Networks without a map and those that have their places are left as they are. Warns where the
+    camera seems to move.
     """
-    camera = trunks[0].config.map_camera
+    camera = getattr(networks[0].config, "map_camera", "")
+    if not camera or networks[0].map.calibrated:
+        return
+    random = seeds.generator(seed, "self_calibration")
     linear, explained = place_of_pixels(dataset, store, camera, random)
     if explained < _LEAST_EXPLAINED:
         _log.warning(
@@ -37,8 +40,8 @@ def calibrate_map(
             "leave the map out: affordance_weight 0",
             camera, 100 * explained, 100 * _LEAST_EXPLAINED,
         )  # fmt: skip
-    for trunk in trunks:
-        trunk.map.calibrate(torch.from_numpy(linear))
+    for network in networks:
+        network.map.calibrate(torch.from_numpy(linear))
 
 
 def place_of_pixels(

@@ -27,7 +27,6 @@ from mtopt_learning.train.objective import losses
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.self_calibration import calibrate_map
 from mtopt_learning.train.target_copies import TargetCopies
-from mtopt_spec import seeds
 from mtopt_spec.errors import InputError
 from mtopt_spec.task import TaskList
 
@@ -147,9 +146,7 @@ class Trainer:
         self.close()
         self.data = LearningData.of(dataset, labels, self.tasks, self.cameras, self.config)
         self.store = PictureStore(dataset.images, self.online.input_px, self.device)
-        if getattr(self.online.config, "map_camera", "") and not self.online.map.calibrated:
-            random = seeds.generator(self.config.seed, "self_calibration")
-            calibrate_map(self._all_copies, dataset, self.store, random)
+        calibrate_map(self._all_copies, dataset, self.store, self.config.seed)
         self.batches = LabelledBatches(
             self.data, self.store, self.copies, self.config, self.device, self.phase
         )

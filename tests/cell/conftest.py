@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,13 +24,13 @@ def start_mtopt(*arguments: object) -> subprocess.Popen:
     )  # fmt: skip
 
 
-def run_mtopt(*arguments: object, timeout_s: float = 300.0) -> dict:
+def run_mtopt(*arguments: object, timeout_s: float = 160.0) -> dict:
     """Runs an `mtopt` command; its JSON object, and its exit code as `exit_code`."""
     process = start_mtopt(*arguments, "--json")
     try:
         out, err = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         out, err = process.communicate()
         pytest.fail(f"{arguments} did not end in {timeout_s} s:\n{err[-2000:]}")
     result = json.loads(out.strip().splitlines()[-1]) if out.strip() else {}

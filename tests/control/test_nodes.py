@@ -14,6 +14,7 @@ from cell_robot import ROBOT, ROOT
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from fake_cell import DEEP, FakeCell
 from rclpy.action import ActionClient
+from rclpy.action.server import RCLError
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image, JointState
@@ -21,7 +22,9 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from mtopt_control.arm.arm_node import ArmNode
+from mtopt_control.bin_reset.bin_reset_node import BinResetNode
 from mtopt_control.camera.camera_node import CameraNode
+from mtopt_control.episode.ros_bin_reset import BinResetClient
 from mtopt_control.robot_node import Robot
 from mtopt_control.schedule.task_scheduler_node import TaskSchedulerNode
 from mtopt_msgs.action import ResetBin, RunEpisode
@@ -390,6 +393,52 @@ def test_an_episode_that_is_canceled_while_the_bin_tips_waits_until_it_is_level(
     np.testing.assert_allclose(cell.position[:7], ROBOT.retract_position, atol=1e-3)
     handle = send_goal(spinner, node, RunEpisode, "run_episode", RunEpisode.Goal(task="lift-any"))
     assert result_of(spinner, handle).error_code == RunEpisode.Result.ERROR_NONE
+
+
+def test_a_bin_reset_that_is_given_up_before_it_is_accepted_is_under_way_until_the_bin_is_level(
+    spinner, robot_file
+):
+    cell = spinner.add(FakeCell(context=spinner.context))
+    robot = whole_robot(spinner, robot_file, autostart=False)
+    level, faults = [], []
+    bin = BinResetClient(probe(spinner), on_over=lambda: level.append(abs(cell.hinge) < 0.02))
+    start(spinner, cell, robot)
+    spinner.until(bin.is_there)
+    bin.reset(1, on_done=pytest.fail, on_fault=faults.append)
+    bin.cancel()
+    assert bin.under_way
+    spinner.until(lambda: not bin.under_way)
+    assert "canceled; the bin is level" in str(faults[0]) and level[-1]
+
+
+def test_a_bin_reset_is_asked_for_again_where_the_server_had_not_found_its_client(
+    spinner, robot_file, monkeypatch
+):
+    cell = spinner.add(FakeCell(context=spinner.context))
+    cell.reset_bin = True
+    robot = whole_robot(spinner, robot_file)
+    server = next(node for node in robot.nodes if isinstance(node, BinResetNode))._server
+    lost = []
+
+    class LosesTheFirst:
+        """Fails as the middleware does 100 ms after a goal from a client not yet found."""
+
+        def __init__(self, handle):
+            self._handle = handle
+
+        def __getattr__(self, name):
+            return getattr(self._handle, name)
+
+        def send_goal_response(self, header, response):
+            if not lost:
+                lost.append(header)
+                raise RCLError("client will not receive response")
+            self._handle.send_goal_response(header, response)
+
+    monkeypatch.setattr(server, "_handle", LosesTheFirst(server._handle))
+    start(spinner, cell, robot)
+    spinner.until(robot.finished, 60.0)
+    assert lost and [end.fault for end in cell.ends] == [0, 0] and max(cell.hinges) > 0.5
 
 
 def test_the_scheduler_answers_and_publishes_its_statistics(spinner):

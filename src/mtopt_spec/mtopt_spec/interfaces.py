@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mtopt_spec.action import Action
+from mtopt_spec.goal import Goal
 from mtopt_spec.observation import Observation
 
 
@@ -26,6 +27,7 @@ class PolicyRequest:
     task: str
     policy: str
     observation: Observation
+    goal: Goal | None = None
 
 
 @dataclass(frozen=True)
@@ -87,13 +89,14 @@ class TaskRequest:
 
 @dataclass(frozen=True)
 class Assignment:
-    """What a robot does next."""
+    """What a robot does next; with a goal its task is `REACH_GOAL`."""
 
     task: str
     policy: str
     reset_bin: bool
     new_scene: bool
     seed: int
+    goal: Goal | None = None
 
 
 class Scheduler(Protocol):

@@ -8,16 +8,23 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from mtopt_learning.bag.find import find_bags
+from mtopt_learning.bag.reader import BagReader
 from mtopt_learning.dataset import build
 from mtopt_learning.dataset.build import build_dataset
 from mtopt_learning.dataset.cache import Dataset
+from mtopt_learning.relabel.impersonation import sharing_index
+from mtopt_learning.relabel.sampler import SamplerConfig, StepSampler
+from mtopt_learning.relabel.success_rates import share_by_success_rate
 from mtopt_spec.errors import InputError
-from mtopt_spec.interfaces import EndReason, Fault
+from mtopt_spec.goal import REACH_GOAL
+from mtopt_spec.interfaces import EndReason, Fault, TaskLabel
+from mtopt_spec.task import Task, TaskList
 
 TASKS = ("lift-any", "lift-can", "place-any")
 
@@ -202,6 +209,63 @@ def test_pictures_of_another_size_are_refused_or_resized(tmp_path, make_episode,
     other = write_bag(tmp_path / "other", [make_episode(2, sizes={"shoulder": (64, 64)})])
     with pytest.raises(InputError, match="cameras"):
         build_dataset(other, tmp_path / "data", TASKS)
+
+
+def with_goal(episode, success: bool):
+    """The same episode, as one that was to reach a goal and was judged."""
+    label = TaskLabel(REACH_GOAL, success, float(success), "simulator")
+    end = replace(episode.end, labels=(*episode.end.labels, label))
+    return replace(episode, begin=replace(episode.begin, task=REACH_GOAL), end=end)
+
+
+@pytest.fixture
+def goal_bags(tmp_path, make_episode, write_bag):
+    """One bag: an episode of a task, one that reached its goal, one that did not."""
+    goals = [with_goal(make_episode(n, steps=25, success=n == 2), n == 2) for n in (2, 3)]
+    return write_bag(tmp_path / "goals", [make_episode(0), *goals])
+
+
+def test_an_episode_that_was_to_reach_a_goal_is_recorded_and_read(goal_bags):
+    with BagReader(goal_bags[0]) as reader:
+        task, reached, missed = reader.episodes()
+    assert [e.begin.task for e in (task, reached, missed)] == ["lift-any", REACH_GOAL, REACH_GOAL]
+    assert [reached.end.labels[-1].success, missed.end.labels[-1].success] == [True, False]
+    assert [label.task for label in reached.end.labels] == ["lift-any", "lift-can", REACH_GOAL]
+    assert reached.end.steps == 25
+
+
+@pytest.mark.parametrize("tasks", [TASKS, TASKS[:1]])
+def test_its_own_task_is_none_of_the_tasks(goal_bags, tmp_path, tasks):
+    build_dataset(goal_bags, tmp_path / "data", tasks)
+    dataset = Dataset.open(tmp_path / "data")
+    assert dataset.episode_task.tolist() == [0, -1, -1]
+    assert dataset.episode_success.tolist() == [1, 1, 0]
+    assert dataset.labels("best")[:, 0].tolist() == [1, 1, 0], "the other tasks' labels stay"
+    np.testing.assert_array_equal(dataset.own_labels(), [1, np.nan, np.nan])
+
+    known = TaskList([Task(n, "lift", "empty_gripper", {}, "p", 1) for n in tasks])
+    counted = {"f_orig": [True, False, False], "f_skill": [True, False, False], "f_all": [True] * 3}
+    for sharing, expected in counted.items():
+        index = sharing_index(dataset, known, dataset.labels("best"), sharing)
+        assert np.isfinite(index[:, 0]).tolist() == expected
+        StepSampler(
+            index, dataset.episode_steps, SamplerConfig(), episode_task=dataset.episode_task
+        ).draw(64, np.random.default_rng(0))
+    by_rate = share_by_success_rate(dataset, known, dataset.labels("best"))
+    assert by_rate[:, 0].tolist() == [True, False, False]
+
+
+def test_the_commands_and_the_report_take_it(goal_bags, tmp_path, capsys):
+    from mtopt_bringup.main import main
+
+    bags, out = str(tmp_path / "goals"), str(tmp_path / "data")
+    assert main(["bags", "check", bags, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["episodes"] == 3
+    assert main(["dataset", "build", bags, "--out", out, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["episodes"] == 3
+    page = tmp_path / "report.html"
+    assert main(["report", "--dataset", out, "--out", str(page)]) == 0
+    assert "lift-any" in page.read_text()
 
 
 def test_bad_input_is_told_clearly(tmp_path, bags, dataset, make_episode, write_bag):

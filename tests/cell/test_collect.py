@@ -6,6 +6,12 @@ import time
 import pytest
 
 from mtopt_bringup.in_process import CollectConfig, collect
+from mtopt_learning.bag.find import find_bags
+from mtopt_learning.dataset.build import build_dataset
+from mtopt_learning.dataset.cache import Dataset
+from mtopt_sim.cell import CellConfig, cell_tasks, make_station
+from mtopt_spec.goal import REACH_GOAL, Goal, GoalTruth
+from mtopt_spec.interfaces import Assignment
 
 SMALL = CollectConfig(robots=2, episodes=4, seed=7, tasks=("lift-any",), processes=1)
 
@@ -37,6 +43,46 @@ def test_a_later_run_into_the_same_folder_adds_other_episodes(tmp_path, mtopt, e
     both = episodes(tmp_path)
     assert len(both) == 4 and set(first) < set(both)
     assert len({e.begin.seed for e in both.values()}) == 4, "no episode is drawn twice"
+
+
+class Goals:
+    """A scheduler that gives one robot one goal after the other."""
+
+    def __init__(self, *goals):
+        self.waiting, self.reports = list(goals), []
+
+    def assign(self, request):
+        self.reports.append(request.report)
+        if not self.waiting:
+            return None
+        return Assignment(REACH_GOAL, "random", False, False, 3, self.waiting.pop(0))
+
+
+@pytest.mark.parametrize("judge", ["simulator", "detector"])
+def test_goals_are_recorded_and_judged_by_what_the_picture_shows(tmp_path, episodes, judge):
+    config = CollectConfig(robots=1, seed=2, out=tmp_path, processes=1, max_steps=3)
+    station = make_station(CellConfig(robots=1, seed=2), "robot_1")
+    here = [GoalTruth("rearrange", name, tuple(p)) for name, p in zip(
+        station.truth().names, station.truth().position_bin_m)]  # fmt: skip
+    there = GoalTruth("rearrange", here[0].object, (9.0, 0.0, 0.0))
+    asked = Goals(Goal(b"at rest", truth=here[0]), Goal(b"far", truth=there), Goal(b"whatever"))
+    detector = None if judge == "simulator" else NeverAsked()
+    collected = collect(config, scheduler=asked, judge=detector)
+    assert collected.tasks == {REACH_GOAL: [3, 1]} and collected.lengths <= 9
+    recorded = [episode.end for _, episode in sorted(episodes(tmp_path).items())]
+    assert [end.success for end in recorded] == [True, False, False]
+    assert [end.success_source for end in recorded] == ["simulator", "simulator", "none"]
+    names = [REACH_GOAL in {label.task for label in end.labels} for end in recorded]
+    assert names == [True, True, False]
+    build_dataset(find_bags([tmp_path]), tmp_path / "data", cell_tasks().names)
+    assert Dataset.open(tmp_path / "data").episode_task.tolist() == [-1, -1, -1]
+
+
+class NeverAsked:
+    """A detector that does not know goals."""
+
+    def judge(self, robot, observation):
+        raise AssertionError("a detector was asked about a goal")
 
 
 def test_ctrl_c_keeps_what_is_complete(tmp_path, started, episodes):

@@ -28,6 +28,7 @@ from mtopt_control.episode.requests import (
 )
 from mtopt_spec.action import Action, ArmError, Kind, SentAction
 from mtopt_spec.errors import InputError
+from mtopt_spec.goal import REACH_GOAL, Goal, GoalTruth
 from mtopt_spec.interfaces import Assignment, EndReason, Fault, PolicyAnswer, TaskLabel
 from mtopt_spec.observation import Observation
 from mtopt_spec.task import load_tasks
@@ -49,6 +50,7 @@ class World:
         self.tick = 0
         self.homing = 2
         self.log, self.acts, self.questions, self.ends, self.steps = [], [], [], [], []
+        self.begins, self.goals = [], []
         self.detector = [TaskLabel("lift-any", False, 0.25, "detector:abc")]
 
     def observation(self):
@@ -65,13 +67,19 @@ class World:
         if kind is Act:
             return self.act(request)
         if kind is Choose:
+            self.goals.append(request.request.goal)
             ends = request.request.step_index == self.terminate_at
             return PolicyAnswer(Action(translation_m=(0.01, 0.0, 0.0), terminate=ends))
         if kind is LabelByTruth:
-            return [TaskLabel(task.name, self.success, 1.0, "simulator") for task in TASKS]
+            names = list(TASKS.names)
+            if request.goal is not None and request.goal.truth is not None:
+                names.append(REACH_GOAL)
+            return [TaskLabel(name, self.success, 1.0, "simulator") for name in names]
         if kind is End:
             self.ends.append(request.end)
             return self.recorded
+        if kind is Begin:
+            self.begins.append(request.begin)
         if kind is RecordStep:
             self.steps.append(request.step)
         if kind is Judge:
@@ -300,6 +308,63 @@ def test_a_single_episode_takes_the_tasks_own_policy_and_no_scheduler():
     assert outcome.success and outcome.policy == "scripted_pick"
     assert outcome.end.episode_id == "run-robot_1-000005" and "AskTask" not in world.log
     assert world.live(run_single(CONFIG, TASKS, SingleEpisode("", "", 3, False, 6))) is None
+
+
+GRASP = Goal(b"picture", truth=GoalTruth("grasp", "can", (0.1, 0.0, 0.2)))
+PLACE = Goal(b"plate", holding=True, truth=GoalTruth("place", "can", (0.1, 0.0, 0.0), "bottom"))
+UNJUDGED = Goal(b"from a person")
+
+
+def reach(goal, **change):
+    return replace(Assignment(REACH_GOAL, "qfunction", False, False, 5, goal), **change)
+
+
+@pytest.mark.parametrize("judge", ["simulator", "detector"])
+def test_a_goal_goes_to_the_policy_and_is_judged_by_its_own_label(judge):
+    world = World(reach(GRASP), lift())
+    world.live(run_robot(replace(CONFIG, judge=judge, max_steps=30), TASKS))
+    end = world.ends[0]
+    assert (world.begins[0].task, world.begins[0].policy) == (REACH_GOAL, "qfunction")
+    assert world.goals == [GRASP] * 4 + [None] * 4
+    assert (end.success, end.success_probability, end.success_source) == (True, 1.0, "simulator")
+    assert [label.task for label in end.labels] == [*TASKS.names, REACH_GOAL]
+    assert world.log.count("Judge") == (judge == "detector"), "only of the lift"
+    assert world.questions[1].report.task == REACH_GOAL and world.questions[1].report.success
+    assert world.questions[1].holding, "what a grasp goal reached is in the gripper"
+
+
+@pytest.mark.parametrize("judge", ["simulator", "detector", "none"])
+@pytest.mark.parametrize("goal", [UNJUDGED, GRASP])
+def test_a_goal_that_nobody_labels_ends_without_a_judgement(judge, goal):
+    world = World(reach(goal))
+    world.live(run_robot(replace(CONFIG, judge=judge), TASKS))
+    end = world.ends[0]
+    judged = goal is GRASP and judge != "none"
+    assert (end.reason, end.fault) == (EndReason.TERMINATE, Fault.NONE)
+    assert (end.success, end.success_source) == ((judged, "simulator" if judged else "none"))
+    assert not world.questions[1].report.void and world.questions[1].holding is judged
+
+
+def test_a_goal_of_what_is_held_begins_with_closed_fingers():
+    for goal, opened in ((PLACE, False), (GRASP, True)):
+        world = World(lift(), reach(goal), lift())
+        world.live(run_robot(CONFIG, TASKS))
+        homes = [act for act in world.acts[6:8] if act.action.kind == Kind.HOME]
+        assert [act.action.open for act in homes] == [opened] * 2
+        assert world.questions[2].holding is (goal is GRASP)
+
+
+def test_a_goal_episode_may_be_longer():
+    world = World(reach(GRASP), terminate_at=99)
+    world.live(run_robot(replace(CONFIG, max_steps=30), TASKS))
+    assert (world.ends[0].reason, world.ends[0].steps) == (EndReason.LIMIT, 30)
+
+
+@pytest.mark.parametrize("assignment", [lift(goal=GRASP), reach(None)])
+def test_a_goal_and_its_task_belong_together(assignment):
+    world = World(assignment, lift())
+    world.live(run_robot(CONFIG, TASKS))
+    assert [q.report and q.report.void for q in world.questions] == [None, True, False]
 
 
 class Hinge(World):

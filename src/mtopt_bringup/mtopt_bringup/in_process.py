@@ -21,6 +21,7 @@ from mtopt_control.episode.machine import LifeConfig
 from mtopt_control.episode.requests import CellFault
 from mtopt_control.schedule.scheduler import ScheduleConfig, TaskScheduler
 from mtopt_sim.cell import CellConfig, cell_robots, cell_tasks
+from mtopt_spec.action import MAX_STEPS
 from mtopt_spec.episode import EpisodeBegin, EpisodeEnd
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import EndReason, Fault, Policy, Scheduler, SuccessJudge
@@ -44,6 +45,7 @@ class CollectConfig:
         mode: `need` or `fixed`, of the scheduler.
         episodes_per_scene: New objects after so many episodes.
         processes: 0 takes one a core. What is recorded does not depend on it.
+        max_steps: Control steps of an episode; then it is truncated.
         run: First part of every episode's id.
         first_episode_numbers: Robot to the number of its first episode; others begin at 0.
         world: World file; None takes the installed one.
@@ -60,6 +62,7 @@ class CollectConfig:
     mode: str = "need"
     episodes_per_scene: int = 10
     processes: int = 0
+    max_steps: int = MAX_STEPS
     run: str = "run"
     first_episode_numbers: Mapping[str, int] = field(default_factory=dict)
     world: Path | None = None
@@ -162,6 +165,7 @@ def collect(
             robot=name,
             run=config.run,
             judge="simulator" if judge is None else "detector",
+            max_steps=config.max_steps,
             first_episode_number=config.first_episode_numbers.get(name, 0),
         )
         for name in names

@@ -209,7 +209,8 @@ class RobotLoop:
         elif isinstance(request, ask.End):
             return True, self._end(request.end, request.last_observation)
         elif isinstance(request, ask.LabelByTruth):
-            return True, list(truth_labels(self._station, self._tasks))
+            goal = request.goal.truth if request.goal is not None else None
+            return True, list(truth_labels(self._station, self._tasks, goal))
         elif isinstance(request, ask.ReadHinge):
             index = self._reading.names.index(self._arm.robot.hinge_joint)
             return True, float(self._reading.position[index])

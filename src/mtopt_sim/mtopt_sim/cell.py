@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtopt_sim.goals import reached
 from mtopt_sim.labels import label_tasks
 from mtopt_sim.scene import object_names
 from mtopt_sim.scene_draw import OBJECTS_IN_SCENE, draw_objects, scene_generator
@@ -14,6 +15,7 @@ from mtopt_sim.station import Station
 from mtopt_sim.world_file import read_world, robot_names
 from mtopt_spec import seeds
 from mtopt_spec.errors import InputError
+from mtopt_spec.goal import REACH_GOAL, GoalTruth
 from mtopt_spec.interfaces import TaskLabel
 from mtopt_spec.resources import share_dir
 from mtopt_spec.task import TaskList, load_tasks
@@ -89,9 +91,17 @@ def scene_objects(seed: int, config: CellConfig = CellConfig(robots=1)) -> tuple
     return draw_objects(scene_generator(seed), cell_objects(config), OBJECTS_IN_SCENE)
 
 
-def truth_labels(station: Station, tasks: TaskList) -> tuple[TaskLabel, ...]:
-    """Every task's success in the present state, standing in for a person's judgement."""
-    judged = label_tasks(station.truth(), tasks)
+def truth_labels(
+    station: Station, tasks: TaskList, goal: GoalTruth | None = None
+) -> tuple[TaskLabel, ...]:
+    """Every task's success in the present state, standing in for a person's judgement.
+
+    With a goal there is one more label, of `REACH_GOAL`.
+    """
+    truth = station.truth()
+    judged = label_tasks(truth, tasks)
+    if goal is not None:
+        judged[REACH_GOAL] = reached(truth, goal)
     return tuple(
         TaskLabel(name, success, float(success), LABEL_SOURCE) for name, success in judged.items()
     )

@@ -150,7 +150,7 @@ def account(dataset: Dataset, tasks: TaskList) -> dict:
     out = {}
     for i, name in enumerate(tasks.names):
         own = good & (dataset.episode_task == i)
-        same_skill = good & (skills[dataset.episode_task] == skills[i])
+        same_skill = good & np.isin(dataset.episode_task, np.flatnonzero(skills == skills[i]))
         policies, counts = np.unique(dataset.episode_policy[own].astype(str), return_counts=True)
         out[name] = {
             "own": int(own.sum()),

@@ -103,7 +103,9 @@ def peer_arrays(dataset, tasks: int) -> dict[str, np.ndarray]:
     """
     labels = dataset.labels("best")
     own = labels[np.arange(len(labels)), dataset.episode_task]
-    used = np.isfinite(own) & (dataset.episode_reason != EndReason.FAULT)
+    used = (
+        np.isfinite(own) & (dataset.episode_task >= 0) & (dataset.episode_reason != EndReason.FAULT)
+    )
     used &= dataset.episode_steps > 0
     task = np.repeat(dataset.episode_task, dataset.episode_steps + 1)
     code = encode(torch.from_numpy(np.nan_to_num(dataset.action))).numpy()

@@ -31,6 +31,7 @@ from mtopt_spec import seeds
 from mtopt_spec.action import CONTROL_PERIOD_S, MAX_STEPS, Action, ArmError, Kind, SentAction
 from mtopt_spec.episode import EpisodeBegin, EpisodeEnd, Step
 from mtopt_spec.errors import InputError
+from mtopt_spec.goal import REACH_GOAL
 from mtopt_spec.interfaces import (
     Assignment,
     EndReason,
@@ -65,7 +66,8 @@ class LifeConfig:
         robot: Its namespace without the slash.
         run: Name of the run, first part of every episode's id.
         judge: Whose label is an episode's reward: `detector` (the simulator's where it gives
-            none), `simulator`, or `none` (people label later).
+            none), `simulator`, or `none` (people label later). No detector knows a goal: an
+            episode with one has the simulator's label or none.
         max_steps: Control steps of an episode; then it is truncated.
         home_spread_m: The home position is shifted by up to this in x and y, drawn anew for
             each episode.
@@ -216,7 +218,7 @@ def run_episode(
     """
     progress = _Progress()
     try:
-        task = tasks.named(assignment.task)
+        task = _task_of(assignment, tasks)
         observation = yield from _prepare(config, task, assignment, holding, progress)
         reason, last = yield from _steps(config, task, assignment, number, observation, progress)
         outcome = yield from _close(config, task, assignment, reason, last, progress)
@@ -225,6 +227,25 @@ def run_episode(
     except InputError as error:
         outcome = yield from _give_up(assignment, CellFault(Fault.POLICY, f"{error}"), progress)
     return replace(outcome, objects=progress.objects)
+
+
+def _task_of(assignment: Assignment, tasks: TaskList) -> Task:
+    """The task that is assigned; one made from the goal where there is a goal."""
+    goal = assignment.goal
+    if goal is None:
+        return tasks.named(assignment.task)
+    if assignment.task != REACH_GOAL:
+        raise InputError(
+            "task", where="assignment with a goal", got=repr(assignment.task), expected=REACH_GOAL
+        )
+    return Task(
+        REACH_GOAL,
+        "lift" if goal.truth is not None and goal.truth.kind == "grasp" else "place",
+        "holding" if goal.holding else "empty_gripper",
+        {},
+        assignment.policy,
+        0,
+    )
 
 
 def _prepare(
@@ -277,6 +298,7 @@ def _steps(
                 task.name,
                 assignment.policy,
                 observation,
+                assignment.goal,
             )
         )
         if answer.error:
@@ -321,16 +343,17 @@ def _close(
 ):
     """Judges, labels and ends an episode; returns its outcome."""
     begin = progress.begin
-    truth = tuple((yield LabelByTruth(last)))
+    goal = assignment.goal
+    truth = tuple((yield LabelByTruth(last, goal)))
     judged: tuple[TaskLabel, ...] = ()
-    if config.judge == "detector":
+    if config.judge == "detector" and goal is None:
         progress.labels = truth
         judged = tuple((yield Judge(last, begin.episode_id)))
     labels = judged + truth
     own = None
     if config.judge != "none":
         own = next((label for label in labels if label.task == task.name), None)
-        if own is None:
+        if own is None and goal is None:
             progress.labels = labels
             raise CellFault(Fault.JUDGE, f"nobody judged {task.name}")
     end = EpisodeEnd(

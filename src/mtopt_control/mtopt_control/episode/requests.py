@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from mtopt_spec.action import Action
 from mtopt_spec.episode import EpisodeBegin, EpisodeEnd, Step
+from mtopt_spec.goal import Goal
 from mtopt_spec.interfaces import Fault, PolicyRequest, TaskRequest
 from mtopt_spec.observation import Observation
 
@@ -98,9 +99,13 @@ class Judge:
 
 @dataclass(frozen=True)
 class LabelByTruth:
-    """Ask the simulator's truth. Answer: a list of `TaskLabel`; empty on hardware."""
+    """Ask the simulator's truth. Answer: a list of `TaskLabel`; empty on hardware.
+
+    With a goal that has a truth, a label of `REACH_GOAL` is among them.
+    """
 
     observation: Observation
+    goal: Goal | None = None
 
 
 @dataclass(frozen=True)

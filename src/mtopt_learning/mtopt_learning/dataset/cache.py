@@ -44,7 +44,8 @@ class Dataset:
         commanded: (n_obs, 8) float32.
         episode_start: (n_ep,) int64, row of the first observation.
         episode_steps: (n_ep,) int32.
-        episode_task: (n_ep,) int16, index into `tasks`.
+        episode_task: (n_ep,) int16, index into `tasks`; -1 where its own task is none of them, as
+            in an episode that was to reach a goal.
         episode_reason: (n_ep,) int8, `EndReason`.
         episode_success: (n_ep,) float32, probability of success of its own task, as it was judged
             when it ended.
@@ -198,6 +199,11 @@ class Dataset:
                     np.copyto(target, values, where=~np.isnan(values))
         return labels
 
+    def own_labels(self, source: str = "best") -> np.ndarray:
+        """(n_ep,) float32: of `labels` those of each episode's own task; NaN where it has none."""
+        own = self.labels(source)[np.arange(self.n_episodes), self.episode_task]
+        return np.where(self.episode_task >= 0, own, np.float32(np.nan))
+
     def write_labels(self, source: str, probability: np.ndarray, about: dict | None = None) -> None:
         """Stores judgements; they go before those that the bags hold. NaN: not judged.
 
@@ -258,7 +264,7 @@ class Dataset:
     def _task_indices(self) -> np.ndarray:
         names = self.episodes["task"].combine_chunks()
         indices = pa.compute.index_in(names, value_set=pa.array(self.tasks, pa.string()))
-        return indices.to_numpy(zero_copy_only=False).astype(np.int16)
+        return indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int16)
 
 
 def read_manifest(folder: Path) -> dict:

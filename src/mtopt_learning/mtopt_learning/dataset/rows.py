@@ -11,6 +11,7 @@ from mtopt_learning.bag.reader import BagEpisode
 from mtopt_learning.dataset.tables import from_matrix
 from mtopt_spec.action import ACTION_SIZE
 from mtopt_spec.errors import InputError
+from mtopt_spec.goal import REACH_GOAL
 
 LABEL_SOURCES = ("person", "import", "simulator", "detector")
 """Sources of labels, best first."""
@@ -67,10 +68,10 @@ class Rows:
         """Takes an episode; its pictures are not kept.
 
         Raises:
-            InputError: Its task is unknown.
+            InputError: Its task is unknown, and not to reach a goal.
         """
         begin, end = episode.begin, episode.end
-        if begin.task not in self._tasks:
+        if begin.task not in (*self._tasks, REACH_GOAL):
             raise InputError(
                 "task",
                 where=f"{where}, episode {begin.episode_id}",

@@ -63,20 +63,23 @@ def shared_with(tasks: TaskList, names: tuple[str, ...], sharing: str) -> np.nda
     raise InputError("sharing", where="relabelling", got=repr(sharing), expected=SHARINGS)
 
 
-def impersonate(labels: np.ndarray, episode_task: np.ndarray, shared: np.ndarray) -> np.ndarray:
+def impersonate(
+    labels: np.ndarray, episode_task: np.ndarray, shared: np.ndarray, of_no_task: bool = False
+) -> np.ndarray:
     """The index by a rule over tasks.
 
     Successes and failures alike are shared: what makes the rare tasks work are the failures.
 
     Args:
         labels: (episodes, tasks) probability of success, NaN unknown.
-        episode_task: (episodes,) task that each was collected for.
+        episode_task: (episodes,) task that each was collected for; -1: none of them.
         shared: (tasks, tasks) of `shared_with`.
+        of_no_task: Episodes that were collected for none of the tasks count for all.
 
     Returns:
         (episodes, tasks) float16 success in [0, 1], NaN where it is no data of the task.
     """
-    return _keep(labels, shared[episode_task])
+    return _keep(labels, np.where(episode_task[:, None] >= 0, shared[episode_task], of_no_task))
 
 
 def sharing_index(dataset, tasks: TaskList, labels: np.ndarray, sharing: str) -> np.ndarray:
@@ -96,7 +99,8 @@ def sharing_index(dataset, tasks: TaskList, labels: np.ndarray, sharing: str) ->
     """
     check_sharing(sharing, "relabelling")
     if sharing in SHARINGS:
-        return impersonate(labels, dataset.episode_task, shared_with(tasks, tasks.names, sharing))
+        shared = shared_with(tasks, tasks.names, sharing)
+        return impersonate(labels, dataset.episode_task, shared, of_no_task=sharing == "f_all")
     counts = np.asarray(_function(sharing)(dataset, tasks, labels))
     if counts.shape != labels.shape or counts.dtype != bool:
         raise InputError(

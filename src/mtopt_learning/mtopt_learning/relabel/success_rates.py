@@ -26,4 +26,5 @@ def share_by_success_rate(dataset, tasks: TaskList, labels: np.ndarray) -> np.nd
     count = np.stack([judged[mine].sum(0) for mine in of_task])
     rate = np.stack([successes[mine].sum(0) for mine in of_task]) / np.maximum(count, 1)
     useful = (rate >= LEAST_RATE_RATIO * rate.diagonal()) & (rate > 0) & (count >= LEAST_JUDGED)
-    return (useful | np.eye(len(tasks), dtype=bool))[own]
+    shared = useful | np.eye(len(tasks), dtype=bool)
+    return shared[own] & (own >= 0)[:, None]

@@ -17,8 +17,7 @@ from mtopt_learning.report.section import Section
 
 def own_outcomes(dataset: Dataset) -> np.ndarray:
     """(episodes,) float: 1, 0 or NaN (not judged): did the episode succeed at its own task?"""
-    labels = dataset.labels("best")
-    return labels[np.arange(len(labels)), dataset.episode_task].astype(np.float64)
+    return dataset.own_labels().astype(np.float64)
 
 
 def judged_and_won(outcomes: np.ndarray) -> tuple[int, int]:
@@ -33,7 +32,8 @@ def volume_section(dataset: Dataset | None) -> Section:
         return Section("volume", missing="No dataset was given (--dataset DIR).")
     labels, own = dataset.labels("best"), own_outcomes(dataset)
     rows = []
-    largest = int(np.bincount(dataset.episode_task, minlength=1).max(initial=0))
+    of_a_task = dataset.episode_task[dataset.episode_task >= 0]
+    largest = int(np.bincount(of_a_task, minlength=1).max(initial=0))
     for i, task in enumerate(dataset.tasks):
         mine = dataset.episode_task == i
         judged, wins = judged_and_won(own[mine])

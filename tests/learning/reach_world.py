@@ -92,6 +92,20 @@ class ToyDataset:
     def n_episodes(self):
         return len(self.episode_steps)
 
+    @property
+    def bag(self):
+        return np.array([f"robot_1/{i // 100}" for i in range(self.n_episodes)], object)
+
+    @property
+    def is_last(self):
+        last = np.zeros(len(self.state), bool)
+        last[self.last_row(np.arange(self.n_episodes))] = True
+        return last
+
+    @property
+    def obs_episode(self):
+        return np.repeat(np.arange(self.n_episodes), self.episode_steps + 1)
+
 
 def collect(episodes: int, seed: int = 0, limit: int = 8) -> ToyDataset:
     """A crude script steers to either patch with much noise and then terminates."""

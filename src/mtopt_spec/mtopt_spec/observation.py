@@ -17,6 +17,8 @@ STATE_NAMES = (
     "azimuth_sin",
     "azimuth_cos",
 )
+GRIPPER_CLOSED = 0
+"""Whether it was last told to close."""
 TOOL_XY = slice(2, 4)
 """The tool's x and y in it, m in the bin's frame."""
 MAX_OPENING_M = 0.10

@@ -35,7 +35,7 @@ class CheckpointFolder:
     Attributes:
         path: The folder.
         kind: `q_function` or `success_detector`.
-        tasks: Names, in the order of the network's task input.
+        tasks: Names, in the order of the network's task input; none where it learned goals only.
         cameras: Camera name to (height, width), px.
         config: All of config.json.
         tensors: Name to tensor.
@@ -117,7 +117,8 @@ def load_folder(
     Args:
         path: The folder.
         kind: What it must be.
-        tasks: The cell's tasks, which must be the checkpoint's, in order; None takes any.
+        tasks: The cell's tasks, which must be the checkpoint's, in order, if it has any; None
+            takes any.
         cameras: The cell's pictures, which must be the checkpoint's; None takes any.
 
     Raises:
@@ -152,7 +153,7 @@ def load_folder(
             "checkpoint", where=path / WEIGHTS, got="damaged weights (their hash differs)",
             expected=f"sha256 {digest[:12]}...", todo=todo,
         )  # fmt: skip
-    if tasks is not None and names != tuple(tasks):
+    if tasks is not None and names and names != tuple(tasks):
         raise InputError(
             "checkpoint's tasks", where=path, got=list(names), expected=list(tasks),
             todo="use the task file that it was trained with, or train again",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from mtopt_spec.interfaces import PolicyAnswer, PolicyRequest
 
 ERROR_UNKNOWN_TASK, ERROR_BAD_IMAGE, ERROR_NO_CHECKPOINT = 1, 3, 4
 _ROWS = 8
+_GOALS_KEPT = 64
 _log = logging.getLogger(__name__)
 
 
@@ -58,6 +60,7 @@ class QFunctionPolicy:
         self._q_function, self._tasks, self._config = q_function, tasks, config
         self._path: Path | None = None
         self._stamp: tuple | None = None
+        self._prepared = functools.lru_cache(_GOALS_KEPT)(self._prepare)
 
     @property
     def fingerprint(self) -> str:
@@ -77,6 +80,7 @@ class QFunctionPolicy:
         stamp = _stamp(path)
         self._q_function = load_q_function(path, tasks=self._tasks)
         self._path, self._stamp = path, stamp
+        self._prepared.cache_clear()
         return self.fingerprint
 
     def watch(self, path: Path) -> None:
@@ -124,32 +128,46 @@ class QFunctionPolicy:
         return answers  # type: ignore[return-value]
 
     def _check(self, request: PolicyRequest) -> PolicyAnswer | None:
+        where = f"ChooseAction of {request.robot}"
+        if request.goal is not None:
+            camera = self._q_function.network.goal_camera
+            if request.goal.camera == camera:
+                return None
+            return _refuse(
+                ERROR_UNKNOWN_TASK,
+                f"goal's camera in {where}: got {request.goal.camera!r}, expected {camera!r}"
+                if camera else f"goal in {where}: the checkpoint was not trained to reach goals",
+            )  # fmt: skip
         if request.task not in self._q_function.tasks:
             return _refuse(
                 ERROR_UNKNOWN_TASK,
-                f"task in ChooseAction of {request.robot}: got {request.task!r}, "
+                f"task in {where}: got {request.task!r}, "
                 f"expected one of {list(self._q_function.tasks)}",
             )
         return None
 
     def _decode(self, request: PolicyRequest) -> dict[str, np.ndarray]:
+        where = f"ChooseAction of {request.robot}"
+        if request.goal is not None:
+            self._prepared(request.goal.image_jpeg)
         out = {}
-        for camera, (height, width) in self._q_function.cameras.items():
+        for camera, size in self._q_function.cameras.items():
             data = request.observation.images_jpeg.get(camera)
             if data is None:
                 raise InputError(
-                    f"picture of {camera}", where=f"ChooseAction of {request.robot}",
+                    f"picture of {camera}", where=where,
                     got=sorted(request.observation.images_jpeg), expected=camera,
                 )  # fmt: skip
-            image = decode_jpeg(data)
-            if image.shape != (height, width, 3):
-                raise InputError(
-                    f"picture of {camera}", where=f"ChooseAction of {request.robot}",
-                    got=f"{image.shape[0]}x{image.shape[1]}",
-                    expected=f"{height}x{width} (height x width), as the checkpoint's",
-                )  # fmt: skip
-            out[camera] = image
+            out[camera] = _picture(data, size, f"picture of {camera}", where)
         return out
+
+    @torch.inference_mode()
+    def _prepare(self, image_jpeg: bytes) -> torch.Tensor:
+        """(1, ...) what the network makes of a goal picture, the same for all states."""
+        network = self._q_function.network
+        size = self._q_function.cameras[network.goal_camera]
+        image = _picture(image_jpeg, size, "goal picture", "ChooseAction")
+        return network.prepare_goal(torch.from_numpy(image)[None].permute(0, 3, 1, 2))
 
     @torch.inference_mode()
     def _evaluate(self, requests, pictures) -> list[PolicyAnswer]:
@@ -165,9 +183,9 @@ class QFunctionPolicy:
             for camera in q_function.cameras
         }
         state = torch.from_numpy(np.stack([requests[i].observation.state() for i in rows]))
-        task = torch.tensor([q_function.tasks.index(requests[i].task) for i in rows])
+        task = torch.tensor([self._condition(requests[i]) for i in rows])
         normal, uniform = (torch.from_numpy(x[:, rows]) for x in self._noise(requests))
-        embedding = q_function.network.embed(images, state)
+        embedding = q_function.network.embed(images, state, self._goals(requests, rows))
 
         def score(action: torch.Tensor) -> torch.Tensor:
             return q_function.network.q(embedding, task, action)
@@ -185,6 +203,20 @@ class QFunctionPolicy:
             PolicyAnswer(Action.from_vector(vectors[i]), float(q[i]), q_function.fingerprint)
             for i in range(n)
         ]
+
+    def _condition(self, request: PolicyRequest) -> int:
+        if request.goal is not None:
+            return self._q_function.network.goal_task
+        return self._q_function.tasks.index(request.task)
+
+    def _goals(self, requests, rows: list[int]) -> torch.Tensor | None:
+        """(rows, ...) prepared goals, blank for a task; None where nobody has a goal."""
+        found = [r.goal and self._prepared(r.goal.image_jpeg) for r in requests]
+        some = next((goal for goal in found if goal is not None), None)
+        if some is None:
+            return None
+        blank = torch.zeros_like(some)
+        return torch.cat([blank if found[i] is None else found[i] for i in rows])
 
     def _noise(self, requests) -> tuple[np.ndarray, np.ndarray]:
         """(iterations, n, samples, 4) normal and (iterations, n, samples) uniform, by request."""
@@ -213,6 +245,17 @@ class QFunctionPolicy:
         out = code.clone()
         out[:CONTINUOUS] = (code[:CONTINUOUS] + self._config.noise * move).clamp(-1, 1)
         return out
+
+
+def _picture(data: bytes, size: tuple[int, int], what: str, where: str) -> np.ndarray:
+    """(h, w, 3) uint8 of a JPEG; InputError if it is of another size."""
+    image = decode_jpeg(data)
+    if image.shape != (*size, 3):
+        raise InputError(
+            what, where=where, got=f"{image.shape[0]}x{image.shape[1]}",
+            expected=f"{size[0]}x{size[1]} (height x width), as the checkpoint's",
+        )  # fmt: skip
+    return image
 
 
 def _stamp(path: Path) -> tuple | None:

@@ -23,18 +23,21 @@ def bellman_loss(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tenso
     return (each * weight).sum() / weight.sum().clamp_min(1e-6)
 
 
-def conservative_loss(logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+def conservative_loss(
+    logits: torch.Tensor, uniform: torch.Tensor, temperature: float = 1.0
+) -> torch.Tensor:
     """Pushes the Q of unseen actions to 0: Actionable Models (arXiv 2104.07749), section 4.2.
 
-    One of the sampled actions a state is drawn with probability proportional to exp Q; the draw
-    itself carries no gradient.
+    One of the sampled actions a state is drawn with probability proportional to
+    exp(Q / temperature); the draw itself carries no gradient.
 
     Args:
         logits: (heads, n, samples) of actions drawn at random.
         uniform: (n,) noise in [0, 1) for the draw.
+        temperature: Published: 1. A lower one draws the best of the samples more often.
     """
     q = torch.sigmoid(logits.detach()).amin(0)
-    chance = torch.softmax(q, -1).cumsum(-1)
+    chance = torch.softmax(q / temperature, -1).cumsum(-1)
     index = (uniform[:, None] >= chance).sum(-1).clamp_max(q.shape[-1] - 1)
     drawn = logits.gather(2, index.expand(logits.shape[0], -1)[..., None])[..., 0]
     return F.softplus(drawn).sum(0).mean()

@@ -38,9 +38,10 @@ def default_network(
     cameras: dict[str, tuple[int, int]],
     multi_head: bool = False,
     affordance_map: bool = True,
+    goal_join: str = "",
 ) -> NetworkConfig:
     """The network on the trunk of `default_trunk`; with `multi_head`, one output a task."""
-    trunk = default_trunk(tasks, cameras, affordance_map)
+    trunk = default_trunk(tasks, cameras, affordance_map, goal_join)
     return NetworkConfig(**vars(trunk), multi_head=multi_head)
 
 
@@ -54,7 +55,7 @@ class QHead(nn.Module):
         self.layers = nn.ModuleList(
             nn.Linear(config.hidden, config.hidden) for _ in range(config.layers - 1)
         )
-        self.logit = nn.Linear(config.hidden, config.tasks if config.multi_head else 1)
+        self.logit = nn.Linear(config.hidden, config.conditions if config.multi_head else 1)
         nn.init.constant_(self.logit.bias, -1.0)
 
     def forward(self, joined: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
@@ -72,9 +73,14 @@ class QNetwork(Trunk, TwoStageQ):
         super().__init__(config, task_input=not config.multi_head)
         self.heads = nn.ModuleList(QHead(config) for _ in range(config.heads))
 
-    def embed(self, images: dict[str, torch.Tensor], state: torch.Tensor) -> torch.Tensor:
+    def embed(
+        self,
+        images: dict[str, torch.Tensor],
+        state: torch.Tensor,
+        goal: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """See `Trunk`."""
-        return self.embed_and_map(images, state)[0]
+        return self.embed_and_map(images, state, goal)[0]
 
     def logits(
         self, embedding: torch.Tensor, task: torch.Tensor, action: torch.Tensor

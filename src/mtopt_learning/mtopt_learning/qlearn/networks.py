@@ -9,6 +9,7 @@ from mtopt_learning.qlearn.published import (
     published_network,
 )
 from mtopt_learning.qlearn.two_stage import TwoStageQ
+from mtopt_spec.errors import InputError
 
 AnyNetworkConfig = NetworkConfig | PublishedConfig
 CONFIGS: dict[str, type] = {"small": NetworkConfig, "published": PublishedConfig}
@@ -21,6 +22,7 @@ def network_config(
     cameras: dict[str, tuple[int, int]],
     multi_head: bool = False,
     affordance_map: bool = True,
+    goal_join: str = "",
 ) -> AnyNetworkConfig:
     """The settings of a network by name, for these tasks and pictures.
 
@@ -30,13 +32,19 @@ def network_config(
         cameras: Camera name to (height, width) of its picture, px.
         multi_head: One output a task instead of the task as an input.
         affordance_map: Whether the small network has one.
+        goal_join: Where goal pictures join the small network, see `TrunkConfig`.
 
     Raises:
         InputError: The network cannot take such pictures.
     """
     if name == "published":
+        if goal_join:
+            raise InputError(
+                "goal_join", where="published network", got=goal_join, expected="''",
+                todo="use the small network for goals",
+            )  # fmt: skip
         return published_network(tasks, cameras, multi_head)
-    return default_network(tasks, cameras, multi_head, affordance_map)
+    return default_network(tasks, cameras, multi_head, affordance_map, goal_join)
 
 
 def name_of(config: AnyNetworkConfig) -> str:

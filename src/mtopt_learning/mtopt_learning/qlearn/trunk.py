@@ -9,10 +9,13 @@ from torch import nn
 
 from mtopt_learning.qlearn.affordance import FEATURES, AffordanceMap, AffordanceScores
 from mtopt_learning.qlearn.pictures import to_unit
+from mtopt_spec.errors import InputError
 from mtopt_spec.observation import STATE_SIZE, TOOL_XY
 
 STATE_SCALE = (1.0, 1.0, 5.0, 5.0, 8.0, 1.0, 1.0)
 """Brings the tool's position (m) to the order of one."""
+GOAL_JOINS = ("", "input", "late")
+"""Where a goal picture joins: nowhere, as three more channels of the picture, as features."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,9 @@ class TrunkConfig:
         hidden: Width of the layers that join embedding, task and action.
         layers: How many such layers there are.
         map_camera: Whose picture has an affordance map; empty: none has.
+        goal_join: One of `GOAL_JOINS`. With goals there is one condition more than tasks, the
+            last: to reach the goal picture. To a task the goal is blank.
+        goal_camera: Whose picture a goal is.
     """
 
     tasks: int
@@ -54,10 +60,31 @@ class TrunkConfig:
     hidden: int = 128
     layers: int = 2
     map_camera: str = ""
+    goal_join: str = ""
+    goal_camera: str = ""
+
+    def __post_init__(self):
+        if self.goal_join not in GOAL_JOINS:
+            raise InputError(
+                "goal_join", where="network", got=repr(self.goal_join), expected=GOAL_JOINS
+            )
+        if self.goal_join and self.goal_camera not in {tower.camera for tower in self.towers}:
+            raise InputError(
+                "goal_camera", where="network", got=repr(self.goal_camera),
+                expected=f"one of {[tower.camera for tower in self.towers]}",
+            )  # fmt: skip
+
+    @property
+    def conditions(self) -> int:
+        """Tasks, and the goal if there are goals: what a Q-value can be asked for."""
+        return self.tasks + bool(self.goal_join)
 
 
 def default_trunk(
-    tasks: int, cameras: dict[str, tuple[int, int]], affordance_map: bool = True
+    tasks: int,
+    cameras: dict[str, tuple[int, int]],
+    affordance_map: bool = True,
+    goal_join: str = "",
 ) -> TrunkConfig:
     """Small towers for pictures of 32 to 128 pixels; trains in minutes on a processor.
 
@@ -65,6 +92,7 @@ def default_trunk(
         tasks: Number of tasks.
         cameras: Camera name to (height, width) of its picture, px.
         affordance_map: Of the first picture that is larger than 48 px: a wrist's is small.
+        goal_join: Where a picture of the same camera joins as the goal.
     """
     towers, map_camera = [], ""
     for camera, (height, width) in cameras.items():
@@ -74,17 +102,20 @@ def default_trunk(
         else:
             channels, kernels, strides = (32, 48, 64), (4, 3, 3), (2, 2, 1)
         towers.append(TowerConfig(camera, height, width, channels, kernels, strides))
-    return TrunkConfig(tasks, tuple(towers), map_camera=map_camera if affordance_map else "")
+    return TrunkConfig(
+        tasks, tuple(towers), map_camera=map_camera if affordance_map else "",
+        goal_join=goal_join, goal_camera=(map_camera or next(iter(cameras))) if goal_join else "",
+    )  # fmt: skip
 
 
 class Tower(nn.Module):
-    """(batch, 3, h, w) → (batch, features)."""
+    """(batch, 3, h, w) → (batch, features); with `pair`, of two pictures of that shape."""
 
-    def __init__(self, config: TowerConfig):
+    def __init__(self, config: TowerConfig, pair: bool = False):
         super().__init__()
         self.config = config
         layers: list[nn.Module] = []
-        before = 3
+        before = channels_in = 6 if pair else 3
         for channels, kernel, stride in zip(
             config.channels, config.kernels, config.strides, strict=True
         ):
@@ -93,7 +124,9 @@ class Tower(nn.Module):
             before = channels
         self.convolutions = nn.Sequential(*layers)
         with torch.no_grad():
-            size = self.convolutions(torch.zeros(1, 3, config.height_px, config.width_px)).numel()
+            size = self.convolutions(
+                torch.zeros(1, channels_in, config.height_px, config.width_px)
+            ).numel()
         self.project = nn.Linear(size, config.features)
 
     def forward(self, image: torch.Tensor, gain: torch.Tensor | None = None) -> torch.Tensor:
@@ -101,10 +134,22 @@ class Tower(nn.Module):
         return self.with_map(image, gain)[0]
 
     def with_map(
-        self, image: torch.Tensor, gain: torch.Tensor | None = None
+        self,
+        image: torch.Tensor,
+        gain: torch.Tensor | None = None,
+        second: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The same, and the first layer's (batch, channels, rows, columns)."""
-        first = self.convolutions[:2](to_unit(image, gain))
+        """The same, and the first layer's (batch, channels, rows, columns).
+
+        Args:
+            image: As for `forward`.
+            gain: As for `to_unit`.
+            second: (batch, 3, h, w) in [-1, 1], of a pair.
+        """
+        x = to_unit(image, gain)
+        if second is not None:
+            x = torch.cat([x, second.to(x.dtype)], 1)
+        first = self.convolutions[:2](x)
         x = self.convolutions[2:](first)
         return torch.relu(self.project(x.flatten(1))), first
 
@@ -112,8 +157,8 @@ class Tower(nn.Module):
 class Trunk(nn.Module):
     """Towers, proprioception and affordance map, and how a task joins them.
 
-    An embedding is (batch, embedding), with a map (batch, embedding + 6 tasks): what all tasks see
-    and then what the map says for each.
+    An embedding is (batch, embedding), with a map (batch, embedding + 6 conditions): what all
+    tasks see and then what the map says for each. A goal counts as one more task, the last.
 
     Args:
         config: Sizes.
@@ -124,21 +169,26 @@ class Trunk(nn.Module):
         super().__init__()
         self.config = config
         self._task_input = task_input
-        self.towers = nn.ModuleDict({tower.camera: Tower(tower) for tower in config.towers})
+        pair = config.goal_camera if config.goal_join == "input" else None
+        self.towers = nn.ModuleDict({t.camera: Tower(t, t.camera == pair) for t in config.towers})
         self.from_proprioception = nn.Linear(STATE_SIZE, 64)
         features = sum(tower.features for tower in config.towers) + 64
+        if config.goal_join == "late":
+            self.goal_tower = Tower(self.towers[config.goal_camera].config)
+            features += self.goal_tower.config.features
         self.join = nn.Linear(features, config.embedding)
         if task_input:
-            self.task_gate = nn.Linear(config.tasks, config.embedding, bias=False)
-            self.task_shift = nn.Linear(config.tasks, config.embedding, bias=False)
+            self.task_gate = nn.Linear(config.conditions, config.embedding, bias=False)
+            self.task_shift = nn.Linear(config.conditions, config.embedding, bias=False)
             nn.init.normal_(self.task_gate.weight, std=0.3)
             nn.init.normal_(self.task_shift.weight, std=0.3)
         if config.map_camera:
             tower = self.towers[config.map_camera]
             with torch.no_grad():
                 picture = torch.zeros(1, 3, tower.config.height_px, tower.config.width_px)
-                channels, rows, columns = tower.with_map(picture)[1].shape[1:]
-            self.map = AffordanceMap(channels, rows, columns, config.tasks)
+                second = picture if config.map_camera == pair else None
+                channels, rows, columns = tower.with_map(picture, second=second)[1].shape[1:]
+            self.map = AffordanceMap(channels, rows, columns, config.conditions)
             self.from_map = nn.Linear(FEATURES, config.embedding, bias=False)
         self.register_buffer("state_scale", torch.tensor(STATE_SCALE), persistent=False)
 
@@ -147,24 +197,39 @@ class Trunk(nn.Module):
         """Each tower's picture."""
         return {t.camera: (t.height_px, t.width_px) for t in self.config.towers}
 
+    def prepare_goal(self, image: torch.Tensor) -> torch.Tensor:
+        """What of (batch, 3, h, w) goal pictures is computed once for all states.
+
+        Features where they join late, else only the pictures in [-1, 1].
+        """
+        return self.goal_tower(image) if self.config.goal_join == "late" else to_unit(image)
+
     def embed_and_map(
-        self, images: dict[str, torch.Tensor], state: torch.Tensor
+        self,
+        images: dict[str, torch.Tensor],
+        state: torch.Tensor,
+        goal: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, AffordanceScores | None]:
         """The embedding, and the affordance map if there is one.
 
         Args:
             images: Camera to (batch, 3, h, w) uint8, or floating in about [-1, 1].
             state: (batch, 7) float32 proprioception.
+            goal: (batch, ...) of `prepare_goal`; None: blank.
         """
-        parts, scores = [], None
+        config, parts, scores = self.config, [], None
         for camera, tower in self.towers.items():
-            if camera == self.config.map_camera:
-                features, first = tower.with_map(images[camera])
+            image, second = images[camera], None
+            if config.goal_join == "input" and camera == config.goal_camera:
+                second = torch.zeros(image.shape, device=image.device) if goal is None else goal
+            features, first = tower.with_map(image, second=second)
+            if camera == config.map_camera:
                 scores = self.map(first)
-            else:
-                features = tower(images[camera])
             parts.append(features)
         parts.append(torch.relu(self.from_proprioception(state * self.state_scale)))
+        if config.goal_join == "late":
+            blank = torch.zeros(len(state), self.goal_tower.config.features, device=state.device)
+            parts.append(blank.to(parts[0].dtype) if goal is None else goal.to(parts[0].dtype))
         embedding = torch.relu(self.join(torch.cat(parts, -1)))
         if scores is not None:
             with torch.autocast(state.device.type, enabled=False):

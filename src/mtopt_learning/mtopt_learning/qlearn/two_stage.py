@@ -20,13 +20,29 @@ class TwoStageQ(nn.Module):
         """Camera to (height, width) of the part of its picture that the network looks at."""
         raise NotImplementedError
 
-    def embed(self, images: dict[str, torch.Tensor], state: torch.Tensor) -> torch.Tensor:
+    @property
+    def goal_camera(self) -> str:
+        """Whose pictures can be goals, see `TrunkConfig`; empty: the network knows none."""
+        return getattr(self.config, "goal_camera", "")
+
+    @property
+    def goal_task(self) -> int:
+        """The index that stands for reaching the goal, where others stand for a task."""
+        return self.config.tasks
+
+    def embed(
+        self,
+        images: dict[str, torch.Tensor],
+        state: torch.Tensor,
+        goal: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """A state's embedding, before any task or action.
 
         Args:
             images: Camera to (batch, 3, h, w): uint8, or floating in about [-1, 1] where
                 `distortion` prepared them. Larger ones than `input_px` are cut in the middle.
             state: (batch, 7) float32 proprioception.
+            goal: (batch, ...) of `Trunk.prepare_goal`, of a network that knows goals.
 
         Returns:
             (batch, size): one row a state, so that rows can be picked and repeated.
@@ -34,10 +50,13 @@ class TwoStageQ(nn.Module):
         raise NotImplementedError
 
     def embed_and_map(
-        self, images: dict[str, torch.Tensor], state: torch.Tensor
+        self,
+        images: dict[str, torch.Tensor],
+        state: torch.Tensor,
+        goal: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, AffordanceScores | None]:
         """The embedding, and the affordance map of a network that has one."""
-        return self.embed(images, state), None
+        return self.embed(images, state, goal), None
 
     def logits(
         self, embedding: torch.Tensor, task: torch.Tensor, action: torch.Tensor

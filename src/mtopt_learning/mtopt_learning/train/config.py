@@ -8,6 +8,7 @@ from mtopt_learning.qlearn.cem import CemConfig
 from mtopt_learning.qlearn.distortion import DistortionConfig
 from mtopt_learning.qlearn.networks import NETWORKS
 from mtopt_learning.qlearn.targets import BACKUPS
+from mtopt_learning.relabel.hindsight import HindsightConfig
 from mtopt_learning.relabel.impersonation import check_sharing
 from mtopt_learning.relabel.sampler import SamplerConfig
 from mtopt_learning.train.devices import DEVICES
@@ -52,6 +53,45 @@ class UpdaterConfig:
 
 
 @dataclass(frozen=True)
+class GoalConfig:
+    """Learning to reach goal pictures (Actionable Models): alone, or beside tasks.
+
+    Attributes:
+        batch: Steps with goals a gradient step; 0: goals are not learned.
+        join: Where a goal picture joins the network: `input` or `late`.
+        weight: Of their loss beside that of tasks.
+        pairs: How states and goals are paired.
+        negative_weight: Of the loss on actions that nobody took; 0 leaves it out.
+        negative_samples: Random actions a state, of which one is drawn.
+        negative_temperature: Of that draw, in units of Q.
+        reached_states: States a step that are their own goals: Q(s, terminate) learns 1 there.
+        lower_bound: Lift targets of hindsight goals to what the recorded way was worth.
+    """
+
+    batch: int = 0
+    join: str = "input"
+    weight: float = 1.0
+    pairs: HindsightConfig = HindsightConfig()
+    negative_weight: float = 1.0
+    negative_samples: int = 8
+    negative_temperature: float = 1.0
+    reached_states: int = 16
+    lower_bound: bool = True
+
+    def __post_init__(self):
+        for name, least in (
+            ("batch", 0), ("weight", 0), ("negative_weight", 0), ("negative_samples", 1),
+            ("negative_temperature", 1e-6), ("reached_states", 0),
+        ):  # fmt: skip
+            if getattr(self, name) < least:
+                raise InputError(
+                    name, where="goals", got=getattr(self, name), expected=f"at least {least}"
+                )
+        if self.join not in ("input", "late"):
+            raise InputError("join", where="goals", got=repr(self.join), expected="input or late")
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """What is learned, and how.
 
@@ -71,7 +111,7 @@ class TrainConfig:
         lower_bound: Lift targets to what the recorded episode reached.
         gamma: Discount a step.
         step_cost: Subtracted from each step's reward.
-        batch: States a step.
+        batch: States a step; 0: no tasks are learned, only goals.
         terminate_states: Last states a step, on which Q(s, terminate) learns their label.
         undecided_states: States a step from episodes' beginnings, up to that at which the gripper
             first closes or opens, on which Q(s, terminate) learns 0: nothing is decided there.
@@ -86,6 +126,7 @@ class TrainConfig:
         cem: Search of the backup (`cem_max`, and the last states of truncated episodes).
         distortion: Random changes of light and place.
         updater: Who makes the targets.
+        goals: Reaching goal pictures, beside the tasks or alone.
         holdout_every: Every n-th episode is kept for diagnosis; 0: none.
         device: `cpu`, `cuda`, or `auto`: CUDA where there is one.
         bf16: Compute in bfloat16 where the device has it.
@@ -116,6 +157,7 @@ class TrainConfig:
     cem: CemConfig = field(default_factory=lambda: CemConfig(samples=32, iterations=2))
     distortion: DistortionConfig = DistortionConfig()
     updater: UpdaterConfig = UpdaterConfig()
+    goals: GoalConfig = GoalConfig()
     holdout_every: int = 25
     device: str = "auto"
     bf16: bool = True
@@ -131,7 +173,12 @@ class TrainConfig:
             if value not in choices:
                 raise InputError(name, where="train config", got=repr(value), expected=choices)
         check_sharing(self.sharing, "train config")
-        for name in ("batch", "learning_rate", "polyak"):
+        if self.batch < 0 or not self.batch + self.goals.batch:
+            raise InputError(
+                "batch, goals.batch", where="train config", got=(self.batch, self.goals.batch),
+                expected="one of them above 0", todo="learn tasks, goals, or both",
+            )  # fmt: skip
+        for name in ("learning_rate", "polyak"):
             if getattr(self, name) <= 0:
                 raise InputError(
                     name, where="train config", got=getattr(self, name), expected="above 0"

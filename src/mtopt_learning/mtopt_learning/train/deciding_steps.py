@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mtopt_spec.observation import GRIPPER_CLOSED
+
 CLOSE_COLUMN, OPEN_COLUMN = 5, 6
 """Of the recorded action vectors."""
 _BLOCK_ROWS = 1 << 18
@@ -35,3 +37,22 @@ def deciding_rows(dataset, episodes: np.ndarray, column: int = CLOSE_COLUMN) -> 
         if len(hits):
             out[i] = start + hits[0]
     return out
+
+
+def next_gripper_row(dataset) -> np.ndarray:
+    """(observations,) int64: where the gripper changes next, from each row on; -1 for nowhere.
+
+    There the action closes an open gripper or opens a closed one; episodes end the search.
+    """
+    found = [np.empty(0, np.int64)]
+    for first in range(0, len(dataset.action), _BLOCK_ROWS):
+        block = slice(first, first + _BLOCK_ROWS)
+        flags = dataset.action[block, CLOSE_COLUMN : OPEN_COLUMN + 1] > 0.5
+        closed = dataset.state[block, GRIPPER_CLOSED] > 0.5
+        changes = np.where(closed, flags[:, 1], flags[:, 0]) & ~dataset.is_last[block]
+        found.append(first + np.flatnonzero(changes))
+    rows = np.concatenate(found)
+    at = np.searchsorted(rows, np.arange(len(dataset.action)))
+    following = np.append(rows, len(dataset.action))[at]
+    end = dataset.episode_start + dataset.episode_steps
+    return np.where(following <= end[dataset.obs_episode], following, -1)

@@ -11,7 +11,7 @@ from mtopt_learning.qlearn.two_stage import TwoStageQ
 from mtopt_learning.train.batches import Batch
 from mtopt_learning.train.config import TrainConfig
 
-_TERMINATE_WEIGHT = 0.5
+TERMINATE_WEIGHT = 0.5
 
 
 def losses(
@@ -50,7 +50,7 @@ def losses(
         end_loss = bellman_loss(
             end_logits, batch.judged_success.flatten(), batch.judged_weight.flatten()
         )
-        loss = loss + _TERMINATE_WEIGHT * end_loss
+        loss = loss + TERMINATE_WEIGHT * end_loss
         report["terminate_loss"] = end_loss
     if config.conservative_weight:
         unseen = random_actions(states, config.conservative_samples, noise).to(device)

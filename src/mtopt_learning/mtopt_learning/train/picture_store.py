@@ -61,20 +61,25 @@ class PictureStore:
             offsets: Camera to (n, 2) top and left of the part that is cut out; what reaches over
                 the edge repeats it. None: the middle.
         """
-        out = {}
-        for camera, part in self.input_px.items():
-            if offsets is None:
-                top_left = np.broadcast_to(middle(self.picture_px(camera), part), (len(rows), 2))
-            else:
-                top_left = offsets[camera]
-            if camera in self._resident:
-                taken = take_resident(self._resident[camera], rows, top_left, part)
-            else:
-                taken = torch.from_numpy(cut(self._images[camera], rows, top_left, part))
-                if self._device.type == "cuda":
-                    taken = taken.pin_memory().to(self._device, non_blocking=True)
-            out[camera] = taken.permute(0, 3, 1, 2)
-        return out
+        return {
+            camera: self.take_one(camera, rows, None if offsets is None else offsets[camera])
+            for camera in self.input_px
+        }
+
+    def take_one(
+        self, camera: str, rows: np.ndarray, offsets: np.ndarray | None = None
+    ) -> torch.Tensor:
+        """(n, 3, h, w) of one camera, as `take` gives them."""
+        part = self.input_px[camera]
+        if offsets is None:
+            offsets = np.broadcast_to(middle(self.picture_px(camera), part), (len(rows), 2))
+        if camera in self._resident:
+            taken = take_resident(self._resident[camera], rows, offsets, part)
+        else:
+            taken = torch.from_numpy(cut(self._images[camera], rows, offsets, part))
+            if self._device.type == "cuda":
+                taken = taken.pin_memory().to(self._device, non_blocking=True)
+        return taken.permute(0, 3, 1, 2)
 
 
 def cut(

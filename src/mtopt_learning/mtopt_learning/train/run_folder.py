@@ -55,11 +55,12 @@ def save_run(folder: Path, trainer: Trainer, metrics: dict | None = None) -> str
         "state.json": json.dumps(about, indent=1).encode(),
     }
     write_folder(folder / TRAINING, files)
+    learned = trainer.tasks.names if trainer.config.batch else ()
     q_function = QFunction(
-        trainer.average, trainer.tasks.names, trainer.cameras,
+        trainer.average, learned, trainer.cameras,
         metrics={"step": trainer.step, **(metrics or {})},
     )  # fmt: skip
-    fingerprint = trainer.data.dataset.fingerprint if trainer.data is not None else ""
+    fingerprint = trainer.dataset.fingerprint if trainer.dataset is not None else ""
     return save_q_function(folder / CHECKPOINT, q_function, to_plain(trainer.config), fingerprint)
 
 

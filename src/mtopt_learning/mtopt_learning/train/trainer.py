@@ -1,4 +1,4 @@
-"""Learns a multi-task Q-function from a data set; in one go, or in bursts as the data grows."""
+"""Learns a Q-function of tasks, of goal pictures or of both; in one go, or as the data grows."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from mtopt_learning.qlearn.two_stage import TwoStageQ
 from mtopt_learning.train.config import TrainConfig
 from mtopt_learning.train.devices import autocast, choose_device
 from mtopt_learning.train.diagnostics import closing_aucs
+from mtopt_learning.train.goal_batches import GoalBatches
+from mtopt_learning.train.goal_objective import goal_losses, goal_targets
 from mtopt_learning.train.labelled_batches import LabelledBatches, ReadyBatch
 from mtopt_learning.train.labelling import noise_of
 from mtopt_learning.train.learning_data import LearningData
@@ -47,7 +49,9 @@ class Trainer:
         network: The network's settings, or None for those that `config` names.
 
     Attributes:
-        batches: What the steps take, once there is data.
+        dataset: What is learned from, once it is set.
+        data, batches: What the steps of tasks take from it; None where only goals are learned.
+        goal_batches: What those of goals take; None where only tasks are learned.
         store: The data set's pictures.
         phase: Makes what times a part of the step by its name; set it before `set_data`.
     """
@@ -71,8 +75,14 @@ class Trainer:
         if network is None:
             seen = {c: size for c, size in cameras.items() if c in (config.cameras or cameras)}
             network = network_config(
-                config.network, len(tasks), seen, config.multi_head, config.affordance_weight > 0
-            )
+                config.network, len(tasks), seen, config.multi_head, config.affordance_weight > 0,
+                config.goals.join if config.goals.batch else "",
+            )  # fmt: skip
+        if network.tasks != len(tasks):
+            raise InputError(
+                "number of tasks", where="network", got=network.tasks, expected=len(tasks),
+                todo="use the task file that it was trained with",
+            )  # fmt: skip
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             online = build_network(network)
@@ -90,8 +100,10 @@ class Trainer:
         )
         self.step = 0
         self.seconds = 0.0
+        self.dataset = None
         self.data: LearningData | None = None
         self.batches: LabelledBatches | None = None
+        self.goal_batches: GoalBatches | None = None
         self.set_config(config)
 
     @property
@@ -113,6 +125,11 @@ class Trainer:
             raise InputError(
                 "network, multi_head", where="train config", got=wanted,
                 expected=f"the run's own, {have}", todo="start a new run",
+            )  # fmt: skip
+        if config.goals.batch and not self.online.goal_camera:
+            raise InputError(
+                "goals.batch", where="train config", got=config.goals.batch,
+                expected="0 for a network without a goal input", todo="start a new run",
             )  # fmt: skip
         self.config = config
         for group in self.optimizer.param_groups:
@@ -144,12 +161,19 @@ class Trainer:
     def set_data(self, dataset, labels: np.ndarray | None = None) -> None:
         """Learns from this data set from now on; arguments and errors as `LearningData.of`."""
         self.close()
-        self.data = LearningData.of(dataset, labels, self.tasks, self.cameras, self.config)
+        config, self.dataset = self.config, dataset
+        self.data = self.batches = self.goal_batches = None
+        if config.batch:
+            self.data = LearningData.of(dataset, labels, self.tasks, self.cameras, config)
         self.store = PictureStore(dataset.images, self.online.input_px, self.device)
-        calibrate_map(self._all_copies, dataset, self.store, self.config.seed)
-        self.batches = LabelledBatches(
-            self.data, self.store, self.copies, self.config, self.device, self.phase
-        )
+        calibrate_map(self._all_copies, dataset, self.store, config.seed)
+        if config.batch:
+            self.batches = LabelledBatches(
+                self.data, self.store, self.copies, config, self.device, self.phase
+            )
+        if config.goals.batch:
+            camera = self.online.goal_camera
+            self.goal_batches = GoalBatches(dataset, self.store, camera, config, self.device)
 
     @property
     def _all_copies(self) -> list[TwoStageQ]:
@@ -159,15 +183,18 @@ class Trainer:
     @property
     def counts(self) -> dict[str, tuple[int, int]]:
         """Task to failed and successful episodes that count for it."""
+        if self.data is None:
+            return {}
         return {
             n: (int(b), int(g))
             for n, (b, g) in zip(self.tasks.names, self.data.sampler.counts, strict=True)
         }
 
     def close(self) -> None:
-        """Ends the updater process and the thread that prepares batches."""
-        if self.batches is not None:
-            self.batches.close()
+        """Ends the updater process and the threads that prepare batches."""
+        for batches in (self.batches, self.goal_batches):
+            if batches is not None:
+                batches.close()
 
     def train(
         self,
@@ -189,7 +216,7 @@ class Trainer:
         Returns:
             The last record.
         """
-        if self.data is None:
+        if self.dataset is None:
             raise InputError("data", where="trainer", got="none", expected="set_data first")
         begun, done, reports, record = time.monotonic(), 0, [], {}
         while (steps is None or done < steps) and (
@@ -213,6 +240,28 @@ class Trainer:
 
     def gradient_step(self, ready: ReadyBatch | None = None) -> dict[str, torch.Tensor | float]:
         """One step, on the next batch or on this one; its figures may still be on the device."""
+        parts, report = [], {}
+        if self.batches is not None:
+            loss, figures = self._task_loss(ready)
+            parts.append(loss)
+            report.update(figures)
+        if self.goal_batches is not None:
+            loss, figures = self._goal_loss()
+            parts.append(self.config.goals.weight * loss if self.batches is not None else loss)
+            report.update(figures)
+        with self.phase("backward"):
+            self.optimizer.zero_grad(set_to_none=True)
+            sum(parts).backward()
+        with self.phase("optimiser"):
+            torch.nn.utils.clip_grad_norm_(self.online.parameters(), self.config.gradient_norm)
+            self.optimizer.step()
+            self.step += 1
+            self.copies.move(self.online, self.step, self.config.polyak)
+        if self.batches is not None:
+            self.batches.weights_moved(self.step)
+        return report
+
+    def _task_loss(self, ready: ReadyBatch | None) -> tuple[torch.Tensor, dict]:
         config, step = self.config, self.step
         item = self.batches.labelled(ready or self.batches.ready(step), step)
         light = draw_light(len(item.state), config.distortion, noise_of(config, "light", step))
@@ -224,16 +273,24 @@ class Trainer:
                 self.online, embedding, scores, item.batch, item.target, config,
                 noise_of(config, "unseen", step),
             )  # fmt: skip
-        with self.phase("backward"):
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-        with self.phase("optimiser"):
-            torch.nn.utils.clip_grad_norm_(self.online.parameters(), config.gradient_norm)
-            self.optimizer.step()
-            self.step += 1
-            self.copies.move(self.online, self.step, config.polyak)
-        self.batches.weights_moved(self.step)
-        return {**report, **item.figures}
+        return loss, {**report, **item.figures}
+
+    def _goal_loss(self) -> tuple[torch.Tensor, dict]:
+        config, step = self.config, self.step
+        with self.phase("data"):
+            batch = self.goal_batches.take(step)
+        with self.phase("targets"), autocast(self.device, config.bf16):
+            target = goal_targets(batch, self.copies.networks, config)
+        count = len(batch.state)
+        light, goal_light = (
+            draw_light(count, config.distortion, noise_of(config, purpose, step)).to(self.device)
+            for purpose in ("state light", "goal light")
+        )
+        with self.phase("forward"), autocast(self.device, config.bf16):
+            return goal_losses(
+                self.online, batch, target, light, goal_light, config,
+                noise_of(config, "negatives", step),
+            )  # fmt: skip
 
     def _record(self, reports: list[dict], seconds: float) -> dict:
         record = {"step": self.step, "seconds": round(seconds, 2)}
@@ -241,8 +298,9 @@ class Trainer:
             values = [report[key] for report in reports]
             on_device = isinstance(values[0], torch.Tensor)
             record[key] = float(torch.stack(values).mean() if on_device else np.mean(values))
-        record.update(self.batches.about(self.tasks.names))
-        record["closing_auc"] = self.closing_auc()
+        if self.batches is not None:
+            record.update(self.batches.about(self.tasks.names))
+            record["closing_auc"] = self.closing_auc()
         return record
 
     def closing_auc(self, episodes: int = 256) -> dict[str, float]:

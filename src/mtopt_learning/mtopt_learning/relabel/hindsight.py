@@ -1,0 +1,156 @@
+"""Goals for states: what came later in the same episode, or what another one shows.
+
+Actionable Models (arXiv 2104.07749): every sub-sequence of every episode reaches its own last
+picture (hindsight, section 4.1), and for goal chaining (section 4.3) a state is paired with a
+picture of another episode. Pairs are drawn when a batch needs them; none is stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtopt_spec.errors import InputError
+from mtopt_spec.interfaces import EndReason
+
+_NEIGHBOURS = 3
+
+
+@dataclass(frozen=True)
+class HindsightConfig:
+    """How states and goals are paired.
+
+    Attributes:
+        chained_share: Share of pairs whose goal is a picture of another episode. Published: half.
+        end_share: Share of goals that are the last picture of their episode, over and above their
+            turn: there something was brought about.
+        neighbour_share: Of the chained goals, this share is taken from one of the robot's next
+            three episodes: mostly of the same scene, so that one may lead to the other.
+    """
+
+    chained_share: float = 0.5
+    end_share: float = 0.3
+    neighbour_share: float = 0.5
+
+    def __post_init__(self):
+        for name, value in vars(self).items():
+            if not 0 <= value <= 1:
+                raise InputError(name, where="hindsight", got=value, expected="in [0, 1]")
+
+
+@dataclass(frozen=True)
+class GoalDraw:
+    """Steps and their goals.
+
+    Attributes:
+        row: (n,) int64 row of the state; the next state is the row after it.
+        goal_row: (n,) int64 row of the goal picture.
+        reaches: (n,) bool, the next state is the goal itself.
+        steps_to_go: (n,) int64 recorded steps to the goal (1 where `reaches`); 0 if chained.
+        chained: (n,) bool, the goal is of another episode.
+        ends: (n,) bool, the last step of its sub-sequence: of a chained one the value goes on.
+        acting_row: (n,) int64 row of the first state from `row` on, before the goal, in which the
+            gripper is told to change; -1 for none, and for chained goals.
+    """
+
+    row: np.ndarray
+    goal_row: np.ndarray
+    reaches: np.ndarray
+    steps_to_go: np.ndarray
+    chained: np.ndarray
+    ends: np.ndarray
+    acting_row: np.ndarray
+
+
+class HindsightSampler:
+    """Draws from episodes of one step or more; void ones are left out.
+
+    Args:
+        dataset: A `Dataset`.
+        acting_row: (observations,) of `next_gripper_row`.
+        config: How states and goals are paired.
+        left_out: (episodes,) bool, episodes that are not drawn either.
+
+    Raises:
+        InputError: Fewer than two episodes can be drawn.
+    """
+
+    def __init__(
+        self,
+        dataset,
+        acting_row: np.ndarray,
+        config: HindsightConfig = HindsightConfig(),
+        left_out: np.ndarray | None = None,
+    ):
+        usable = (dataset.episode_steps > 0) & (dataset.episode_reason != EndReason.FAULT)
+        if left_out is not None:
+            usable &= ~left_out
+        self.episodes = np.flatnonzero(usable)
+        if len(self.episodes) < 2:
+            raise InputError(
+                "episodes", where="goals", got=len(self.episodes), expected="two or more",
+                todo="build the data set from more bags",
+            )  # fmt: skip
+        self._config = config
+        self._start = dataset.episode_start[self.episodes].astype(np.int64)
+        self._steps = dataset.episode_steps[self.episodes].astype(np.int64)
+        self._next = following_episodes(dataset.bag[self.episodes])
+        self._acting = acting_row
+
+    def draw(self, count: int, random: np.random.Generator) -> GoalDraw:
+        """`count` pairs; sub-sequences of an episode are equally likely, and so are episodes."""
+        config = self._config
+        episode = random.integers(len(self.episodes), size=count)
+        first, last = self._sub_sequence(episode, random)
+        at_end = random.random(count) < config.end_share
+        last = np.where(at_end, self._steps[episode], last)
+        chained = random.random(count) < config.chained_share
+        other = self._other(episode, random)
+        shown = (random.random(count) * (self._steps[other] + 1)).astype(np.int64)
+        shown = np.where(at_end, self._steps[other], shown)
+        start, row = self._start[episode], self._start[episode] + first
+        goal_row = np.where(chained, self._start[other] + shown, start + last)
+        acting_row = self._acting[row]
+        seen = ~chained & (acting_row >= 0) & (acting_row < goal_row)
+        return GoalDraw(
+            row=row,
+            goal_row=goal_row,
+            reaches=~chained & (first + 1 == last),
+            steps_to_go=np.where(chained, 0, last - first),
+            chained=chained,
+            ends=first + 1 == last,
+            acting_row=np.where(seen, acting_row, -1),
+        )
+
+    def _sub_sequence(self, episode: np.ndarray, random: np.random.Generator):
+        """First and last state of a sub-sequence of each: two different ones, all pairs alike."""
+        steps = self._steps[episode]
+        a = (random.random(len(episode)) * (steps + 1)).astype(np.int64)
+        b = (random.random(len(episode)) * steps).astype(np.int64)
+        b += b >= a
+        return np.minimum(a, b), np.maximum(a, b)
+
+    def _other(self, episode: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Another episode for each."""
+        count = len(self.episodes)
+        anywhere = (episode + 1 + random.integers(count - 1, size=len(episode))) % count
+        near = self._next[episode, random.integers(_NEIGHBOURS, size=len(episode))]
+        take = (random.random(len(episode)) < self._config.neighbour_share) & (near >= 0)
+        return np.where(take, near, anywhere)
+
+
+def following_episodes(bag: np.ndarray) -> np.ndarray:
+    """(n, 3) int64 indices of the next three episodes of the same bag; -1 for none.
+
+    Args:
+        bag: (n,) which bag each is of, in the order in which they were recorded.
+    """
+    _, group = np.unique(bag.astype(str), return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    out = np.full((len(bag), _NEIGHBOURS), -1, np.int64)
+    for ahead in range(1, _NEIGHBOURS + 1):
+        here, there = order[:-ahead], order[ahead:]
+        same = group[here] == group[there]
+        out[here[same], ahead - 1] = there[same]
+    return out

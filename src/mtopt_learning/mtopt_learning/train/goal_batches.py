@@ -1,0 +1,130 @@
+"""Steps with goals as tensors, prepared while a step computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from mtopt_learning.qlearn.actions import encode
+from mtopt_learning.relabel.hindsight import GoalDraw, HindsightSampler
+from mtopt_learning.train.batches import proprioception, to_device
+from mtopt_learning.train.config import TrainConfig
+from mtopt_learning.train.deciding_steps import next_gripper_row
+from mtopt_learning.train.feed import Feed
+from mtopt_learning.train.picture_store import PictureStore
+from mtopt_spec import seeds
+from mtopt_spec.observation import TOOL_XY
+
+_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class GoalBatch:
+    """n steps, each with a goal; and m states that are their own goals.
+
+    Attributes:
+        pictures: Camera to (n + m, 3, h, w) uint8.
+        state: (n + m, 7) proprioception.
+        goal: (n + m, 3, h, w) uint8 goal pictures.
+        following: Camera to (n, 3, h, w) uint8 of the states whose Q counts next: those after the
+            steps; those of the steps themselves where a chained sub-sequence ends.
+        following_state: (n, 7).
+        action, following_action: (n, 7) codes recorded in them.
+        carries_on: (n,) bool, a chained sub-sequence ends here: its Q is its reward.
+        reaches, chained: (n,) bool, as of `GoalDraw`.
+        steps_to_go: (n,) int64, there too.
+        acted_m: (n, 2) x, y of the tool where the gripper is told to change on the way to the goal.
+        acts: (n,) float32, 1 where it is, else 0.
+    """
+
+    pictures: dict[str, torch.Tensor]
+    state: torch.Tensor
+    goal: torch.Tensor
+    following: dict[str, torch.Tensor]
+    following_state: torch.Tensor
+    action: torch.Tensor
+    following_action: torch.Tensor
+    carries_on: torch.Tensor
+    reaches: torch.Tensor
+    chained: torch.Tensor
+    steps_to_go: torch.Tensor
+    acted_m: torch.Tensor
+    acts: torch.Tensor
+
+    def to(self, device: torch.device) -> GoalBatch:
+        """The same on a device; pictures are where the store gave them."""
+        tensors = {k: v for k, v in vars(self).items() if isinstance(v, torch.Tensor)}
+        return replace(self, **{k: to_device(v, device) for k, v in tensors.items()
+                                if v.device != device})  # fmt: skip
+
+
+class GoalBatches:
+    """Draws pairs of steps and goals and gathers their pictures.
+
+    Args:
+        dataset: A `Dataset`; it needs no labels.
+        store: Its pictures.
+        camera: Whose pictures goals are.
+        config: Settings.
+        device: Where the step computes.
+
+    Raises:
+        InputError: There are too few episodes.
+    """
+
+    def __init__(
+        self,
+        dataset,
+        store: PictureStore,
+        camera: str,
+        config: TrainConfig,
+        device: torch.device,
+    ):
+        self._dataset, self._store, self._camera = dataset, store, camera
+        self._config, self._device = config, device
+        every = config.holdout_every
+        held = np.arange(dataset.n_episodes) % every == every - 1 if every else None
+        self.sampler = HindsightSampler(
+            dataset, next_gripper_row(dataset), config.goals.pairs, held
+        )
+        self._feed: Feed[GoalBatch] = Feed(self._prepare, _AHEAD)
+
+    def take(self, step: int) -> GoalBatch:
+        """The batch of a gradient step: a function of the seed and the step alone."""
+        return self._feed.take(step)
+
+    def close(self) -> None:
+        """Ends the thread that prepares."""
+        self._feed.close()
+
+    def _prepare(self, step: int) -> GoalBatch:
+        goals = self._config.goals
+        random = seeds.generator(self._config.seed, "goals", step)
+        draw = self.sampler.draw(goals.batch, random)
+        own = self.sampler.draw(goals.reached_states, random).goal_row
+        return self.gather(draw, own).to(self._device)
+
+    def gather(self, draw: GoalDraw, own: np.ndarray) -> GoalBatch:
+        """The tensors of a draw and of states that are their own goals."""
+        dataset, store = self._dataset, self._store
+        rows = np.concatenate([draw.row, own])
+        carries_on = draw.chained & draw.ends
+        following = np.where(carries_on | draw.reaches, draw.row, draw.row + 1)
+        acting = np.maximum(draw.acting_row, 0)
+        return GoalBatch(
+            pictures=store.take(rows),
+            state=proprioception(dataset, rows),
+            goal=store.take_one(self._camera, np.concatenate([draw.goal_row, own])),
+            following=store.take(following),
+            following_state=proprioception(dataset, following),
+            action=encode(torch.from_numpy(dataset.action[draw.row])),
+            following_action=encode(torch.from_numpy(dataset.action[following])),
+            carries_on=torch.from_numpy(carries_on),
+            reaches=torch.from_numpy(draw.reaches),
+            chained=torch.from_numpy(draw.chained),
+            steps_to_go=torch.from_numpy(draw.steps_to_go),
+            acted_m=proprioception(dataset, acting)[:, TOOL_XY],
+            acts=torch.from_numpy((draw.acting_row >= 0).astype(np.float32)),
+        )

@@ -1,0 +1,126 @@
+"""Actionable Models (arXiv 2104.07749): a Q-function of goal pictures, from episodes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from mtopt_learning.qlearn.actions import terminate_code
+from mtopt_learning.qlearn.affordance import AffordanceScores, affordance_loss
+from mtopt_learning.qlearn.distortion import Light, lit
+from mtopt_learning.qlearn.losses import bellman_loss, conservative_loss
+from mtopt_learning.qlearn.targets import clipped_double
+from mtopt_learning.qlearn.two_stage import TwoStageQ
+from mtopt_learning.train.config import TrainConfig
+from mtopt_learning.train.goal_batches import GoalBatch
+from mtopt_learning.train.objective import TERMINATE_WEIGHT, random_actions
+
+
+def goal_target(
+    value: torch.Tensor,
+    reaches: torch.Tensor,
+    carries_on: torch.Tensor,
+    chained: torch.Tensor,
+    steps_to_go: torch.Tensor,
+    gamma: float,
+    lower_bound: bool,
+) -> torch.Tensor:
+    """The target of Actionable Models, equations 2 and 4.
+
+    1 where the next state is the goal; where a chained sub-sequence ends its own Q, so that
+    value comes in from episodes that go on from there; else γ Q of the next state.
+
+    Args:
+        value: (n,) Q of the state and action that `GoalBatch.following` names.
+        reaches: (n,) bool, the next state is the goal.
+        carries_on: (n,) bool, a chained sub-sequence ends here.
+        chained: (n,) bool, the goal is of another episode.
+        steps_to_go: (n,) recorded steps to the goal.
+        gamma: Discount a step.
+        lower_bound: The recorded way to a hindsight goal, γ^(steps - 1), is the least it is worth.
+    """
+    target = torch.where(carries_on, value, gamma * value)
+    target = torch.where(reaches, torch.ones_like(target), target)
+    if lower_bound:
+        recorded = torch.where(chained, 0.0, gamma ** (steps_to_go - 1).clamp_min(0).float())
+        target = torch.maximum(target, recorded.to(target.dtype))
+    return target
+
+
+@torch.no_grad()
+def goal_targets(
+    batch: GoalBatch, copies: Sequence[TwoStageQ], config: TrainConfig
+) -> torch.Tensor:
+    """(n,) targets, by the delayed copies."""
+    n, found = len(batch.action), []
+    task = torch.full((n,), copies[0].goal_task, device=batch.state.device)
+    for copy in copies:
+        goal = copy.prepare_goal(batch.goal[:n])
+        embedding = copy.embed(batch.following, batch.following_state, goal)
+        found.append(copy.q(embedding, task, batch.following_action[:, None])[:, 0])
+    return goal_target(
+        clipped_double(*found), batch.reaches, batch.carries_on, batch.chained,
+        batch.steps_to_go, config.gamma, config.goals.lower_bound,
+    )  # fmt: skip
+
+
+def goal_losses(
+    online: TwoStageQ,
+    batch: GoalBatch,
+    target: torch.Tensor,
+    light: Light,
+    goal_light: Light,
+    config: TrainConfig,
+    noise: torch.Generator,
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """The loss, and figures without gradients.
+
+    Args:
+        online: The network that learns.
+        batch: Steps with goals.
+        target: (n,) of `goal_targets`.
+        light: Changes of light, one a state.
+        goal_light: The same, of the goals.
+        config: Which parts count how much.
+        noise: Of the actions that the penalty draws.
+    """
+    goals, device = config.goals, batch.state.device
+    n, m = len(target), len(batch.state) - len(target)
+    pictures = {camera: lit(image, light) for camera, image in batch.pictures.items()}
+    goal = online.prepare_goal(lit(batch.goal, goal_light))
+    embedding, scores = online.embed_and_map(pictures, batch.state, goal)
+    task = torch.full((n + m,), online.goal_task, device=device)
+    steps, every = embedding[:n], torch.ones(n, device=device)
+    logits = online.logits(steps, task[:n], batch.action[:, None])[..., 0]
+    loss = bellman_loss(logits, target, every)
+    q = torch.sigmoid(logits.detach()).amin(0)
+    report = {
+        "goal_loss": loss,
+        "q_hindsight": q[~batch.chained].mean(),
+        "q_chained": q[batch.chained].mean(),
+    }
+    if m:
+        stop = terminate_code((n + m, 1), device)
+        end_logits = online.logits(embedding, task, stop)[..., 0]
+        there = torch.cat([torch.zeros(n, device=device), torch.ones(m, device=device)])
+        # One step before the goal a picture shows it nearly: neither one nor the other.
+        away = (batch.chained | ~batch.reaches).float()
+        weight = torch.cat([away / away.sum().clamp_min(1), torch.full((m,), 1 / m, device=device)])
+        end_loss = bellman_loss(end_logits, there, weight)
+        loss = loss + TERMINATE_WEIGHT * end_loss
+        report["goal_terminate_loss"] = end_loss
+    if goals.negative_weight:
+        unseen = random_actions(n, goals.negative_samples, noise).to(device)
+        chance = torch.rand(n, generator=noise).to(device)
+        penalty = conservative_loss(
+            online.logits(steps, task[:n], unseen), chance, goals.negative_temperature
+        )
+        loss = loss + goals.negative_weight * penalty
+        report["negative_loss"] = penalty
+    if scores is not None and config.affordance_weight:
+        of_steps = AffordanceScores(scores.score[:n], scores.place_m)
+        seen = affordance_loss(of_steps, task[:n, None], batch.acted_m, batch.acts[:, None])
+        loss = loss + config.affordance_weight * seen
+        report["goal_affordance_loss"] = seen
+    return loss, {key: item.detach() for key, item in report.items()}

@@ -1,0 +1,246 @@
+"""Goal pictures: how they are drawn, what they are worth, and that a policy learns to reach them."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from reach_world import CAMERAS, TASKS, ReachWorld
+from test_trainer import SMALL
+
+from mtopt_learning.checkpoint.q_function import load_q_function
+from mtopt_learning.policy.q_policy import (
+    ERROR_BAD_IMAGE,
+    ERROR_UNKNOWN_TASK,
+    QFunctionPolicy,
+)
+from mtopt_learning.qlearn.actions import decode
+from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
+from mtopt_learning.qlearn.losses import conservative_loss
+from mtopt_learning.qlearn.network import QNetwork
+from mtopt_learning.relabel.hindsight import HindsightConfig, HindsightSampler
+from mtopt_learning.train.config import GoalConfig, TrainConfig
+from mtopt_learning.train.deciding_steps import next_gripper_row
+from mtopt_learning.train.goal_objective import goal_target
+from mtopt_learning.train.run_folder import CHECKPOINT, load_run, save_run
+from mtopt_learning.train.trainer import Trainer
+from mtopt_spec.errors import InputError
+from mtopt_spec.goal import REACH_GOAL, Goal
+from mtopt_spec.image_codec import encode_jpeg
+from mtopt_spec.interfaces import EndReason, PolicyRequest
+from mtopt_spec.observation import Observation
+
+GOALS = dataclasses.replace(SMALL, goal_join="input", goal_camera="wrist")
+ONLY_GOALS = TrainConfig(batch=0, goals=GoalConfig(batch=64), bf16=False)
+
+
+def sampler(toy, **config):
+    return HindsightSampler(toy, next_gripper_row(toy), HindsightConfig(**config))
+
+
+def test_every_sub_sequence_of_every_episode_is_drawn_and_none_reaches_over_its_ends(toy):
+    draw = sampler(toy, chained_share=0.0, end_share=0.0).draw(400_000, np.random.default_rng(0))
+    episode = toy.obs_episode[draw.row]
+    assert (episode == toy.obs_episode[draw.goal_row]).all() and not draw.chained.any()
+    assert (draw.row < draw.goal_row).all() and not toy.is_last[draw.row].any()
+    np.testing.assert_array_equal(draw.steps_to_go, draw.goal_row - draw.row)
+    np.testing.assert_array_equal(draw.reaches, draw.steps_to_go == 1)
+    first = draw.row - toy.episode_start[episode]
+    last = draw.goal_row - toy.episode_start[episode]
+    three = toy.episode_steps[episode] == 3
+    _, counts = np.unique(4 * first[three] + last[three], return_counts=True)
+    assert len(counts) == 6 and counts.min() > 0.9 * counts.mean(), "all pairs of 0..3, alike"
+    one = toy.episode_steps[episode] == 1
+    assert one.any() and (first[one] == 0).all() and (last[one] == 1).all()
+
+
+def test_the_last_picture_counts_more_often_where_it_is_asked_for(toy):
+    draw = sampler(toy, chained_share=0.0, end_share=1.0).draw(1000, np.random.default_rng(0))
+    assert toy.is_last[draw.goal_row].all()
+
+
+def test_chained_goals_are_of_another_episode_and_by_choice_of_the_next_ones(toy):
+    draw = sampler(toy, chained_share=1.0).draw(20_000, np.random.default_rng(0))
+    episode, other = toy.obs_episode[draw.row], toy.obs_episode[draw.goal_row]
+    assert draw.chained.all() and (episode != other).all() and not draw.reaches.any()
+    assert (draw.steps_to_go == 0).all() and (draw.acting_row == -1).all() and draw.ends.any()
+    near = sampler(toy, chained_share=1.0, neighbour_share=1.0)
+    draw = near.draw(20_000, np.random.default_rng(1))
+    ahead = toy.obs_episode[draw.goal_row] - toy.obs_episode[draw.row]
+    inside = toy.obs_episode[draw.row] % 100 < 97  # bags of 100: none reaches over their seams
+    assert set(ahead[inside]) == {1, 2, 3}
+    last_of_bag = toy.obs_episode[draw.row] % 100 == 99
+    assert last_of_bag.any() and not np.isin(ahead[last_of_bag], (1, 2, 3)).all()
+
+
+def test_void_and_left_out_episodes_are_not_drawn(toy):
+    reason = toy.episode_reason.copy()
+    reason[::2] = EndReason.FAULT
+    left_out = np.arange(len(reason)) % 3 == 0
+    data = dataclasses.replace(toy, episode_reason=reason)
+    draw = HindsightSampler(data, next_gripper_row(toy), left_out=left_out).draw(
+        5000, np.random.default_rng(0)
+    )
+    for rows in (draw.row, draw.goal_row):
+        episode = toy.obs_episode[rows]
+        assert (episode % 2 == 1).all() and (episode % 3 != 0).all()
+    with pytest.raises(InputError, match="two or more"):
+        HindsightSampler(data, next_gripper_row(toy), left_out=np.ones(len(reason), bool))
+
+
+def test_where_the_gripper_changes_next(toy):
+    found = next_gripper_row(toy)
+    closing = toy.episode_start + 2  # the script closes in its third step
+    for episode in range(20):
+        start, steps = toy.episode_start[episode], toy.episode_steps[episode]
+        closes = steps > 2 and toy.action[start + 2, 5] > 0.5
+        for row in range(start, start + steps + 1):
+            wanted = closing[episode] if closes and row <= start + 2 else -1
+            if closes and row > start + 2:  # the toy's gripper never reports that it closed
+                continue
+            assert found[row] == wanted
+
+
+def test_the_target_on_a_chain_by_hand():
+    value = torch.tensor([0.5, 0.5, 0.5, 0.5, 0.5])
+    reaches = torch.tensor([True, False, False, False, False])
+    carries_on = torch.tensor([False, False, False, True, False])
+    chained = torch.tensor([False, False, False, True, True])
+    steps = torch.tensor([1, 2, 3, 0, 0])
+    arguments = value, reaches, carries_on, chained, steps, 0.9
+    # the goal; 0.9 * 0.5; the same; Q itself; 0.9 * 0.5
+    np.testing.assert_allclose(goal_target(*arguments, False), [1, 0.45, 0.45, 0.5, 0.45])
+    # 0.9 ** 1 and 0.9 ** 2 were reached
+    np.testing.assert_allclose(goal_target(*arguments, True), [1, 0.9, 0.81, 0.5, 0.45])
+
+
+def test_a_lower_temperature_draws_the_better_action_more_often():
+    logits = torch.tensor([[[4.0, -4.0]]], requires_grad=True)
+    # Q .982 and .018; e^(Q/.2) shares: e^4.91 / (e^4.91 + e^.09) = .992
+    conservative_loss(logits, torch.tensor([0.98]), temperature=0.2).backward()
+    assert logits.grad[0, 0, 0] > 0.9
+    logits.grad = None
+    conservative_loss(logits, torch.tensor([0.995]), temperature=0.2).backward()
+    assert logits.grad[0, 0, 0] == 0 and logits.grad[0, 0, 1] > 0
+
+
+@pytest.mark.parametrize("join", ["input", "late"])
+def test_a_goal_joins_and_a_task_sees_none(join):
+    torch.manual_seed(0)
+    network = QNetwork(dataclasses.replace(GOALS, goal_join=join)).eval()
+    images = {c: torch.randint(0, 256, (3, 3, *px), dtype=torch.uint8) for c, px in CAMERAS.items()}
+    state, action = torch.zeros(3, 7), torch.zeros(3, 5, 7)
+    goal = network.prepare_goal(images["wrist"].flip(0))
+    assert goal.shape == ((3, 3, 16, 16) if join == "input" else (3, 64))
+    with torch.no_grad():
+        to_goal = torch.full((3,), network.goal_task)
+        seen = network.q(network.embed(images, state, goal), to_goal, action)
+        other = network.q(network.embed(images, state, goal.flip(0)), to_goal, action)
+        assert seen.shape == (3, 5) and not torch.allclose(seen[0], other[0])
+        blank = network.embed(images, state, torch.zeros_like(goal))
+        torch.testing.assert_close(network.embed(images, state), blank)
+        assert network.q(blank, torch.zeros(3, dtype=torch.int64), action).shape == (3, 5)
+
+
+def test_a_network_without_goals_and_one_for_other_cameras_are_refused():
+    with pytest.raises(InputError, match="goal_camera"):
+        dataclasses.replace(GOALS, goal_camera="nowhere")
+    with pytest.raises(InputError, match="without a goal input"):
+        Trainer(TASKS, CAMERAS, ONLY_GOALS, SMALL)
+    with pytest.raises(InputError, match=r"batch, goals.batch"):
+        TrainConfig(batch=0)
+
+
+def reach_shown_patches(network, worlds=100):
+    """Share of worlds in which CEM brings the dot onto the patch that a goal picture shows."""
+    random, cem = np.random.default_rng(99), CemConfig()
+    scenes = [ReachWorld(random) for _ in range(worlds)]
+    wanted, noise, goals = np.arange(worlds) % 2, torch.Generator().manual_seed(0), []
+    for scene, which in zip(scenes, wanted, strict=True):
+        before, scene.at = scene.at, scene.patches[which]
+        goals.append(scene.pictures()["wrist"])
+        scene.at = before
+    stopped = np.zeros(worlds, bool)
+    with torch.no_grad():
+        goal = network.prepare_goal(torch.from_numpy(np.stack(goals)).permute(0, 3, 1, 2))
+        task = torch.full((worlds,), network.goal_task)
+        for _ in range(8):
+            seen = [scene.pictures() for scene in scenes]
+            images = {
+                camera: torch.from_numpy(np.stack([s[camera] for s in seen])).permute(0, 3, 1, 2)
+                for camera in CAMERAS
+            }
+            state = torch.from_numpy(np.stack([s.state() for s in scenes]))
+            embedding = network.embed(images, state, goal)
+            code, _ = maximise(
+                lambda action, embedding=embedding: network.q(embedding, task, action),
+                worlds, cem, *draw_noise(worlds, cem, noise),
+            )  # fmt: skip
+            stopped |= code[:, 6].numpy() > 0.5
+            for scene, vector, still in zip(scenes, decode(code).numpy(), stopped, strict=True):
+                if not still:
+                    scene.move(vector)
+    return np.mean([s.reached()[which] for s, which in zip(scenes, wanted, strict=True)])
+
+
+def test_learns_from_unlabelled_episodes_to_reach_what_a_picture_shows(toy):
+    unlabelled = dataclasses.replace(toy, stored={})
+    config = dataclasses.replace(ONLY_GOALS, goals=GoalConfig(batch=128))
+    trainer = Trainer(TASKS, CAMERAS, config, GOALS)
+    trainer.set_data(unlabelled)
+    before = reach_shown_patches(trainer.average)
+    record = trainer.train(steps=1500)
+    trainer.close()
+    after = reach_shown_patches(trainer.average)
+    assert record["q_hindsight"] > record["q_chained"] + 0.3
+    assert after > 0.4 > before + 0.3, (before, after)
+
+
+@pytest.mark.parametrize("batch", [0, 32])
+def test_resumes_exactly_with_goals_alone_and_beside_tasks(toy, tmp_path, batch):
+    config = dataclasses.replace(ONLY_GOALS, batch=batch)
+    straight = Trainer(TASKS, CAMERAS, config, GOALS)
+    straight.set_data(toy)
+    straight.train(steps=6)
+    first = Trainer(TASKS, CAMERAS, config, GOALS)
+    first.set_data(toy)
+    first.train(steps=3)
+    save_run(tmp_path, first)
+    second = load_run(tmp_path, TASKS)
+    second.set_data(toy)
+    second.train(steps=3)
+    for one, other in zip(straight.online.parameters(), second.online.parameters(), strict=True):
+        assert torch.equal(one, other)
+    for trainer in (straight, first, second):
+        trainer.close()
+
+
+def test_the_policy_serves_goals_and_refuses_what_the_checkpoint_cannot_do(toy, tmp_path):
+    trainer = Trainer(TASKS, CAMERAS, ONLY_GOALS, GOALS)
+    trainer.set_data(toy)
+    trainer.train(steps=2)
+    save_run(tmp_path, trainer)
+    trainer.close()
+    assert load_q_function(tmp_path / CHECKPOINT).tasks == ()
+    policy = QFunctionPolicy(tasks=TASKS.names)
+    policy.load(tmp_path / CHECKPOINT)
+    rows = np.random.default_rng(0).integers(0, len(toy.state), 3)
+    jpeg = {c: [encode_jpeg(toy.images[c][row]) for row in rows] for c in CAMERAS}
+
+    def request(i, goal, task=REACH_GOAL):
+        seen = Observation(0.0, {c: jpeg[c][i] for c in CAMERAS}, False, 0.1, (0, 0, 0.1, 0))
+        return PolicyRequest(f"robot_{i}", "e", 0, i, task, "qfunction", seen, goal)
+
+    goals = [Goal(jpeg["wrist"][i], "wrist") for i in range(3)]
+    together = policy.choose([request(i, goals[i]) for i in range(3)])
+    assert [answer.error for answer in together] == [0, 0, 0]
+    alone = [policy.choose([request(i, goals[i])])[0] for i in range(3)]
+    assert [a.action for a in alone] == [a.action for a in together]
+    large = Goal(encode_jpeg(np.zeros((32, 32, 3), np.uint8)), "wrist")
+    bad = policy.choose(
+        [request(0, None, "lift-red"), request(1, Goal(b"", "shoulder")), request(2, large)]
+    )
+    assert [answer.error for answer in bad] == [
+        ERROR_UNKNOWN_TASK, ERROR_UNKNOWN_TASK, ERROR_BAD_IMAGE,
+    ]  # fmt: skip
+    assert "expected 'wrist'" in bad[1].error_msg and "32x32" in bad[2].error_msg

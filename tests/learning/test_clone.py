@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from reach_world import CAMERAS, TASKS, ReachWorld
 
+from mtopt_learning.clone.examples import TaskExamples, success_index
 from mtopt_learning.clone.network import (
     CloneNetwork,
     CloneNetworkConfig,
@@ -19,7 +20,7 @@ from mtopt_learning.clone.network import (
 )
 from mtopt_learning.clone.policy import ClonePolicy
 from mtopt_learning.clone.run import load_clone, save_clone, train_clone
-from mtopt_learning.clone.training import CloneConfig, CloneTrainer, clone_loss, success_index
+from mtopt_learning.clone.training import CloneConfig, CloneTrainer, clone_loss
 from mtopt_learning.policy.q_policy import (
     ERROR_BAD_IMAGE,
     ERROR_NO_CHECKPOINT,
@@ -27,6 +28,7 @@ from mtopt_learning.policy.q_policy import (
 )
 from mtopt_learning.qlearn.actions import decode
 from mtopt_learning.qlearn.trunk import TowerConfig
+from mtopt_learning.relabel.sampler import SamplerConfig
 from mtopt_learning.train.run_folder import CHECKPOINT, read_metrics
 from mtopt_spec.errors import InputError
 from mtopt_spec.image_codec import encode_jpeg
@@ -150,8 +152,9 @@ def test_only_successes_that_count_for_the_task_are_in_the_index(toy):
 def test_draws_are_steps_of_successes_without_faults(toy):
     reason = toy.episode_reason.copy()
     reason[::2] = EndReason.FAULT
-    trainer = CloneTrainer(replace(toy, episode_reason=reason), TASKS, QUICK)
-    draw = trainer.sampler.draw(500, np.random.default_rng(0))
+    data, sampling = replace(toy, episode_reason=reason), SamplerConfig(deciding_share=0.0)
+    examples = TaskExamples(data, None, TASKS, None, QUICK.sharing, sampling, QUICK.batch, 0)
+    draw = examples.sampler.draw(500, np.random.default_rng(0))
     assert np.all(toy.labels()[draw.episode, draw.task[:, 0]] == 1)
     assert np.all(draw.episode % 2 == 1)
 
@@ -295,7 +298,7 @@ def test_what_cannot_be_answered_gets_its_error_and_the_others_an_action(checkpo
     answers = policy.choose([*bad, good])
     assert [a.error for a in answers] == [ERROR_UNKNOWN_TASK, ERROR_BAD_IMAGE, ERROR_BAD_IMAGE, 0]
     assert "robot_1" in answers[0].error_msg and "lift-green" in answers[0].error_msg
-    assert "(24, 24, 3)" in answers[1].error_msg and "picture of shoulder" in answers[2].error_msg
+    assert "24x24" in answers[1].error_msg and "picture of shoulder" in answers[2].error_msg
     assert answers[3] == policy.choose([good])[0]
     assert policy.choose([]) == []
 

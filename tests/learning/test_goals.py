@@ -1,4 +1,4 @@
-"""Goal pictures: how they are drawn, what they are worth, and that a policy learns to reach them."""
+"""Goal pictures: how they are drawn, what they are worth, and that a policy reaches them."""
 
 import dataclasses
 
@@ -9,6 +9,7 @@ from reach_world import CAMERAS, TASKS, ReachWorld
 from test_trainer import SMALL
 
 from mtopt_learning.checkpoint.q_function import load_q_function
+from mtopt_learning.clone.training import CloneConfig, CloneTrainer
 from mtopt_learning.policy.q_policy import (
     ERROR_BAD_IMAGE,
     ERROR_UNKNOWN_TASK,
@@ -151,36 +152,49 @@ def test_a_network_without_goals_and_one_for_other_cameras_are_refused():
         TrainConfig(batch=0)
 
 
-def reach_shown_patches(network, worlds=100):
-    """Share of worlds in which CEM brings the dot onto the patch that a goal picture shows."""
-    random, cem = np.random.default_rng(99), CemConfig()
+def reach_shown_patches(choose, worlds=100):
+    """Share of worlds in which the dot gets onto the patch that a goal picture shows.
+
+    `choose` gives action codes of pictures, proprioception and goal pictures.
+    """
+    random = np.random.default_rng(99)
     scenes = [ReachWorld(random) for _ in range(worlds)]
-    wanted, noise, goals = np.arange(worlds) % 2, torch.Generator().manual_seed(0), []
+    wanted, goals = np.arange(worlds) % 2, []
     for scene, which in zip(scenes, wanted, strict=True):
         before, scene.at = scene.at, scene.patches[which]
         goals.append(scene.pictures()["wrist"])
         scene.at = before
+    goals = torch.from_numpy(np.stack(goals)).permute(0, 3, 1, 2)
     stopped = np.zeros(worlds, bool)
-    with torch.no_grad():
-        goal = network.prepare_goal(torch.from_numpy(np.stack(goals)).permute(0, 3, 1, 2))
-        task = torch.full((worlds,), network.goal_task)
-        for _ in range(8):
-            seen = [scene.pictures() for scene in scenes]
-            images = {
-                camera: torch.from_numpy(np.stack([s[camera] for s in seen])).permute(0, 3, 1, 2)
-                for camera in CAMERAS
-            }
-            state = torch.from_numpy(np.stack([s.state() for s in scenes]))
-            embedding = network.embed(images, state, goal)
-            code, _ = maximise(
-                lambda action, embedding=embedding: network.q(embedding, task, action),
-                worlds, cem, *draw_noise(worlds, cem, noise),
-            )  # fmt: skip
-            stopped |= code[:, 6].numpy() > 0.5
-            for scene, vector, still in zip(scenes, decode(code).numpy(), stopped, strict=True):
-                if not still:
-                    scene.move(vector)
+    for _ in range(8):
+        seen = [scene.pictures() for scene in scenes]
+        images = {
+            camera: torch.from_numpy(np.stack([s[camera] for s in seen])).permute(0, 3, 1, 2)
+            for camera in CAMERAS
+        }
+        state = torch.from_numpy(np.stack([s.state() for s in scenes]))
+        with torch.no_grad():
+            code = choose(images, state, goals)
+        stopped |= code[:, 6].numpy() > 0.5
+        for scene, vector, still in zip(scenes, decode(code).numpy(), stopped, strict=True):
+            if not still:
+                scene.move(vector)
     return np.mean([s.reached()[which] for s, which in zip(scenes, wanted, strict=True)])
+
+
+def greedy(network):
+    """The action that CEM finds for the goal."""
+    cem, noise = CemConfig(), torch.Generator().manual_seed(0)
+
+    def choose(images, state, goals):
+        embedding = network.embed(images, state, network.prepare_goal(goals))
+        task = torch.full((len(state),), network.goal_task)
+        return maximise(
+            lambda action: network.q(embedding, task, action),
+            len(state), cem, *draw_noise(len(state), cem, noise),
+        )[0]  # fmt: skip
+
+    return choose
 
 
 def test_learns_from_unlabelled_episodes_to_reach_what_a_picture_shows(toy):
@@ -188,12 +202,36 @@ def test_learns_from_unlabelled_episodes_to_reach_what_a_picture_shows(toy):
     config = dataclasses.replace(ONLY_GOALS, goals=GoalConfig(batch=128))
     trainer = Trainer(TASKS, CAMERAS, config, GOALS)
     trainer.set_data(unlabelled)
-    before = reach_shown_patches(trainer.average)
+    before = reach_shown_patches(greedy(trainer.average))
     record = trainer.train(steps=1500)
     trainer.close()
-    after = reach_shown_patches(trainer.average)
+    after = reach_shown_patches(greedy(trainer.average))
     assert record["q_hindsight"] > record["q_chained"] + 0.3
     assert after > 0.4 > before + 0.3, (before, after)
+
+
+def test_a_clone_learns_the_ways_to_later_pictures(toy):
+    config = CloneConfig(steps=800, batch=128, learning_rate=2e-3, goals=True, bf16=False)
+    trainer = CloneTrainer(dataclasses.replace(toy, stored={}), TASKS, config)
+    assert not trainer.counts
+    trainer.train()
+    network = trainer.network
+
+    def choose(images, state, goals):
+        condition = torch.zeros(len(state), network.config.conditions)
+        condition[:, network.config.tasks] = 1
+        return network.act(images, state, condition, network.trunk.prepare_goal(goals))
+
+    assert network.config.goal_camera == "shoulder", "the first; here it shows no dot"
+    assert reach_shown_patches(choose) < 0.3
+    by_wrist = CloneTrainer(
+        dataclasses.replace(
+            toy, stored={}, cameras=dict(reversed(CAMERAS.items())),
+        ), TASKS, config,
+    )  # fmt: skip
+    by_wrist.train()
+    network = by_wrist.network
+    assert reach_shown_patches(choose) > 0.3
 
 
 @pytest.mark.parametrize("batch", [0, 32])
@@ -243,4 +281,4 @@ def test_the_policy_serves_goals_and_refuses_what_the_checkpoint_cannot_do(toy, 
     assert [answer.error for answer in bad] == [
         ERROR_UNKNOWN_TASK, ERROR_UNKNOWN_TASK, ERROR_BAD_IMAGE,
     ]  # fmt: skip
-    assert "expected 'wrist'" in bad[1].error_msg and "32x32" in bad[2].error_msg
+    assert "expected wrist" in bad[1].error_msg and "32x32" in bad[2].error_msg

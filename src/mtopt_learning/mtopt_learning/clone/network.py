@@ -36,13 +36,16 @@ class CloneNetworkConfig(TrunkConfig):
 
 
 def default_clone(
-    tasks: int, cameras: dict[str, tuple[int, int]], outputs: str = "classes"
+    tasks: int,
+    cameras: dict[str, tuple[int, int]],
+    outputs: str = "classes",
+    goal_join: str = "",
 ) -> CloneNetworkConfig:
     """The network with the trunk of the small Q-network.
 
     Other learners' trainers (`squashed`) would not teach it an affordance map, so it has none.
     """
-    trunk = default_trunk(tasks, cameras, affordance_map=outputs == "classes")
+    trunk = default_trunk(tasks, cameras, outputs == "classes", goal_join)
     return CloneNetworkConfig(**vars(trunk), outputs=outputs)
 
 
@@ -62,15 +65,19 @@ class CloneTrunk(Trunk):
         Args:
             images: See `Trunk.embed_and_map`.
             state: There, too.
-            task: (batch, tasks) one-hot.
+            task: (batch, conditions) one-hot.
         """
         return self.with_map(images, state, task)[0]
 
     def with_map(
-        self, images: dict[str, torch.Tensor], state: torch.Tensor, task: torch.Tensor
+        self,
+        images: dict[str, torch.Tensor],
+        state: torch.Tensor,
+        task: torch.Tensor,
+        goal: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, AffordanceScores | None]:
-        """The same, and the affordance map if there is one."""
-        embedding, scores = self.embed_and_map(images, state)
+        """The same, and the affordance map if there is one; goals as of `Trunk`."""
+        embedding, scores = self.embed_and_map(images, state, goal)
         x = self.of_task(embedding, task.argmax(-1))
         for layer in self.layers:
             x = torch.relu(layer(x))
@@ -91,14 +98,16 @@ class CloneNetwork(nn.Module):
         """(batch, 8) move and logits, or (batch, 7) code before tanh; see `CloneTrunk`."""
         return self.with_map(images, state, task)[0]
 
-    def with_map(self, images, state, task) -> tuple[torch.Tensor, AffordanceScores | None]:
+    def with_map(
+        self, images, state, task, goal=None
+    ) -> tuple[torch.Tensor, AffordanceScores | None]:
         """The same, and the affordance map if there is one."""
-        features, scores = self.trunk.with_map(images, state, task)
+        features, scores = self.trunk.with_map(images, state, task, goal)
         return self.out(features).float(), scores
 
-    def act(self, images, state, task) -> torch.Tensor:
+    def act(self, images, state, task, goal=None) -> torch.Tensor:
         """(batch, 7) action codes, the likeliest ones."""
-        out = self(images, state, task)
+        out = self.with_map(images, state, task, goal)[0]
         if self.config.outputs == "squashed":
             return _one_flag(out[:, :CONTINUOUS].tanh(), out[:, CONTINUOUS:])
         over_nothing = out[:, CONTINUOUS + 1 :] - out[:, CONTINUOUS : CONTINUOUS + 1]

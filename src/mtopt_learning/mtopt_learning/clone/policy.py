@@ -10,15 +10,11 @@ import torch
 import torch.nn.functional as F
 
 from mtopt_learning.clone.run import load_clone
-from mtopt_learning.policy.q_policy import (
-    ERROR_BAD_IMAGE,
-    ERROR_NO_CHECKPOINT,
-    ERROR_UNKNOWN_TASK,
-)
+from mtopt_learning.policy.goal_pictures import GoalPictures, decode_picture
+from mtopt_learning.policy.q_policy import ERROR_NO_CHECKPOINT, error_code
 from mtopt_learning.qlearn.actions import decode
 from mtopt_spec.action import Action
 from mtopt_spec.errors import InputError
-from mtopt_spec.image_codec import decode_jpeg
 from mtopt_spec.interfaces import PolicyAnswer, PolicyRequest
 
 _ROWS = 8
@@ -39,6 +35,8 @@ class ClonePolicy:
     def load(self, path: Path) -> str:
         """Serves this checkpoint from now on; its fingerprint (`InputError` if refused)."""
         self._network, self._tasks, self._cameras, self.fingerprint = load_clone(path, self._wanted)
+        trunk = self._network.trunk
+        self._goals = GoalPictures(trunk, trunk.config.goal_camera, self._cameras)
         return self.fingerprint
 
     def choose(self, requests: Sequence[PolicyRequest]) -> list[PolicyAnswer]:
@@ -55,8 +53,7 @@ class ClonePolicy:
                 pictures.append(self._decode(request))
                 good.append(i)
             except InputError as error:
-                code = ERROR_UNKNOWN_TASK if error.what == "task" else ERROR_BAD_IMAGE
-                answers[i] = PolicyAnswer(Action(), error=code, error_msg=str(error))
+                answers[i] = PolicyAnswer(Action(), error=error_code(error), error_msg=str(error))
         if good:
             vectors = self._evaluate([requests[i] for i in good], pictures)
             for i, vector in zip(good, vectors, strict=True):
@@ -65,18 +62,19 @@ class ClonePolicy:
 
     def _decode(self, request: PolicyRequest) -> dict[str, np.ndarray]:
         where = f"ChooseAction of {request.robot}"
-        if request.task not in self._tasks:
+        if request.goal is not None:
+            self._goals.check(request)
+        elif request.task not in self._tasks:
             raise InputError("task", where=where, got=repr(request.task), expected=self._tasks)
-        out = {}
-        for camera, size in self._cameras.items():
-            data = request.observation.images_jpeg.get(camera)
-            image = decode_jpeg(data) if data is not None else np.zeros(0)
-            if image.shape != (*size, 3):
-                raise InputError(
-                    f"picture of {camera}", where=where, got=image.shape, expected=(*size, 3)
-                )
-            out[camera] = image
-        return out
+        return {
+            camera: decode_picture(
+                request.observation.images_jpeg.get(camera, b""),
+                size,
+                f"picture of {camera}",
+                where,
+            )
+            for camera, size in self._cameras.items()
+        }
 
     @torch.inference_mode()
     def _evaluate(self, requests, pictures) -> np.ndarray:
@@ -90,6 +88,11 @@ class ClonePolicy:
             for camera in self._cameras
         }
         state = torch.from_numpy(np.stack([requests[i].observation.state() for i in rows]))
-        task = torch.tensor([self._tasks.index(requests[i].task) for i in rows])
-        code = self._network.act(images, state, F.one_hot(task, len(self._tasks)).float())
+        config = self._network.config
+        task = torch.tensor([
+            config.tasks if requests[i].goal is not None else self._tasks.index(requests[i].task)
+            for i in rows
+        ])  # fmt: skip
+        goal = self._goals.rows([requests[i] for i in rows])
+        code = self._network.act(images, state, F.one_hot(task, config.conditions).float(), goal)
         return decode(code)[:n].numpy()

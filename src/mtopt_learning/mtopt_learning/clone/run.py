@@ -39,10 +39,7 @@ def train_clone(
         "steps": trainer.step,
         "seconds": round(time.monotonic() - began_s, 1),
         "parameters": sum(p.numel() for p in trainer.network.parameters()),
-        "examples": {
-            name: [int(bad), int(good)]
-            for name, (bad, good) in zip(tasks.names, trainer.sampler.counts, strict=True)
-        },
+        "examples": {name: list(counts) for name, counts in trainer.counts.items()},
     }
 
 

@@ -9,18 +9,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from mtopt_learning.clone.examples import GoalExamples, TaskExamples
 from mtopt_learning.clone.network import STOP, CloneNetwork, command_class, default_clone
 from mtopt_learning.qlearn.actions import CONTINUOUS
 from mtopt_learning.qlearn.affordance import affordance_loss
 from mtopt_learning.qlearn.distortion import DistortionConfig, draw_light, lit
-from mtopt_learning.relabel.impersonation import sharing_index
-from mtopt_learning.relabel.sampler import SamplerConfig, StepSampler
-from mtopt_learning.train.batches import proprioception, to_device, transitions
-from mtopt_learning.train.deciding_steps import gripper_steps
+from mtopt_learning.relabel.sampler import SamplerConfig
 from mtopt_learning.train.devices import autocast, choose_device
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.self_calibration import calibrate_map
-from mtopt_spec.interfaces import EndReason
 from mtopt_spec.task import TaskList
 
 _HUBER = 0.2
@@ -37,6 +34,7 @@ class CloneConfig:
         learning_rate: Adam's.
         sharing: Which tasks a success counts for, as of the Q-function.
         balance: `rebalanced` over tasks, or `uniform` over successes.
+        goals: Instead of tasks, clone the way to any later picture of the same episode.
         distortion: Random changes of light; places stay.
         device: `auto`, `cpu` or `cuda`.
         bf16: Compute in bfloat16 where the device has it.
@@ -49,18 +47,12 @@ class CloneConfig:
     learning_rate: float = 8e-4
     sharing: str = "f_skill"
     balance: str = "rebalanced"
+    goals: bool = False
     distortion: DistortionConfig = DistortionConfig()
     device: str = "auto"
     bf16: bool = True
     threads: int = 0
     seed: int = 0
-
-
-def success_index(dataset, tasks: TaskList, labels: np.ndarray, sharing: str) -> np.ndarray:
-    """(episodes, tasks) 1 where an episode is a success that counts for the task, else NaN."""
-    index = np.asarray(sharing_index(dataset, tasks, labels, sharing), np.float32)
-    with np.errstate(invalid="ignore"):
-        return np.where(index >= 0.5, np.float32(1), np.float32(np.nan))
 
 
 def clone_loss(output: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
@@ -80,39 +72,46 @@ def clone_loss(output: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
 
 
 class CloneTrainer:
-    """Weights, optimiser and draws of one run.
+    """Weights, optimiser and examples of one run.
 
     Args:
         dataset: A `Dataset`.
         tasks: Of the cell.
         config: Settings.
-        labels: (episodes, tasks) success; None takes the data set's best.
+        labels: (episodes, tasks) success; None takes the data set's best. Goals need none.
+
+    Attributes:
+        counts: Task to failed and successful episodes that are cloned; empty for goals.
     """
 
     def __init__(
         self, dataset, tasks: TaskList, config: CloneConfig, labels: np.ndarray | None = None
     ):
-        labels = dataset.labels("best") if labels is None else labels
-        index = success_index(dataset, tasks, labels, config.sharing)
-        steps = np.where(dataset.episode_reason == EndReason.FAULT, 0, dataset.episode_steps)
-        sampling = SamplerConfig(balance=config.balance, deciding_share=0.0)
-        self.sampler = StepSampler(index, steps, sampling)
-        self.dataset, self.config, self.step = dataset, config, 0
+        self.config, self.step = config, 0
         if config.threads:
             torch.set_num_threads(config.threads)
         self._device = choose_device(config.device)
         cameras = {name: tuple(size) for name, size in dataset.cameras.items()}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            network = CloneNetwork(default_clone(len(tasks), cameras))
+            goal_join = "input" if config.goals else ""
+            network = CloneNetwork(default_clone(len(tasks), cameras, goal_join=goal_join))
         self.network = network.to(self._device, memory_format=torch.channels_last)
-        self._store = PictureStore(dataset.images, cameras, self._device)
-        calibrate_map([network.trunk], dataset, self._store, config.seed)
-        self._gripper_step = gripper_steps(dataset)
+        store = PictureStore(dataset.images, cameras, self._device)
+        calibrate_map([network.trunk], dataset, store, config.seed)
+        if config.goals:
+            self._examples = GoalExamples(
+                dataset, store, network.config, config.batch, config.seed, self._device
+            )
+        else:
+            sampling = SamplerConfig(balance=config.balance, deciding_share=0.0)
+            self._examples = TaskExamples(
+                dataset, store, tasks, labels, config.sharing, sampling, config.batch, config.seed
+            )
+        self.counts = self._examples.counts
         self.optimizer = torch.optim.Adam(
             self.network.parameters(), lr=config.learning_rate, fused=True
         )
-        self._random = np.random.default_rng([config.seed, 11])
         self._noise = torch.Generator().manual_seed(config.seed + 11)
 
     def train(
@@ -131,25 +130,26 @@ class CloneTrainer:
             if write and (self.step % log_every == 0 or self.step == self.config.steps):
                 write({"step": self.step, "loss": float(np.mean(losses))})
                 losses = []
+        self._examples.close()
 
     def _gradient_step(self) -> float:
-        config, device = self.config, self._device
-        draw = self.sampler.draw(config.batch, self._random)
-        batch = transitions(self.dataset, draw, self._gripper_step)
-        task = F.one_hot(batch.task[:, 0], self.network.config.tasks).float()
-        light = draw_light(len(task), config.distortion, self._noise).to(device)
+        config, device, network = self.config, self._device, self.network
+        batch = self._examples.take(self.step).to(device)
+        count = len(batch.condition)
+        task = F.one_hot(batch.condition, network.config.conditions).float()
+        light, goal_light = (
+            draw_light(count, config.distortion, self._noise).to(device) for _ in range(2)
+        )
         with autocast(device, config.bf16):
-            output, scores = self.network.with_map(
-                {c: lit(x, light) for c, x in self._store.take(batch.row).items()},
-                to_device(proprioception(self.dataset, batch.row), device),
-                to_device(task, device),
-            )
-        loss = clone_loss(output, to_device(batch.action, device))
+            goal = batch.goal
+            if goal is not None:
+                goal = network.trunk.prepare_goal(lit(goal, goal_light))
+            pictures = {c: lit(x, light) for c, x in batch.pictures.items()}
+            output, scores = network.with_map(pictures, batch.state, task, goal)
+        loss = clone_loss(output, batch.code)
         if scores is not None:
-            task, place, counts = (
-                to_device(x, device) for x in (batch.task, batch.acted_m, batch.acts_later[:, None])
-            )
-            loss = loss + affordance_loss(scores, task, place, counts)
+            condition, acts = batch.condition[:, None], batch.acts[:, None]
+            loss = loss + affordance_loss(scores, condition, batch.acted_m, acts)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()

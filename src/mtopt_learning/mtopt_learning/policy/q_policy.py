@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,17 +12,16 @@ import torch
 
 from mtopt_learning.checkpoint.folder import CONFIG
 from mtopt_learning.checkpoint.q_function import QFunction, load_q_function
+from mtopt_learning.policy.goal_pictures import GoalPictures, decode_picture
 from mtopt_learning.qlearn.actions import CLOSE, CONTINUOUS, OPEN, TERMINATE, decode
 from mtopt_learning.qlearn.cem import CemConfig, maximise
 from mtopt_spec import seeds
 from mtopt_spec.action import Action
 from mtopt_spec.errors import InputError
-from mtopt_spec.image_codec import decode_jpeg
 from mtopt_spec.interfaces import PolicyAnswer, PolicyRequest
 
 ERROR_UNKNOWN_TASK, ERROR_BAD_IMAGE, ERROR_NO_CHECKPOINT = 1, 3, 4
 _ROWS = 8
-_GOALS_KEPT = 64
 _log = logging.getLogger(__name__)
 
 
@@ -57,10 +55,10 @@ class QFunctionPolicy:
         tasks: tuple[str, ...] | None = None,
         config: ActConfig = ActConfig(),
     ):
-        self._q_function, self._tasks, self._config = q_function, tasks, config
+        self._tasks, self._config = tasks, config
+        self._serve(q_function)
         self._path: Path | None = None
         self._stamp: tuple | None = None
-        self._prepared = functools.lru_cache(_GOALS_KEPT)(self._prepare)
 
     @property
     def fingerprint(self) -> str:
@@ -78,10 +76,15 @@ class QFunctionPolicy:
         """
         path = Path(path)
         stamp = _stamp(path)
-        self._q_function = load_q_function(path, tasks=self._tasks)
+        self._serve(load_q_function(path, tasks=self._tasks))
         self._path, self._stamp = path, stamp
-        self._prepared.cache_clear()
         return self.fingerprint
+
+    def _serve(self, q_function: QFunction | None) -> None:
+        self._q_function = q_function
+        if q_function is not None:
+            network = q_function.network
+            self._goals = GoalPictures(network, network.goal_camera, q_function.cameras)
 
     def watch(self, path: Path) -> None:
         """Names the folder that `reload_if_changed` looks at; it may not be there yet."""
@@ -110,16 +113,16 @@ class QFunctionPolicy:
             return [
                 _refuse(ERROR_NO_CHECKPOINT, "policy qfunction: no checkpoint is loaded")
             ] * len(requests)
-        answers: list[PolicyAnswer | None] = [self._check(request) for request in requests]
+        answers: list[PolicyAnswer | None] = [None] * len(requests)
         pictures: list[dict[str, np.ndarray]] = []
         good = []
         for i, request in enumerate(requests):
-            if answers[i] is None:
-                try:
-                    pictures.append(self._decode(request))
-                    good.append(i)
-                except InputError as error:
-                    answers[i] = _refuse(ERROR_BAD_IMAGE, str(error))
+            try:
+                self._check(request)
+                pictures.append(self._decode(request))
+                good.append(i)
+            except InputError as error:
+                answers[i] = _refuse(error_code(error), str(error))
         if good:
             for i, answer in zip(
                 good, self._evaluate([requests[i] for i in good], pictures), strict=True
@@ -127,29 +130,17 @@ class QFunctionPolicy:
                 answers[i] = answer
         return answers  # type: ignore[return-value]
 
-    def _check(self, request: PolicyRequest) -> PolicyAnswer | None:
-        where = f"ChooseAction of {request.robot}"
+    def _check(self, request: PolicyRequest) -> None:
         if request.goal is not None:
-            camera = self._q_function.network.goal_camera
-            if request.goal.camera == camera:
-                return None
-            return _refuse(
-                ERROR_UNKNOWN_TASK,
-                f"goal's camera in {where}: got {request.goal.camera!r}, expected {camera!r}"
-                if camera else f"goal in {where}: the checkpoint was not trained to reach goals",
+            self._goals.check(request)
+        elif request.task not in self._q_function.tasks:
+            raise InputError(
+                "task", where=f"ChooseAction of {request.robot}", got=repr(request.task),
+                expected=f"one of {list(self._q_function.tasks)}",
             )  # fmt: skip
-        if request.task not in self._q_function.tasks:
-            return _refuse(
-                ERROR_UNKNOWN_TASK,
-                f"task in {where}: got {request.task!r}, "
-                f"expected one of {list(self._q_function.tasks)}",
-            )
-        return None
 
     def _decode(self, request: PolicyRequest) -> dict[str, np.ndarray]:
         where = f"ChooseAction of {request.robot}"
-        if request.goal is not None:
-            self._prepared(request.goal.image_jpeg)
         out = {}
         for camera, size in self._q_function.cameras.items():
             data = request.observation.images_jpeg.get(camera)
@@ -158,16 +149,8 @@ class QFunctionPolicy:
                     f"picture of {camera}", where=where,
                     got=sorted(request.observation.images_jpeg), expected=camera,
                 )  # fmt: skip
-            out[camera] = _picture(data, size, f"picture of {camera}", where)
+            out[camera] = decode_picture(data, size, f"picture of {camera}", where)
         return out
-
-    @torch.inference_mode()
-    def _prepare(self, image_jpeg: bytes) -> torch.Tensor:
-        """(1, ...) what the network makes of a goal picture, the same for all states."""
-        network = self._q_function.network
-        size = self._q_function.cameras[network.goal_camera]
-        image = _picture(image_jpeg, size, "goal picture", "ChooseAction")
-        return network.prepare_goal(torch.from_numpy(image)[None].permute(0, 3, 1, 2))
 
     @torch.inference_mode()
     def _evaluate(self, requests, pictures) -> list[PolicyAnswer]:
@@ -185,7 +168,8 @@ class QFunctionPolicy:
         state = torch.from_numpy(np.stack([requests[i].observation.state() for i in rows]))
         task = torch.tensor([self._condition(requests[i]) for i in rows])
         normal, uniform = (torch.from_numpy(x[:, rows]) for x in self._noise(requests))
-        embedding = q_function.network.embed(images, state, self._goals(requests, rows))
+        goal = self._goals.rows([requests[i] for i in rows])
+        embedding = q_function.network.embed(images, state, goal)
 
         def score(action: torch.Tensor) -> torch.Tensor:
             return q_function.network.q(embedding, task, action)
@@ -208,15 +192,6 @@ class QFunctionPolicy:
         if request.goal is not None:
             return self._q_function.network.goal_task
         return self._q_function.tasks.index(request.task)
-
-    def _goals(self, requests, rows: list[int]) -> torch.Tensor | None:
-        """(rows, ...) prepared goals, blank for a task; None where nobody has a goal."""
-        found = [r.goal and self._prepared(r.goal.image_jpeg) for r in requests]
-        some = next((goal for goal in found if goal is not None), None)
-        if some is None:
-            return None
-        blank = torch.zeros_like(some)
-        return torch.cat([blank if found[i] is None else found[i] for i in rows])
 
     def _noise(self, requests) -> tuple[np.ndarray, np.ndarray]:
         """(iterations, n, samples, 4) normal and (iterations, n, samples) uniform, by request."""
@@ -247,23 +222,18 @@ class QFunctionPolicy:
         return out
 
 
-def _picture(data: bytes, size: tuple[int, int], what: str, where: str) -> np.ndarray:
-    """(h, w, 3) uint8 of a JPEG; InputError if it is of another size."""
-    image = decode_jpeg(data)
-    if image.shape != (*size, 3):
-        raise InputError(
-            what, where=where, got=f"{image.shape[0]}x{image.shape[1]}",
-            expected=f"{size[0]}x{size[1]} (height x width), as the checkpoint's",
-        )  # fmt: skip
-    return image
-
-
 def _stamp(path: Path) -> tuple | None:
     try:
         stat = (Path(path) / CONFIG).stat()
     except OSError:
         return None
     return (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+
+
+def error_code(error: InputError) -> int:
+    """The code of `ChooseAction` for a request that was refused: what it asks, or a picture."""
+    asked = error.what in ("task", "goal", "goal's camera")
+    return ERROR_UNKNOWN_TASK if asked else ERROR_BAD_IMAGE
 
 
 def _refuse(code: int, message: str) -> PolicyAnswer:

@@ -149,6 +149,6 @@ def proprioception(dataset, rows: np.ndarray) -> torch.Tensor:
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     """A tensor of the host on a device; the copy does not hold up the host."""
-    if device.type == "cpu":
+    if tensor.device.type == device.type:
         return tensor
     return tensor.pin_memory().to(device, non_blocking=True)

@@ -56,8 +56,7 @@ class GoalBatch:
     def to(self, device: torch.device) -> GoalBatch:
         """The same on a device; pictures are where the store gave them."""
         tensors = {k: v for k, v in vars(self).items() if isinstance(v, torch.Tensor)}
-        return replace(self, **{k: to_device(v, device) for k, v in tensors.items()
-                                if v.device != device})  # fmt: skip
+        return replace(self, **{k: to_device(v, device) for k, v in tensors.items()})
 
 
 class GoalBatches:

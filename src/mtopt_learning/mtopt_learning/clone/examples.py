@@ -1,0 +1,157 @@
+"""What a clone imitates: steps of a task's successes, or of the way to a later picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from mtopt_learning.clone.network import CloneNetworkConfig
+from mtopt_learning.qlearn.actions import terminate_code
+from mtopt_learning.relabel.hindsight import HindsightConfig
+from mtopt_learning.relabel.impersonation import sharing_index
+from mtopt_learning.relabel.sampler import SamplerConfig, StepSampler
+from mtopt_learning.train.batches import proprioception, to_device, transitions
+from mtopt_learning.train.config import GoalConfig, TrainConfig
+from mtopt_learning.train.deciding_steps import gripper_steps
+from mtopt_learning.train.goal_batches import GoalBatches
+from mtopt_learning.train.picture_store import PictureStore
+from mtopt_spec.interfaces import EndReason
+from mtopt_spec.task import TaskList
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A batch of n actions to imitate.
+
+    Attributes:
+        pictures: Camera to (n, 3, h, w) uint8.
+        state: (n, 7) proprioception.
+        condition: (n,) int64 task, or the goal's index.
+        goal: (n, 3, h, w) uint8 goal pictures; None for tasks.
+        code: (n, 7) action codes.
+        acted_m: (n, 2) x, y of the tool where the gripper acts.
+        acts: (n,) float32, 1 where that is still to come, else 0.
+    """
+
+    pictures: dict[str, torch.Tensor]
+    state: torch.Tensor
+    condition: torch.Tensor
+    goal: torch.Tensor | None
+    code: torch.Tensor
+    acted_m: torch.Tensor
+    acts: torch.Tensor
+
+    def to(self, device: torch.device) -> Examples:
+        """The same on a device; pictures are where the store gave them."""
+        names = ("state", "condition", "code", "acted_m", "acts")
+        return replace(self, **{name: to_device(getattr(self, name), device) for name in names})
+
+
+class TaskExamples:
+    """Steps of successful episodes.
+
+    Args:
+        dataset: A `Dataset`.
+        store: Its pictures.
+        tasks: Of the cell.
+        labels: (episodes, tasks) success; None takes the data set's best.
+        sharing: Which tasks a success counts for.
+        sampling: How batches are made up.
+        batch: Steps of one.
+        seed: Of the draws.
+    """
+
+    def __init__(
+        self,
+        dataset,
+        store: PictureStore,
+        tasks: TaskList,
+        labels: np.ndarray | None,
+        sharing: str,
+        sampling: SamplerConfig,
+        batch: int,
+        seed: int,
+    ):
+        labels = dataset.labels("best") if labels is None else labels
+        index = success_index(dataset, tasks, labels, sharing)
+        steps = np.where(dataset.episode_reason == EndReason.FAULT, 0, dataset.episode_steps)
+        self.sampler = StepSampler(index, steps, sampling)
+        self._dataset, self._store, self._batch = dataset, store, batch
+        self._gripper_step = gripper_steps(dataset)
+        self._random = np.random.default_rng([seed, 11])
+        self.counts = {
+            name: (int(bad), int(good))
+            for name, (bad, good) in zip(tasks.names, self.sampler.counts, strict=True)
+        }
+
+    def take(self, step: int) -> Examples:
+        """The next batch."""
+        draw = self.sampler.draw(self._batch, self._random)
+        batch = transitions(self._dataset, draw, self._gripper_step)
+        return Examples(
+            self._store.take(batch.row), proprioception(self._dataset, batch.row),
+            batch.task[:, 0], None, batch.action, batch.acted_m, batch.acts_later,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Nothing runs beside."""
+
+
+class GoalExamples:
+    """Steps of any episode, each with a later picture of it as its goal; there it terminates.
+
+    Args:
+        dataset: A `Dataset`; it needs no labels.
+        store: Its pictures.
+        network: Whose goal camera counts.
+        batch: Steps of a batch, goals that are reached not counted.
+        seed: Of the draws.
+        device: Where the step computes.
+    """
+
+    counts: dict[str, tuple[int, int]] = {}
+
+    def __init__(
+        self,
+        dataset,
+        store: PictureStore,
+        network: CloneNetworkConfig,
+        batch: int,
+        seed: int,
+        device: torch.device,
+    ):
+        goals = GoalConfig(batch=batch, pairs=HindsightConfig(chained_share=0.0))
+        self._condition = network.tasks
+        self._batches = GoalBatches(
+            dataset,
+            store,
+            network.goal_camera,
+            TrainConfig(batch=0, goals=goals, seed=seed),
+            device,
+        )
+
+    def take(self, step: int) -> Examples:
+        """The batch of a step."""
+        batch = self._batches.take(step)
+        count, there = len(batch.state), len(batch.state) - len(batch.action)
+        device = batch.state.device
+        return Examples(
+            batch.pictures, batch.state,
+            torch.full((count,), self._condition, device=device), batch.goal,
+            torch.cat([batch.action, terminate_code((there,), device)]),
+            torch.cat([batch.acted_m, torch.zeros(there, 2, device=device)]),
+            torch.cat([batch.acts, torch.zeros(there, device=device)]),
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Ends the thread that prepares."""
+        self._batches.close()
+
+
+def success_index(dataset, tasks: TaskList, labels: np.ndarray, sharing: str) -> np.ndarray:
+    """(episodes, tasks) 1 where an episode is a success that counts for the task, else NaN."""
+    index = np.asarray(sharing_index(dataset, tasks, labels, sharing), np.float32)
+    with np.errstate(invalid="ignore"):
+        return np.where(index >= 0.5, np.float32(1), np.float32(np.nan))

@@ -40,6 +40,7 @@ class PlaceConfig:
         release_m: Lowest and highest aimed height of letting go.
         arrived_m: Distance from the aim, in the plane, at which the tool goes down.
         rise_m: How far the tool rises after letting go.
+        rises: In so many steps, each that far.
     """
 
     sections: Mapping[str, tuple[float, float, float, float]] = field(
@@ -51,6 +52,7 @@ class PlaceConfig:
     release_m: tuple[float, float] = (0.03, 0.07)
     arrived_m: float = 0.03
     rise_m: float = 0.06
+    rises: int = 1
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class _Plan:
     azimuth_rad: float
     phase: str = "carry"
     waited: int = 0
+    risen: int = 0
 
 
 class ScriptedPlace:
@@ -117,5 +120,7 @@ class ScriptedPlace:
             return replace(plan, phase="rise"), Action(open=True)
         if plan.phase == "rise":
             rise = min(config.rise_m, 0.06)
-            return replace(plan, phase="stop"), Action(translation_m=(0.0, 0.0, rise))
+            done = plan.risen + 1
+            plan = replace(plan, phase="stop" if done >= config.rises else "rise", risen=done)
+            return plan, Action(translation_m=(0.0, 0.0, rise))
         return plan, Action(terminate=True)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mtopt_bringup.robot_group import Exchange, Group, GroupConfig, make_groups
+from mtopt_bringup.robot_group import Exchange, Group, GroupConfig, SinkMaker, make_groups
 from mtopt_control.episode import requests as ask
 from mtopt_control.episode.machine import LifeConfig
 from mtopt_control.episode.requests import CellFault
@@ -138,6 +138,7 @@ def collect(
     scheduler: Scheduler | None = None,
     on_episode: EpisodeListener | None = None,
     on_tick: Callable[[list[Group]], None] | None = None,
+    sinks: SinkMaker | None = None,
 ) -> Collected:
     """Collects episodes.
 
@@ -148,6 +149,7 @@ def collect(
         scheduler: In place of the one that `config` describes.
         on_episode: Called after each episode.
         on_tick: Called after each control period of all robots.
+        sinks: Take the episodes in place of bags; see `GroupConfig`.
 
     Returns:
         Counts; with `interrupted` set where Ctrl-C ended it. Bags are closed in either case.
@@ -170,7 +172,7 @@ def collect(
         )
         for name in names
     )
-    groups = make_groups(GroupConfig(cell, lives, tasks, config.out), config.processes)
+    groups = make_groups(GroupConfig(cell, lives, tasks, config.out, sinks=sinks), config.processes)
     collected = Collected()
     try:
         shared = _Shared(scheduler, policy, judge)

@@ -8,13 +8,13 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from mtopt_bringup.policies import local_policies
-from mtopt_bringup.robot_loop import PARTS, RobotLoop
+from mtopt_bringup.robot_loop import PARTS, EpisodeSink, RobotLoop
 from mtopt_bringup.ros_episode_sink import BagSink
 from mtopt_control.arm.arm_core import ArmCore
 from mtopt_control.arm.kinematics import read_urdf
@@ -28,6 +28,17 @@ from mtopt_spec.robot import load_robot
 from mtopt_spec.task import TaskList
 
 
+class ClosableSink(EpisodeSink, Protocol):
+    """Takes whole episodes until it is closed."""
+
+    def close(self) -> None:
+        """Ends what is open."""
+
+
+SinkMaker = Callable[[str, Station], ClosableSink]
+"""Robot and its station to what takes its episodes."""
+
+
 @dataclass(frozen=True)
 class GroupConfig:
     """What one process runs.
@@ -38,6 +49,8 @@ class GroupConfig:
         tasks: Of the cell.
         out: Folder of the bags; None records nothing.
         robot_file: Kind of robot.
+        sinks: Makes what takes a robot's episodes, in its process, in place of bags; it can be
+            pickled. None: bags, if any.
     """
 
     cell: CellConfig
@@ -45,6 +58,7 @@ class GroupConfig:
     tasks: TaskList
     out: Path | None
     robot_file: Path | None = None
+    sinks: SinkMaker | None = None
 
 
 @dataclass
@@ -84,14 +98,17 @@ class LocalGroup:
     def __init__(self, config: GroupConfig):
         robot = load_robot(config.robot_file or share_dir() / "params" / "robots" / "iiwa14.yaml")
         urdf = read_urdf(share_dir() / robot.urdf)
-        self._sinks: list[BagSink] = []
+        self._sinks: list[ClosableSink] = []
         self.robots: list[RobotLoop] = []
         self._spent_s, self._counts = Counter(), Counter()  # since the last exchange
         for life in config.lives:
             station = make_station(config.cell, life.robot)
             sink = None
-            if config.out is not None:
+            if config.sinks is not None:
+                sink = config.sinks(life.robot, station)
+            elif config.out is not None:
                 sink = BagSink(config.out, life.robot, station)
+            if sink is not None:
                 self._sinks.append(sink)
             policies = local_policies(config.tasks)
             self.robots.append(
@@ -241,6 +258,5 @@ def make_groups(config: GroupConfig, processes: int) -> list[Group]:
     groups = []
     for i in range(processes):
         lives: Sequence[LifeConfig] = config.lives[i::processes]
-        part = GroupConfig(config.cell, tuple(lives), config.tasks, config.out, config.robot_file)
-        groups.append(RemoteGroup(part))
+        groups.append(RemoteGroup(replace(config, lives=tuple(lives))))
     return groups

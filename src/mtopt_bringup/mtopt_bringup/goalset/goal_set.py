@@ -156,7 +156,9 @@ def read_goal_set(folder: Path) -> GoalSet:
             str(table["tasks_file"]),
             table.get("about", {}),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             "goal set", where=folder / TABLE, got=f"{type(error).__name__}: {error}",
             expected="the fields of docs/goals.md", todo=todo,

@@ -1,0 +1,91 @@
+"""Keeps how each episode that was to reach a goal ended: its picture, and what is left to do."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mtopt_bringup.goalset.goal_set import GoalSet
+from mtopt_sim.goals import distance_m
+from mtopt_sim.station import Station
+from mtopt_spec.episode import Episode
+from mtopt_spec.goal import REACH_GOAL
+from mtopt_spec.image_codec import decode_jpeg
+from mtopt_spec.interfaces import EndReason
+
+
+@dataclass(frozen=True)
+class EndFolder:
+    """Makes a sink for each robot's episodes; it can be pickled.
+
+    Attributes:
+        folder: Where pictures and notes go, two files a goal.
+        goals: Whose goals are to be reached; an episode's seed says which.
+    """
+
+    folder: Path
+    goals: GoalSet
+
+    def __call__(self, robot: str, station: Station) -> EndSink:
+        """The sink of a robot."""
+        numbers = {shown.scene_seed: n for n, shown in enumerate(self.goals.goals)}
+        return EndSink(self, station, numbers)
+
+    def picture(self, number: int) -> Path:
+        """File of the last picture of a goal's episode."""
+        return self.folder / f"{number:05d}_end.jpg"
+
+    def note(self, number: int) -> Path:
+        """File of what is known of a goal's episode."""
+        return self.folder / f"{number:05d}.json"
+
+    def read(self, number: int) -> dict:
+        """`distance_m`, `steps`, `start_difference` of a goal's episode; {} without one."""
+        try:
+            return json.loads(self.note(number).read_text())
+        except (OSError, ValueError):
+            return {}
+
+
+class EndSink:
+    """An `EpisodeSink` beside one robot's station."""
+
+    def __init__(self, ends: EndFolder, station: Station, numbers: Mapping[int, int]):
+        self._ends, self._station, self._numbers = ends, station, numbers
+
+    def write(self, episode: Episode) -> None:
+        """Notes a complete episode with a goal."""
+        if episode.begin.task != REACH_GOAL or episode.end.reason == EndReason.FAULT:
+            return
+        number = self._numbers[episode.begin.seed]
+        shown, camera = self._ends.goals.goals[number], self._ends.goals.camera
+        first = episode.steps[0].observation.images_jpeg[camera]
+        note = {
+            "distance_m": distance_m(self._station.truth(), shown.goal.truth),
+            "steps": episode.end.steps,
+            "start_difference": picture_difference(first, shown.start_jpeg),
+        }
+        _write(self._ends.picture(number), episode.last_observation.images_jpeg[camera])
+        _write(self._ends.note(number), json.dumps(note).encode())
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def picture_difference(one_jpeg: bytes, other_jpeg: bytes) -> float:
+    """Mean absolute difference of two pictures' values, in [0, 255]; 255 for other sizes."""
+    if one_jpeg == other_jpeg:
+        return 0.0
+    one, other = decode_jpeg(one_jpeg).astype(np.int16), decode_jpeg(other_jpeg)
+    return float(np.abs(one - other).mean()) if one.shape == other.shape else 255.0
+
+
+def _write(path: Path, data: bytes) -> None:
+    aside = path.with_name(path.name + ".partial")
+    aside.write_bytes(data)
+    os.replace(aside, path)

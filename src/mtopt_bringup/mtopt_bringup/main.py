@@ -23,6 +23,7 @@ COMMANDS = {
     "label": "judge every episode for every task with the detector",
     "train": "train the multi-task Q-function",
     "eval": "measure each task's success rate in fresh scenes",
+    "goals": "make goal pictures, measure who reaches them",
     "report": "write one HTML page about bags, training and evaluation",
     "benchmark": "measure speed: cell, collect, bags, policy",
 }
@@ -65,19 +66,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"mtopt {name}: interrupted\n")
         return 130
     if arguments.json:
-        sys.stdout.write(json.dumps(_finite(result)) + "\n")
+        sys.stdout.write(json.dumps(finite(result)) + "\n")
         sys.stdout.flush()
     return int(result.get("exit_code", 0)) if isinstance(result, dict) else 0
 
 
-def _finite(value):
+def finite(value):
     """The same value with NaN and infinity as null: JSON has neither."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items() if key != "exit_code"}
+        return {key: finite(item) for key, item in value.items() if key != "exit_code"}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value
 
 

@@ -87,18 +87,18 @@ def build_report(inputs: ReportInputs, out: Path) -> dict:
     results += [load_result(path, "cell") for path in inputs.cells]
     sections = _sections(inputs, dataset, results)
     html = (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             title=inputs.title,
             subtitle=_subtitle(inputs),
-            css=Markup(Path(__file__).with_name("page.css").read_text()),
+            css=page_css(),
             tiles=_tiles(dataset, results),
             sections=sections,
             legend=legend,
         )
     )
-    _write(out, html)
+    write_page(out, html)
     return {
         "report": str(out),
         "bytes": out.stat().st_size,
@@ -176,7 +176,7 @@ def _tiles(dataset: Dataset | None, results: Sequence[Result]) -> list[tuple[str
     return [*(dataset_figures(dataset) if dataset else ()), *result_figures(results, dataset)]
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     """Templates beside this file; every value is escaped, an unknown name is an error."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -187,7 +187,12 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def _write(out: Path, html: str) -> None:
+def page_css() -> Markup:
+    """The style of all pages."""
+    return Markup(Path(__file__).with_name("page.css").read_text())
+
+
+def write_page(out: Path, html: str) -> None:
     """Writes aside, then renames.
 
     Raises:

@@ -1,0 +1,203 @@
+"""`mtopt goals`: goal pictures, shown in the simulator or taken from bags, and who reaches them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+SUMMARY = (
+    "Show goals in the simulator or take them from bags; measure who reaches them "
+    "(Actionable Models, arXiv 2104.07749)."
+)
+EXAMPLE = (
+    "mtopt goals demonstrate --out goals/ --kinds grasp place rearrange --episodes 100 --seed 7\n"
+    "  mtopt goals reach goals/ --checkpoint run/checkpoint --out reached/ --json"
+)
+PAGE, SHEET, RESULT = "goals.html", "goals.png", "reached.json"
+_SHEET_GOALS = 12
+_DEMONSTRATE = "mtopt goals demonstrate --out goals/ --kinds grasp --episodes 100 --seed 7 --json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One subparser an action."""
+    from mtopt_spec.goal import KINDS
+
+    actions = parser.add_subparsers(
+        dest="action", required=True, metavar="demonstrate|from-bags|show|reach"
+    )
+    demonstrate = _action(
+        actions, "demonstrate", "let scripts show goals in fresh scenes, the truth says what",
+        _DEMONSTRATE,
+    )  # fmt: skip
+    demonstrate.add_argument("--out", type=Path, required=True, help="folder of the goals")
+    demonstrate.add_argument(
+        "--kinds", nargs="+", choices=KINDS, default=list(KINDS), metavar="KIND",
+        help=f"of {', '.join(KINDS)} (default: all)",
+    )  # fmt: skip
+    demonstrate.add_argument(
+        "--episodes", type=int, default=100, help="goals of each kind (default 100)"
+    )
+    demonstrate.add_argument("--seed", type=int, default=0, help="of the scenes (default 0)")
+    demonstrate.add_argument(
+        "--world", type=Path, metavar="SDF",
+        help="default: worlds/bin_cell.sdf; worlds/unseen_cell.sdf has other objects",
+    )  # fmt: skip
+    demonstrate.add_argument(
+        "--tasks-file", type=Path, metavar="YAML", help="default: params/tasks.yaml"
+    )
+    demonstrate.add_argument("--processes", type=int, default=0, help="0: one a core (default)")
+    bags = _action(
+        actions, "from-bags", "take first and last pictures of recorded episodes as goals",
+        "mtopt goals from-bags held_out_bags/ --every 10 --out goals/",
+    )  # fmt: skip
+    bags.add_argument("folders", nargs="+", type=Path, metavar="BAGS", help="bags, or folders of")
+    bags.add_argument("--out", type=Path, required=True, help="folder of the goals")
+    bags.add_argument("--camera", default="shoulder", help="whose pictures (default shoulder)")
+    bags.add_argument("--every", type=int, default=1, help="take every so many-th episode")
+    show = _action(actions, "show", "count the goals of a folder", "mtopt goals show goals/ --json")
+    show.add_argument("goals", type=Path, metavar="GOALS", help="folder of the goals")
+    show.add_argument("--page", type=Path, metavar="FILE.html", help="write their pictures, too")
+    show.add_argument("--sheet", type=Path, metavar="FILE.png", help="write some of them, too")
+    reach = _action(
+        actions, "reach", "measure how often a policy reaches the goals of a folder",
+        "mtopt goals reach goals/ --checkpoint run/checkpoint --out reached/ --json",
+    )  # fmt: skip
+    reach.add_argument("goals", type=Path, metavar="GOALS", help="folder of the goals")
+    reach.add_argument("--checkpoint", type=Path, help="of the goal-conditioned Q-function")
+    reach.add_argument(
+        "--policy", default="qfunction", help="qfunction (default), scripted_pick or random"
+    )
+    reach.add_argument(
+        "--out", type=Path, required=True,
+        help=f"folder for last pictures, {RESULT}, {PAGE} and {SHEET}; "
+        "an interrupted call goes on there",
+    )  # fmt: skip
+    reach.add_argument(
+        "--max-steps", type=int, default=30, help="control steps of an episode (default 30)"
+    )
+    reach.add_argument("--robots", type=int, default=7, help="stations side by side (default 7)")
+    reach.add_argument("--processes", type=int, default=0, help="0: one a core (default)")
+
+
+def _action(actions, name: str, summary: str, example: str) -> argparse.ArgumentParser:
+    parser = actions.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=f"example:\n  {example}", formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
+    return parser
+
+
+def run(arguments: argparse.Namespace) -> dict:
+    """Runs the chosen action."""
+    return {
+        "demonstrate": _demonstrate,
+        "from-bags": _from_bags,
+        "show": _show,
+        "reach": _reach,
+    }[arguments.action](arguments)
+
+
+def _demonstrate(arguments: argparse.Namespace) -> dict:
+    from mtopt_bringup.goalset.demonstrations import DemonstrationConfig, demonstrate
+    from mtopt_bringup.progress import episode_bar
+
+    config = DemonstrationConfig(
+        tuple(arguments.kinds), arguments.episodes, arguments.seed, arguments.processes,
+        arguments.world, arguments.tasks_file,
+    )  # fmt: skip
+    with episode_bar(len(set(config.kinds)) * config.goals) as bar:
+        goals = demonstrate(config, bar.update)
+    goals.write(arguments.out)
+    return {**_summary(arguments.out, goals), **goals.about}
+
+
+def _from_bags(arguments: argparse.Namespace) -> dict:
+    from mtopt_bringup.goalset.from_bags import from_bags
+
+    goals = from_bags(arguments.folders, arguments.camera, arguments.every)
+    goals.write(arguments.out)
+    return _summary(arguments.out, goals)
+
+
+def _show(arguments: argparse.Namespace) -> dict:
+    import sys
+    from collections import Counter
+
+    from mtopt_bringup.goalset.goal_set import read_goal_set
+    from mtopt_bringup.goalset.stories import goal_stories, some_of_each
+    from mtopt_learning.report.goals import write_contact_sheet, write_goal_page
+
+    goals = read_goal_set(arguments.goals)
+    result = _summary(arguments.goals, goals)
+    truths = [shown.goal.truth for shown in goals.goals if shown.goal.truth is not None]
+    result["objects"] = dict(sorted(Counter(truth.object for truth in truths).items()))
+    result["holding"] = sum(shown.goal.holding for shown in goals.goals)
+    stories = goal_stories(goals)
+    if arguments.page is not None:
+        inputs = [("Goals", f"{arguments.goals}, fingerprint {goals.fingerprint}")]
+        result.update(write_goal_page(arguments.page, "Goal pictures", stories, inputs))
+    if arguments.sheet is not None:
+        write_contact_sheet(arguments.sheet, some_of_each(stories, _SHEET_GOALS))
+        result["sheet"] = str(arguments.sheet)
+    for key, value in result.items():
+        sys.stderr.write(f"{key}: {value}\n")
+    return result
+
+
+def _reach(arguments: argparse.Namespace) -> dict:
+    import json
+
+    from mtopt_bringup.goalset.goal_set import read_goal_set
+    from mtopt_bringup.goalset.reaching import ReachConfig, evaluate_goals
+    from mtopt_bringup.goalset.stories import goal_stories, some_of_each
+    from mtopt_bringup.main import finite
+    from mtopt_bringup.policies import (
+        QFUNCTION,
+        check_policy,
+        learned_policy,
+        local_policies,
+        policy_fingerprint,
+    )  # fmt: skip
+    from mtopt_bringup.progress import episode_bar
+    from mtopt_learning.policy.policy_mux import PolicyMux
+    from mtopt_learning.report.goals import write_contact_sheet, write_goal_page
+    from mtopt_sim.cell import cell_tasks
+
+    goals = read_goal_set(arguments.goals)
+    tasks = cell_tasks(Path(goals.tasks_file) if goals.tasks_file else None)
+    check_policy(arguments.policy, arguments.checkpoint)
+    if arguments.policy == QFUNCTION:
+        policy = learned_policy(arguments.checkpoint, tasks)
+        fingerprint = policy_fingerprint(arguments.checkpoint, tasks)
+    else:
+        policy, fingerprint = PolicyMux(local_policies(tasks)), ""
+    config = ReachConfig(
+        arguments.policy, fingerprint, arguments.max_steps, arguments.robots, arguments.processes
+    )
+    with episode_bar(len(goals.goals)) as bar:
+        result = evaluate_goals(
+            goals, policy, config, arguments.out, lambda done: bar.update(done - bar.n)
+        )
+    (arguments.out / RESULT).write_text(json.dumps(finite(result), indent=1))
+    stories = goal_stories(goals, result)
+    inputs = [
+        ("Goals", f"{arguments.goals}, fingerprint {goals.fingerprint}"),
+        ("Policy", f"{config.policy} {arguments.checkpoint or ''} {fingerprint}".strip()),
+        ("Control steps", f"at most {config.max_steps}"),
+    ]
+    title = "Goals, and who reached them"
+    page = write_goal_page(arguments.out / PAGE, title, stories, inputs)
+    write_contact_sheet(arguments.out / SHEET, some_of_each(stories, _SHEET_GOALS), columns=3)
+    return {**result, **page}
+
+
+def _summary(folder: Path, goals) -> dict:
+    return {
+        "folder": str(folder),
+        "goals": len(goals.goals),
+        "counts": goals.counts(),
+        "world": goals.world,
+        "camera": goals.camera,
+        "fingerprint": goals.fingerprint,
+    }

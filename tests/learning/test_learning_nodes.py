@@ -27,6 +27,7 @@ from mtopt_learning.success.training import SuccessTrainConfig, TrainedDetector
 from mtopt_msgs.srv import ChooseAction, JudgeSuccess, LoadCheckpoint
 from mtopt_spec import ros_messages
 from mtopt_spec.errors import InputError
+from mtopt_spec.goal import REACH_GOAL, Goal
 from mtopt_spec.image_codec import encode_jpeg
 from mtopt_spec.interfaces import PolicyRequest
 from mtopt_spec.observation import Observation
@@ -123,6 +124,23 @@ def test_robots_that_ask_together_are_answered_in_one_evaluation(graph, checkpoi
         assert response.error_code == 0 and 0 < response.q_value < 1
         assert response.action.header.stamp.sec == 1  # the observation's
         assert len(response.checkpoint) == 12
+
+
+def test_a_goal_reaches_the_policy(graph, monkeypatch):
+    make, ask = graph
+    seen = []
+    from mtopt_learning.policy.random_policy import RandomPolicy
+
+    choose = RandomPolicy.choose
+    monkeypatch.setattr(RandomPolicy, "choose", lambda self, r: seen.extend(r) or choose(self, r))
+    make(PolicyNode)
+    goal = Goal(b"a picture", camera="wrist", holding=True)
+    asked = request(policy="random", task=REACH_GOAL)
+    messages = [ros_messages.to_choose_request(replace(asked, goal=g)) for g in (goal, None)]
+    for message in messages:
+        (response,) = ask(ChooseAction, "/choose_action", message)
+        assert response.error_code == 0
+    assert [r.goal for r in seen] == [goal, None]
 
 
 def test_each_bad_request_has_its_code(graph, checkpoint):

@@ -9,9 +9,13 @@ from rclpy.serialization import deserialize_message, serialize_message
 
 from mtopt_msgs.msg import ActionCommanded, ActionSent
 from mtopt_msgs.msg import EpisodeEnd as EpisodeEndMessage
+from mtopt_msgs.msg import Goal as GoalMessage
+from mtopt_msgs.srv import AssignTask
 from mtopt_spec import ros_messages as ros
 from mtopt_spec.action import Action, ArmError, Kind, SentAction
 from mtopt_spec.episode import EpisodeBegin, EpisodeEnd, JointState
+from mtopt_spec.errors import InputError
+from mtopt_spec.goal import KINDS, Goal, GoalTruth
 from mtopt_spec.interfaces import (
     Assignment,
     EndReason,
@@ -49,6 +53,7 @@ def assert_same(got, want):
         assert got == want
 
 
+GOAL = Goal(b"\xff\xd8c", "wrist", True, GoalTruth("place", "can", (0.1, -0.2, 0.3), "top_left"))
 HEADER = ros.to_header(1234.2, "robot_1/bin")
 PLACE = {"header": HEADER, "episode_id": "run-robot_1-7", "step_index": 3}
 LABELS = (TaskLabel("lift-any", True, 0.75, "simulator"), TaskLabel("place-any", False, 0.0, "x"))
@@ -100,6 +105,19 @@ LABELS = (TaskLabel("lift-any", True, 0.75, "simulator"), TaskLabel("place-any",
             ros.from_assign_response,
         ),
         (
+            Assignment("reach-goal", "p", True, False, 1, GOAL),
+            ros.to_assign_response,
+            ros.from_assign_response,
+        ),
+        (GOAL, ros.to_goal, ros.from_goal),
+        (dataclasses.replace(GOAL, truth=None), ros.to_goal, ros.from_goal),
+        (None, ros.to_goal, ros.from_goal),
+        (
+            PolicyRequest("r", "e", 3, 1, "reach-goal", "p", OBSERVATION, Goal(b"\xff\xd8c")),
+            ros.to_choose_request,
+            ros.from_choose_request,
+        ),
+        (
             EpisodeBegin(1.2, "robot_1", "e", 4, 5, "t", "p", "c", 0.2, ("shoulder", "wrist")),
             ros.to_episode_begin,
             ros.from_episode_begin,
@@ -115,6 +133,21 @@ LABELS = (TaskLabel("lift-any", True, 0.75, "simulator"), TaskLabel("place-any",
 )
 def test_round_trip(value, to, back):
     assert_same(back(over_the_wire(to(value))), value)
+
+
+def test_the_truth_of_a_goal_is_not_told_to_a_policy_and_its_kinds_are_the_messages():
+    asked = ros.to_choose_request(PolicyRequest("r", "e", 3, 1, "t", "p", OBSERVATION, GOAL))
+    assert not asked.goal.has_truth and not asked.goal.object
+    asked.goal.has_truth, asked.goal.kind = True, "juggle"
+    assert ros.from_choose_request(asked).goal == dataclasses.replace(GOAL, truth=None)
+    message = ros.to_goal(GOAL)
+    assert KINDS == (message.KIND_GRASP, message.KIND_PLACE, message.KIND_REARRANGE)
+    assert GoalMessage().camera == Goal(b"").camera
+    message.kind = "juggle"
+    with pytest.raises(InputError, match="juggle"):
+        ros.from_goal(message)
+    with pytest.raises(InputError, match="juggle"):
+        ros.from_assign_response(AssignTask.Response(goal=message))
 
 
 def test_no_assignment_means_finished():

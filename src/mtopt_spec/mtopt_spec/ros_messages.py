@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
-from geometry_msgs.msg import Vector3
+from geometry_msgs.msg import Point, Vector3
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import JointState as JointStateMessage
 from std_msgs.msg import Header
@@ -21,6 +22,7 @@ from mtopt_msgs import msg as msgs
 from mtopt_msgs.srv import AssignTask, ChooseAction, JudgeSuccess
 from mtopt_spec.action import Action, ArmError, Kind, SentAction
 from mtopt_spec.episode import SCHEMA_VERSION, EpisodeBegin, EpisodeEnd, JointState
+from mtopt_spec.goal import Goal, GoalTruth
 from mtopt_spec.interfaces import (
     Assignment,
     EndReason,
@@ -62,7 +64,7 @@ def _vector(values: Sequence[float]) -> Vector3:
     return Vector3(x=float(x), y=float(y), z=float(z))
 
 
-def _tuple(vector: Vector3) -> tuple[float, float, float]:
+def _tuple(vector: Vector3 | Point) -> tuple[float, float, float]:
     return (vector.x, vector.y, vector.z)
 
 
@@ -263,14 +265,57 @@ def _request_observation(request) -> Observation:
     return to_observation(request.tool, pictures)
 
 
+def to_goal(goal: Goal | None) -> msgs.Goal:
+    """A goal; None: one without a picture."""
+    if goal is None:
+        return msgs.Goal()
+    message = msgs.Goal(camera=goal.camera, holding=goal.holding, has_truth=goal.truth is not None)
+    message.image.format, message.image.data = "jpeg", goal.image_jpeg
+    if goal.truth is not None:
+        x, y, z = goal.truth.position_bin_m
+        message.kind, message.object = goal.truth.kind, goal.truth.object
+        message.position_bin_m = Point(x=float(x), y=float(y), z=float(z))
+        message.section = goal.truth.section
+    return message
+
+
+def from_goal(message: msgs.Goal) -> Goal | None:
+    """A goal; None where it has no picture.
+
+    Raises:
+        InputError: `kind` is none of `Goal.KIND_*`.
+    """
+    goal = from_goal_picture(message)
+    return replace(goal, truth=from_goal_truth(message)) if goal is not None else None
+
+
+def from_goal_picture(message: msgs.Goal) -> Goal | None:
+    """A goal without its truth; None where it has no picture."""
+    image_jpeg = bytes(message.image.data)
+    return Goal(image_jpeg, message.camera, message.holding) if image_jpeg else None
+
+
+def from_goal_truth(message: msgs.Goal) -> GoalTruth | None:
+    """What a goal's picture shows; None where that is not told.
+
+    Raises:
+        InputError: `kind` is none of `Goal.KIND_*`.
+    """
+    if not message.has_truth:
+        return None
+    return GoalTruth(message.kind, message.object, _tuple(message.position_bin_m), message.section)
+
+
 def to_choose_request(request: PolicyRequest) -> ChooseAction.Request:
-    """What shall be done in this state?"""
+    """What shall be done in this state? A goal's truth stays behind: no policy may see it."""
+    goal = request.goal
     return ChooseAction.Request(
         episode_id=request.episode_id,
         step_index=request.step_index,
         seed=request.seed,
         task=request.task,
         policy=request.policy,
+        goal=to_goal(replace(goal, truth=None) if goal is not None else None),
         **_observation_fields(request.robot, request.observation),
     )
 
@@ -285,6 +330,7 @@ def from_choose_request(request: ChooseAction.Request) -> PolicyRequest:
         request.task,
         request.policy,
         _request_observation(request),
+        from_goal_picture(request.goal),
     )
 
 
@@ -388,15 +434,25 @@ def to_assign_response(assignment: Assignment | None) -> AssignTask.Response:
         reset_bin=assignment.reset_bin,
         new_scene=assignment.new_scene,
         seed=assignment.seed,
+        goal=to_goal(assignment.goal),
     )
 
 
 def from_assign_response(response: AssignTask.Response) -> Assignment | None:
-    """What to do next; None: the run has its episodes."""
+    """What to do next; None: the run has its episodes.
+
+    Raises:
+        InputError: Its goal is of no kind that is known.
+    """
     if response.finished:
         return None
     return Assignment(
-        response.task, response.policy, response.reset_bin, response.new_scene, response.seed
+        response.task,
+        response.policy,
+        response.reset_bin,
+        response.new_scene,
+        response.seed,
+        from_goal(response.goal),
     )
 
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 from cell_robot import ROBOT
+from geometry_msgs.msg import Point, Pose
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Float64
 from trajectory_msgs.msg import JointTrajectory
 
-from mtopt_msgs.msg import ActionSent, EpisodeBegin, EpisodeEnd, EpisodeRecorded, TaskLabel
+from mtopt_msgs.msg import (
+    ActionSent,
+    EpisodeBegin,
+    EpisodeEnd,
+    EpisodeRecorded,
+    SceneTruth,
+    TaskLabel,
+)
 from mtopt_msgs.srv import AssignTask, ChooseAction, LabelSuccess, NewScene
 from mtopt_spec import ros_messages
 
@@ -30,6 +38,9 @@ class FakeCell(Node):
         self.hinges, self.trajectories, self.sent = [], [], []
         self.begins, self.ends, self.asked, self.scenes, self.choices = [], [], [], [], []
         self.recorded = True
+        self.labelled = []
+        self.can_m = (0.0, 0.0, 0.0)
+        self.assigned_goal = None
         self.policy_error = 0
         self.encoding = "rgb8"
         self.reset_bin = False
@@ -38,6 +49,7 @@ class FakeCell(Node):
             name: self.create_publisher(Image, f"/robot_1/{name}/image_raw", DEEP)
             for name in ("camera", "wrist_camera")
         }
+        self._scenes = self.create_publisher(SceneTruth, "/truth/robot_1/scene", DEEP)
         self._recorded = self.create_publisher(EpisodeRecorded, "/robot_1/episode/recorded", DEEP)
         for kind, topic, take in (
             (JointTrajectory, "joint_trajectory", self._on_trajectory),
@@ -80,6 +92,9 @@ class FakeCell(Node):
             position=[self.hinge, *self.position],
         )
         state.header.stamp = stamp
+        scene = SceneTruth(object_names=["box", "can"], poses=[Pose(), Pose()])
+        scene.poses[1].position = Point(**dict(zip("xyz", self.can_m)))
+        self._scenes.publish(scene)
         self._joints.publish(state)
         for name, size in (("camera", 64), ("wrist_camera", 32)):
             image = Image(height=size, width=size, step=3 * size, encoding=self.encoding)
@@ -120,11 +135,16 @@ class FakeCell(Node):
         response.reset_bin = self.reset_bin
         response.new_scene = len(self.asked) == 1
         response.seed = 5 + len(self.asked)
+        if self.assigned_goal is not None:
+            response.task, response.goal = "reach-goal", self.assigned_goal
         return response
 
     def _label(self, request, response):
+        self.labelled.append(request)
+        names = ["lift-any"] + ["reach-goal"] * request.goal.has_truth
         response.labels = [
-            TaskLabel(task="lift-any", success=True, probability=1.0, source="simulator")
+            TaskLabel(task=name, success=True, probability=1.0, source="simulator")
+            for name in names
         ]
         return response
 

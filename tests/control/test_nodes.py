@@ -27,12 +27,13 @@ from mtopt_control.camera.camera_node import CameraNode
 from mtopt_control.episode.ros_bin_reset import BinResetClient
 from mtopt_control.robot_node import Robot
 from mtopt_control.schedule.task_scheduler_node import TaskSchedulerNode
-from mtopt_msgs.action import ResetBin, RunEpisode
+from mtopt_msgs.action import ReachGoal, ResetBin, RunEpisode
 from mtopt_msgs.msg import ActionCommanded, ActionSent, TaskStatistics, ToolState
 from mtopt_msgs.srv import AssignTask
 from mtopt_spec import ros_messages
 from mtopt_spec.action import Action, Kind
 from mtopt_spec.errors import InputError
+from mtopt_spec.goal import Goal, GoalTruth
 from mtopt_spec.image_codec import decode_jpeg
 
 
@@ -375,6 +376,134 @@ def test_run_episode_and_reset_bin_on_request(spinner, robot_file):
     handle.cancel_goal_async()
     assert result_of(spinner, handle).error_code == RunEpisode.Result.ERROR_CANCELED
     assert cell.ends[-1].fault == 6
+
+
+CAN_ASIDE = Goal(b"a picture", truth=GoalTruth("rearrange", "can", (0.3, 0.0, 0.4)))
+
+
+def reach(goal=None, **values):
+    return ReachGoal.Goal(goal=ros_messages.to_goal(goal), **values)
+
+
+@pytest.fixture
+def goal_robot(spinner, robot_file):
+    """A robot that waits for goals, in a cell; gives cell, probe and a function that sends one."""
+    cell = spinner.add(FakeCell(context=spinner.context))
+    robot = whole_robot(spinner, robot_file, autostart=False, goal_max_steps=24)
+    node = probe(spinner)
+    start(spinner, cell, robot)
+
+    def send(goal, feedback=None):
+        return send_goal(spinner, node, ReachGoal, "reach_goal", goal, feedback)
+
+    return cell, node, send
+
+
+def test_a_goal_is_reached_on_request(spinner, goal_robot):
+    cell, _, send = goal_robot
+    told = []
+    handle = send(reach(CAN_ASIDE, policy="scripted_pick", seed=3), lambda f: told.append(f))
+    result = result_of(spinner, handle)
+    assert result.error_code == ReachGoal.Result.ERROR_NONE
+    assert (result.end.success, result.end.success_source) == (True, "simulator")
+    assert [label.task for label in result.end.labels] == ["lift-any", "reach-goal"]
+    assert (cell.begins[0].task, cell.begins[0].policy) == ("reach-goal", "scripted_pick")
+    assert [bytes(c.goal.image.data) for c in cell.choices] == [b"a picture"] * 3
+    assert not any(choice.goal.has_truth for choice in cell.choices), "no policy sees the truth"
+    assert cell.labelled[0].goal.object == "can" and not cell.asked
+    steps = [f.feedback for f in told if f.feedback.state == ReachGoal.Feedback.STATE_STEP]
+    assert [f.step_index for f in steps] == [0, 1, 2]
+    assert [f.distance_m for f in steps] == pytest.approx([0.5] * 3)
+
+
+def test_a_goal_without_truth_ends_without_judgement_after_its_own_limit(spinner, goal_robot):
+    cell, _, send = goal_robot
+    cell.terminate_at = 99
+    told = []
+    handle = send(reach(Goal(b"a person's picture")), lambda f: told.append(f.feedback.distance_m))
+    result = result_of(spinner, handle)
+    assert result.error_code == ReachGoal.Result.ERROR_NONE and result.end.steps == 24
+    assert (result.end.success, result.end.success_source) == (False, "none")
+    assert cell.begins[0].policy == "qfunction" and np.isnan(told).all()
+
+
+def test_a_goal_is_refused_while_an_episode_runs_and_can_be_canceled(spinner, goal_robot):
+    cell, node, send = goal_robot
+    cell.terminate_at = 99
+    handle = send(reach(CAN_ASIDE))
+    spinner.until(lambda: cell.begins)
+    assert result_of(spinner, send(reach(CAN_ASIDE))).error_code == ReachGoal.Result.ERROR_BUSY
+    task = RunEpisode.Goal(task="lift-any")
+    busy = send_goal(spinner, node, RunEpisode, "run_episode", task)
+    assert result_of(spinner, busy).error_code == RunEpisode.Result.ERROR_BUSY
+    handle.cancel_goal_async()
+    assert result_of(spinner, handle).error_code == ReachGoal.Result.ERROR_CANCELED
+    assert cell.ends[-1].fault == 6
+    cell.terminate_at = 2
+    after = send_goal(spinner, node, RunEpisode, "run_episode", task)
+    assert result_of(spinner, after).error_code == RunEpisode.Result.ERROR_NONE
+    assert [begin.episode_number for begin in cell.begins] == [0, 1], "they count together"
+
+
+def test_a_goal_that_shows_nothing_or_makes_no_sense_is_refused(spinner, goal_robot):
+    cell, _, send = goal_robot
+    none = result_of(spinner, send(reach()))
+    assert none.error_code == ReachGoal.Result.ERROR_NO_IMAGE
+    assert "goal/image/compressed" in none.error_msg
+    goal = reach(CAN_ASIDE)
+    goal.goal.kind = "juggle"
+    unknown = result_of(spinner, send(goal))
+    assert unknown.error_code == ReachGoal.Result.ERROR_BAD_GOAL and "juggle" in unknown.error_msg
+    ceiling = result_of(spinner, send(reach(Goal(b"a picture", camera="ceiling"))))
+    assert ceiling.error_code == ReachGoal.Result.ERROR_BAD_GOAL and "shoulder" in ceiling.error_msg
+    assert not cell.begins
+
+
+def test_the_newest_picture_of_the_topic_is_the_goal(spinner, goal_robot):
+    cell, node, send = goal_robot
+    client = node.create_client(Trigger, "reach_goal_now")
+    pictures = node.create_publisher(CompressedImage, "goal/image/compressed", DEEP)
+    spinner.until(lambda: client.service_is_ready() and pictures.get_subscription_count())
+
+    def now():
+        future = client.call_async(Trigger.Request())
+        spinner.until(future.done)
+        return future.result()
+
+    nothing = now()
+    assert not nothing.success and "no picture" in nothing.message
+
+    def reached():
+        result = result_of(spinner, send(reach()))
+        assert result.error_code == ReachGoal.Result.ERROR_NONE
+        return bytes(cell.choices[-1].goal.image.data)
+
+    picture = CompressedImage(format="jpeg")
+    picture.data = b"old"
+    pictures.publish(picture)
+    spinner.until(lambda: now().success)
+    assert now().message == "an episode is running"
+    spinner.until(lambda: cell.ends)
+    assert bytes(cell.choices[0].goal.image.data) == reached() == b"old"
+    picture.data = b"new"
+    pictures.publish(picture)
+    spinner.until(lambda: reached() == b"new")
+    assert {begin.task for begin in cell.begins} == {"reach-goal"}
+    assert len({begin.episode_id for begin in cell.begins}) == len(cell.begins)
+
+
+def test_the_scheduler_may_give_a_goal(spinner, robot_file):
+    cell = spinner.add(FakeCell(context=spinner.context, episodes=1))
+    cell.assigned_goal = ros_messages.to_goal(CAN_ASIDE)
+    cell.assigned_goal.kind = "juggle"
+    robot = whole_robot(spinner, robot_file)
+    start(spinner, cell, robot)
+    spinner.until(lambda: len(cell.asked) >= 2)  # not understood: asked again
+    assert not cell.begins
+    cell.assigned_goal.kind = "rearrange"
+    spinner.until(robot.finished, 60.0)
+    assert cell.begins[0].task == "reach-goal" and cell.ends[0].success
+    assert bytes(cell.choices[0].goal.image.data) == b"a picture"
 
 
 def test_an_episode_that_is_canceled_while_the_bin_tips_waits_until_it_is_level(

@@ -375,20 +375,23 @@ class SimulatorNode(Node):
     # --- services ----------------------------------------------------------------------------
 
     def _on_label(self, request: LabelSuccess.Request, response: LabelSuccess.Response):
-        if request.robot in self._index:
-            labels = truth_labels(self._stations[self._index[request.robot]], self._tasks)
+        try:
+            station = self._stations[self._index_of(request.robot, "label_success")]
+            goal = ros_messages.from_goal_truth(request.goal)
+            labels = truth_labels(station, self._tasks, goal)
             response.labels = [ros_messages.to_label(label) for label in labels]
-        else:
-            self.get_logger().error(f"label_success: got {request.robot!r}, expected {self._names}")
+        except InputError as error:
+            self.get_logger().error(str(error))
         return response
+
+    def _index_of(self, robot: str, where: str) -> int:
+        if robot not in self._index:
+            raise InputError("robot", where=where, got=repr(robot), expected=list(self._names))
+        return self._index[robot]
 
     def _on_new_scene(self, request: NewScene.Request, response: NewScene.Response):
         try:
-            if request.robot not in self._index:
-                raise InputError(
-                    "robot", where="new_scene", got=repr(request.robot), expected=list(self._names)
-                )
-            index = self._index[request.robot]
+            index = self._index_of(request.robot, "new_scene")
             self._threads.call(
                 index, new_scene, self._stations[index], request.seed, request.objects
             )

@@ -32,8 +32,8 @@ from mtopt_control.episode.requests import (
 from mtopt_control.episode.ros_acting import ActionChannel
 from mtopt_control.episode.ros_answers import FAULT_OF, SharedServices
 from mtopt_control.episode.ros_bin_reset import BinResetClient
+from mtopt_control.episode.ros_episode_servers import EpisodeServers
 from mtopt_control.episode.ros_readiness import missing_endpoints
-from mtopt_control.episode.ros_run_episode_server import RunEpisodeServer
 from mtopt_msgs.msg import EpisodeBegin, EpisodeEnd, EpisodeRecorded, ToolState
 from mtopt_spec import bag_topics, ros_messages
 from mtopt_spec.action import CONTROL_PERIOD_S, HOLD, MAX_STEPS
@@ -59,6 +59,7 @@ class EpisodeParameters:
         require_recorder: Episodes count once the recorder says that they are on disk.
         lockstep: Time stands still while a robot decides; idle, every tick is answered by a hold.
         max_steps: Control steps of an episode.
+        goal_max_steps: The same of an episode that is to reach a goal on request.
         home_spread_m: Spread of the home position in x and y.
         first_episode_number: Of this process's first episode.
         max_image_age_s: Free-running: of a picture in an observation.
@@ -79,6 +80,7 @@ class EpisodeParameters:
     require_recorder: bool = True
     lockstep: bool = False
     max_steps: int = MAX_STEPS
+    goal_max_steps: int = 30
     home_spread_m: float = 0.05
     first_episode_number: int = 0
     max_image_age_s: float = 0.15
@@ -154,8 +156,13 @@ class EpisodeNode(Node):
                 deep,
             )
         self._bin = BinResetClient(self, on_over=self._on_bin_level)
-        self._server = RunEpisodeServer(
-            self, self._start_single, self._tasks, p.first_episode_number
+        self._server = EpisodeServers(
+            self,
+            self._start_single,
+            self._tasks,
+            p.camera_names,
+            simulator=p.simulator,
+            first_number=p.first_episode_number,
         )
         self.create_timer(0.1, self._watch, clock=self._steady)
 
@@ -397,16 +404,19 @@ class EpisodeNode(Node):
             self._hold()
 
     def _start_single(self, single: SingleEpisode, on_end) -> bool:
-        """Starts the episode of a RunEpisode goal; False where one is running."""
+        """Starts an episode on request; False where one is running."""
         if self._life is not None:
             return False
+        config = self._config
+        if single.goal is not None:
+            config = replace(config, max_steps=self._settings.goal_max_steps)
 
         def ended(outcome: Outcome | None) -> None:
             on_end(outcome)
             if self._settings.lockstep:
                 self._hold()
 
-        self._start(run_single(self._config, self._tasks, single), ended)
+        self._start(run_single(config, self._tasks, single), ended)
         return True
 
     def destroy_node(self) -> None:

@@ -31,7 +31,7 @@ from mtopt_spec import seeds
 from mtopt_spec.action import CONTROL_PERIOD_S, MAX_STEPS, Action, ArmError, Kind, SentAction
 from mtopt_spec.episode import EpisodeBegin, EpisodeEnd, Step
 from mtopt_spec.errors import InputError
-from mtopt_spec.goal import REACH_GOAL
+from mtopt_spec.goal import REACH_GOAL, Goal
 from mtopt_spec.interfaces import (
     Assignment,
     EndReason,
@@ -170,6 +170,7 @@ class SingleEpisode:
         seed: Of the episode.
         reset_bin: Tip the bin first.
         number: Of the episode.
+        goal: That it is to reach; its task is then `REACH_GOAL`, and a policy is named.
     """
 
     task: str
@@ -177,6 +178,7 @@ class SingleEpisode:
     seed: int
     reset_bin: bool
     number: int
+    goal: Goal | None = None
 
 
 def run_single(
@@ -188,7 +190,9 @@ def run_single(
         holding = observation.gripper_closed and observation.gripper_opening_m > _HELD_M
         if single.task:
             policy = single.policy or tasks.named(single.task).bootstrap_policy
-            assignment = Assignment(single.task, policy, single.reset_bin, False, single.seed)
+            assignment = Assignment(
+                single.task, policy, single.reset_bin, False, single.seed, single.goal
+            )
         else:
             request = TaskRequest(float("nan"), config.robot, single.number, holding, None)
             assignment = yield AskTask(request)

@@ -10,6 +10,7 @@ from mtopt_control.episode.requests import AskTask, CellFault, Choose, Judge, La
 from mtopt_msgs.srv import AssignTask, ChooseAction, JudgeSuccess, LabelSuccess
 from mtopt_msgs.srv import NewScene as NewSceneService
 from mtopt_spec import ros_messages
+from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import Fault
 
 
@@ -67,7 +68,9 @@ class SharedServices:
             client, read = self._judge, _read_judgement
         elif isinstance(request, LabelByTruth):
             message = LabelSuccess.Request(
-                robot=self._robot, gripper_closed=request.observation.gripper_closed
+                robot=self._robot,
+                gripper_closed=request.observation.gripper_closed,
+                goal=ros_messages.to_goal(request.goal),
             )
             client, read = self._label, _read_labels
         else:
@@ -85,6 +88,8 @@ class SharedServices:
                 answer = read(future.result())
             except CellFault as fault:
                 on_fault(fault)
+            except InputError as error:
+                on_fault(CellFault(FAULT_OF.get(type(request), Fault.INTERRUPTED), str(error)))
             else:
                 on_answer(answer)
 

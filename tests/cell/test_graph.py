@@ -39,6 +39,13 @@ def test_every_parameter_is_one_that_the_files_know():
         assert set(process.parameters) - {"use_sim_time"} <= known, process.name
 
 
+def test_robots_that_are_to_wait_are_not_told_to_start():
+    for autostart in (True, False):
+        graph = cell_graph(CellOptions(robots=2, autostart=autostart))
+        robots = [p for p in graph if p.role is Role.WORKER]
+        assert [p.parameters["autostart"] for p in robots] == [autostart] * 2
+
+
 def test_options_survive_their_way_through_text():
     options = CellOptions(robots=2, tasks=("lift-any", "place-any"), lockstep=False, epsilon=0.1)
     assert options_from_text(options_to_text(options)) == options

@@ -33,6 +33,8 @@ class CellOptions:
         lockstep_timeout_s: Silence after which a robot is not waited for.
         video: MP4 file of the cell to write; '' for none.
         run: Name of the run: the beginning of its episodes' ids.
+        autostart: Robots ask the scheduler for tasks; without it they wait for the actions
+            run_episode and reach_goal, until the cell is stopped.
     """
 
     robots: int = 7
@@ -50,6 +52,7 @@ class CellOptions:
     lockstep_timeout_s: float = 10.0
     video: str = ""
     run: str = "run"
+    autostart: bool = True
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,7 @@ def _robot(options: CellOptions, name: str) -> NodeProcess:
         ),
         parameters={
             "run": options.run,
-            "autostart": True,
+            "autostart": options.autostart,
             "exit_when_finished": True,
             "simulator": options.simulate,
             "lockstep": options.simulate and options.lockstep,

@@ -22,6 +22,10 @@ def add_arguments(parser) -> None:
         "--lockstep-timeout", type=float, default=10.0, metavar="S",
         help="wall time of silence after which the others do not wait for a robot (default 10)",
     )  # fmt: skip
+    parser.add_argument(
+        "--on-request", action="store_true",
+        help="robots wait for the actions run_episode and reach_goal, until Ctrl-C",
+    )  # fmt: skip
 
 
 def run(arguments) -> dict:
@@ -56,6 +60,7 @@ def run(arguments) -> dict:
         lockstep_timeout_s=arguments.lockstep_timeout,
         video=str(arguments.video.resolve()) if arguments.video else "",
         run=start.run,
+        autostart=not arguments.on_request,
     )
     with episode_bar(arguments.episodes) as bar:
         return run_cell(options, lambda episode_id: bar.update()).result()

@@ -126,21 +126,20 @@ def test_robots_that_ask_together_are_answered_in_one_evaluation(graph, checkpoi
         assert len(response.checkpoint) == 12
 
 
-def test_a_goal_reaches_the_policy(graph, monkeypatch):
+def test_a_goal_reaches_the_policy(graph, tmp_path):
     make, ask = graph
-    seen = []
-    from mtopt_learning.policy.random_policy import RandomPolicy
-
-    choose = RandomPolicy.choose
-    monkeypatch.setattr(RandomPolicy, "choose", lambda self, r: seen.extend(r) or choose(self, r))
-    make(PolicyNode)
-    goal = Goal(b"a picture", camera="wrist", holding=True)
-    asked = request(policy="random", task=REACH_GOAL)
-    messages = [ros_messages.to_choose_request(replace(asked, goal=g)) for g in (goal, None)]
-    for message in messages:
-        (response,) = ask(ChooseAction, "/choose_action", message)
-        assert response.error_code == 0
-    assert [r.goal for r in seen] == [goal, None]
+    towers = tuple(TowerConfig(c, *s, (8,), (8,), (8,), 8) for c, s in CAMERAS.items())
+    config = NetworkConfig(len(TASKS), towers, 16, 16, goal_join="input", goal_camera="wrist")
+    torch.manual_seed(0)
+    save_q_function(tmp_path / "q", QFunction(QNetwork(config), TASKS.names, CAMERAS), {})
+    make(PolicyNode, checkpoint=str(tmp_path / "q"))
+    pictures = [encode_jpeg(np.full((32, 32, 3), grey, np.uint8)) for grey in (10, 240, 240)]
+    goals = [Goal(picture, "wrist") for picture in pictures] + [Goal(pictures[0], "shoulder")]
+    asked = [replace(request(task=REACH_GOAL), goal=goal) for goal in goals]
+    messages = [ros_messages.to_choose_request(one) for one in asked]
+    dark, light, again, other = (ask(ChooseAction, "/choose_action", m)[0] for m in messages)
+    assert [r.error_code > 0 for r in (dark, light, again, other)] == [False] * 3 + [True]
+    assert dark.q_value != light.q_value == again.q_value and "'wrist'" in other.error_msg
 
 
 def test_each_bad_request_has_its_code(graph, checkpoint):

@@ -15,6 +15,8 @@ from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import EndReason
 
 _NEIGHBOURS = 3
+NEAR_STEPS = 2
+"""Fewer steps away than this a picture shows nearly the same: neither reached nor missed."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ class HindsightSampler:
                 todo="build the data set from more bags",
             )  # fmt: skip
         self._config = config
+        self._episode_of = dataset.obs_episode
+        self._start_of, self._steps_of = dataset.episode_start, dataset.episode_steps
         self._start = dataset.episode_start[self.episodes].astype(np.int64)
         self._steps = dataset.episode_steps[self.episodes].astype(np.int64)
         self._next = following_episodes(dataset.bag[self.episodes])
@@ -122,6 +126,20 @@ class HindsightSampler:
             ends=first + 1 == last,
             acting_row=np.where(seen, acting_row, -1),
         )
+
+    def draw_there(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """(count,) rows of states that are where (count,) rows of goals show them to be.
+
+        A state is at most `NEAR_STEPS` steps from its goal, and the gripper does nothing between.
+        """
+        goal_row = self.draw(count, random).goal_row
+        episode = self._episode_of[goal_row]
+        start, steps = self._start_of[episode], self._steps_of[episode]
+        row = goal_row + random.integers(-NEAR_STEPS, NEAR_STEPS + 1, size=count)
+        row = np.clip(row, start, start + steps)
+        acting = self._acting[np.minimum(row, goal_row)]
+        changes = (acting >= 0) & (acting < np.maximum(row, goal_row))
+        return np.where(changes, goal_row, row), goal_row
 
     def _sub_sequence(self, episode: np.ndarray, random: np.random.Generator):
         """First and last state of a sub-sequence of each: two different ones, all pairs alike."""

@@ -64,7 +64,8 @@ class GoalConfig:
         negative_weight: Of the loss on actions that nobody took; 0 leaves it out.
         negative_samples: Random actions a state, of which one is drawn.
         negative_temperature: Of that draw, in units of Q.
-        reached_states: States a step that are their own goals: Q(s, terminate) learns 1 there.
+        reached_states: States a step that are where their goals show them: there Q(s, terminate)
+            learns 1, elsewhere 0.
         lower_bound: Lift targets of hindsight goals to what the recorded way was worth.
     """
 

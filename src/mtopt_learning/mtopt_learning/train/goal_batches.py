@@ -22,7 +22,7 @@ _AHEAD = 2
 
 @dataclass(frozen=True)
 class GoalBatch:
-    """n steps, each with a goal; and m states that are their own goals.
+    """n steps, each with a goal; and m states that are where their goals show them.
 
     Attributes:
         pictures: Camera to (n + m, 3, h, w) uint8.
@@ -102,20 +102,20 @@ class GoalBatches:
         goals = self._config.goals
         random = seeds.generator(self._config.seed, "goals", step)
         draw = self.sampler.draw(goals.batch, random)
-        own = self.sampler.draw(goals.reached_states, random).goal_row
-        return self.gather(draw, own).to(self._device)
+        there = self.sampler.draw_there(goals.reached_states, random)
+        return self.gather(draw, *there).to(self._device)
 
-    def gather(self, draw: GoalDraw, own: np.ndarray) -> GoalBatch:
-        """The tensors of a draw and of states that are their own goals."""
+    def gather(self, draw: GoalDraw, there_row: np.ndarray, there_goal: np.ndarray) -> GoalBatch:
+        """The tensors of a draw, and of states that are where their goals show them."""
         dataset, store = self._dataset, self._store
-        rows = np.concatenate([draw.row, own])
+        rows = np.concatenate([draw.row, there_row])
         carries_on = draw.chained & draw.ends
         following = np.where(carries_on | draw.reaches, draw.row, draw.row + 1)
         acting = np.maximum(draw.acting_row, 0)
         return GoalBatch(
             pictures=store.take(rows),
             state=proprioception(dataset, rows),
-            goal=store.take_one(self._camera, np.concatenate([draw.goal_row, own])),
+            goal=store.take_one(self._camera, np.concatenate([draw.goal_row, there_goal])),
             following=store.take(following),
             following_state=proprioception(dataset, following),
             action=encode(torch.from_numpy(dataset.action[draw.row])),

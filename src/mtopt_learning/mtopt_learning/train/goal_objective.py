@@ -12,6 +12,7 @@ from mtopt_learning.qlearn.distortion import Light, lit
 from mtopt_learning.qlearn.losses import bellman_loss, conservative_loss
 from mtopt_learning.qlearn.targets import clipped_double
 from mtopt_learning.qlearn.two_stage import TwoStageQ
+from mtopt_learning.relabel.hindsight import NEAR_STEPS
 from mtopt_learning.train.config import TrainConfig
 from mtopt_learning.train.goal_batches import GoalBatch
 from mtopt_learning.train.objective import TERMINATE_WEIGHT, random_actions
@@ -104,8 +105,7 @@ def goal_losses(
         stop = terminate_code((n + m, 1), device)
         end_logits = online.logits(embedding, task, stop)[..., 0]
         there = torch.cat([torch.zeros(n, device=device), torch.ones(m, device=device)])
-        # One step before the goal a picture shows it nearly: neither one nor the other.
-        away = (batch.chained | ~batch.reaches).float()
+        away = (batch.chained | (batch.steps_to_go > NEAR_STEPS)).float()
         weight = torch.cat([away / away.sum().clamp_min(1), torch.full((m,), 1 / m, device=device)])
         end_loss = bellman_loss(end_logits, there, weight)
         loss = loss + TERMINATE_WEIGHT * end_loss

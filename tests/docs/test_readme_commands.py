@@ -16,6 +16,7 @@ SMALLER = {
     "success train": ["--steps", "5"],
     "train": ["--steps", "10", "--tasks", "lift-any"],
     "eval": ["--episodes", "2", "--tasks", "lift-any"],
+    "goals demonstrate": ["--episodes", "1"],
 }
 """What is appended to a command so that it is over soon; the last of two options counts."""
 

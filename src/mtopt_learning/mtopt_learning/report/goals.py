@@ -120,7 +120,7 @@ def _goal(story: GoalStory, tried: bool) -> dict:
     return {
         "number": story.number,
         "object": story.object,
-        "picture": data_uri(strip([pictures], frame_px=2 * FRAME_PX)),
+        "picture": data_uri(strip([pictures], 2 * FRAME_PX)),
         "text": " · ".join(fact for fact in facts if fact),
         "outcome": outcomes[story.success],
         "style": {True: "success", False: "failure", None: "muted"}[story.success],
@@ -164,7 +164,7 @@ def write_contact_sheet(out: Path, stories: Sequence[GoalStory], columns: int = 
         InputError: The file cannot be written.
     """
     out = Path(out)
-    picture = cv2.cvtColor(contact_sheet(stories, columns), cv2.COLOR_RGB2BGR)
+    picture = cv2.cvtColor(contact_sheet(stories, columns, 2 * FRAME_PX), cv2.COLOR_RGB2BGR)
     partial = out.with_name(out.name + ".partial")
     try:
         partial.write_bytes(cv2.imencode(".png", picture)[1].tobytes())

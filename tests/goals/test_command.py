@@ -34,6 +34,37 @@ def test_from_demonstration_to_page(mtopt, tmp_path):
     assert cv2.imread(str(tmp_path / "sheet.png")) is not None
 
 
+def checkpoint(folder, **settings):
+    from mtopt_learning.checkpoint.q_function import QFunction, save_q_function
+    from mtopt_learning.qlearn.network import NetworkConfig, QNetwork
+    from mtopt_learning.qlearn.trunk import TowerConfig
+    from mtopt_sim.cell import cell_tasks
+    from mtopt_spec.observation import DEFAULT_IMAGE_SIZES as SIZES
+
+    names = cell_tasks().names
+    towers = tuple(TowerConfig(c, *size, (8,), (8,), (8,), 8) for c, size in SIZES.items())
+    network = QNetwork(NetworkConfig(len(names), towers, 16, 16, **settings))
+    save_q_function(folder, QFunction(network, names, dict(SIZES)), {})
+    return folder
+
+
+def test_a_q_function_that_knows_goals_is_measured_with_its_q(mtopt, folder, tmp_path):
+    knows = checkpoint(tmp_path / "q", goal_join="input", goal_camera="shoulder")
+    result = mtopt("goals", "reach", folder, "--checkpoint", knows, "--out", tmp_path / "r",
+                   "--processes", 1)  # fmt: skip
+    assert result["exit_code"] == 0, result["stderr"][-2000:]
+    assert all(0.0 < row["q"] < 1.0 for row in result["goals"]) and len(result["checkpoint"]) == 12
+    assert result["unprepared"] == result["other_starts"] == []
+    assert "Q 0." in (tmp_path / "r" / "goals.html").read_text()
+    for name, settings, words in (
+        ("none", {}, "not trained to reach goals"),
+        ("wrist", {"goal_join": "input", "goal_camera": "wrist"}, "the wrist camera"),
+    ):
+        other = checkpoint(tmp_path / name, **settings)
+        refused = mtopt("goals", "reach", folder, "--checkpoint", other, "--out", tmp_path / "s")
+        assert refused["exit_code"] == 2 and words in refused["stderr"]
+
+
 def test_bad_input_ends_with_2_and_says_what_to_do(mtopt, folder, tmp_path):
     missing = mtopt("goals", "show", tmp_path)
     assert missing["exit_code"] == 2 and "mtopt goals demonstrate" in missing["stderr"]

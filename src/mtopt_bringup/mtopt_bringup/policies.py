@@ -74,6 +74,25 @@ def policy_fingerprint(checkpoint: Path, tasks: TaskList) -> str:
     return load_q_function(checkpoint, tasks=tasks.names).fingerprint
 
 
+def goal_fingerprint(checkpoint: Path, tasks: TaskList, camera: str) -> str:
+    """The fingerprint of a Q-function's checkpoint that reaches goals of a camera.
+
+    Raises:
+        InputError: It knows no goals, or those of another camera.
+    """
+    from mtopt_learning.checkpoint.q_function import load_q_function
+
+    q_function = load_q_function(checkpoint, tasks=tasks.names)
+    known = q_function.network.goal_camera
+    if known != camera:
+        raise InputError(
+            "checkpoint", where=checkpoint,
+            got=f"goals of the {known} camera" if known else "one not trained to reach goals",
+            expected=f"one that reaches goals of the {camera} camera",
+        )  # fmt: skip
+    return q_function.fingerprint
+
+
 def success_judge(checkpoint: Path, tasks: TaskList) -> SuccessJudge:
     """The success detector of a checkpoint.
 

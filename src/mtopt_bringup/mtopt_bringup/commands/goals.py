@@ -155,9 +155,9 @@ def _reach(arguments: argparse.Namespace) -> dict:
     from mtopt_bringup.policies import (
         QFUNCTION,
         check_policy,
+        goal_fingerprint,
         learned_policy,
         local_policies,
-        policy_fingerprint,
     )  # fmt: skip
     from mtopt_bringup.progress import episode_bar
     from mtopt_learning.policy.policy_mux import PolicyMux
@@ -168,8 +168,8 @@ def _reach(arguments: argparse.Namespace) -> dict:
     tasks = cell_tasks(Path(goals.tasks_file) if goals.tasks_file else None)
     check_policy(arguments.policy, arguments.checkpoint)
     if arguments.policy == QFUNCTION:
+        fingerprint = goal_fingerprint(arguments.checkpoint, tasks, goals.camera)
         policy = learned_policy(arguments.checkpoint, tasks)
-        fingerprint = policy_fingerprint(arguments.checkpoint, tasks)
     else:
         policy, fingerprint = PolicyMux(local_policies(tasks)), ""
     config = ReachConfig(

@@ -164,7 +164,7 @@ def write_contact_sheet(out: Path, stories: Sequence[GoalStory], columns: int = 
         InputError: The file cannot be written.
     """
     out = Path(out)
-    picture = cv2.cvtColor(contact_sheet(stories, columns, 2 * FRAME_PX), cv2.COLOR_RGB2BGR)
+    picture = cv2.cvtColor(contact_sheet(stories, columns), cv2.COLOR_RGB2BGR)
     partial = out.with_name(out.name + ".partial")
     try:
         partial.write_bytes(cv2.imencode(".png", picture)[1].tobytes())

@@ -74,6 +74,19 @@ def test_chained_goals_are_of_another_episode_and_by_choice_of_the_next_ones(toy
     assert last_of_bag.any() and not np.isin(ahead[last_of_bag], (1, 2, 3)).all()
 
 
+def test_what_counts_as_there_is_near_its_goal_with_the_gripper_as_it_was(toy):
+    acting = next_gripper_row(toy)
+    row, goal_row = sampler(toy).draw_there(50_000, np.random.default_rng(0))
+    assert (toy.obs_episode[row] == toy.obs_episode[goal_row]).all()
+    apart = row - goal_row
+    assert set(apart) == {-2, -1, 0, 1, 2}
+    low, high = np.minimum(row, goal_row), np.maximum(row, goal_row)
+    assert ((acting[low] < 0) | (acting[low] >= high)).all()
+    closes = np.flatnonzero((toy.action[:, 5] > 0.5) & ~toy.is_last)
+    over = np.isin(goal_row, closes + 1)  # the picture after a closing: no state before it
+    assert over.any() and (apart[over] >= 0).all()
+
+
 def test_void_and_left_out_episodes_are_not_drawn(toy):
     reason = toy.episode_reason.copy()
     reason[::2] = EndReason.FAULT

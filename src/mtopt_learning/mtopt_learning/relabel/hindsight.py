@@ -66,7 +66,10 @@ class GoalDraw:
 
 
 class HindsightSampler:
-    """Draws from episodes of one step or more; void ones are left out.
+    """Draws from episodes that move in one step or more; void ones are left out.
+
+    The step in which an episode was terminated moves nothing and is no way to a goal: it is not
+    drawn, and none follows it.
 
     Args:
         dataset: A `Dataset`.
@@ -85,7 +88,8 @@ class HindsightSampler:
         config: HindsightConfig = HindsightConfig(),
         left_out: np.ndarray | None = None,
     ):
-        usable = (dataset.episode_steps > 0) & (dataset.episode_reason != EndReason.FAULT)
+        steps = dataset.episode_steps - (dataset.episode_reason == EndReason.TERMINATE)
+        usable = (steps > 0) & (dataset.episode_reason != EndReason.FAULT)
         if left_out is not None:
             usable &= ~left_out
         self.episodes = np.flatnonzero(usable)
@@ -96,9 +100,9 @@ class HindsightSampler:
             )  # fmt: skip
         self._config = config
         self._episode_of = dataset.obs_episode
-        self._start_of, self._steps_of = dataset.episode_start, dataset.episode_steps
+        self._start_of, self._steps_of = dataset.episode_start, steps.astype(np.int64)
         self._start = dataset.episode_start[self.episodes].astype(np.int64)
-        self._steps = dataset.episode_steps[self.episodes].astype(np.int64)
+        self._steps = self._steps_of[self.episodes]
         self._next = following_episodes(dataset.bag[self.episodes])
         self._acting = acting_row
 

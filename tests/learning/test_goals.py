@@ -36,7 +36,8 @@ ONLY_GOALS = TrainConfig(batch=0, goals=GoalConfig(batch=64), bf16=False)
 
 
 def sampler(toy, **config):
-    return HindsightSampler(toy, next_gripper_row(toy), HindsightConfig(**config))
+    config = HindsightConfig(**{"deciding_share": 0.0, **config})
+    return HindsightSampler(toy, next_gripper_row(toy), config)
 
 
 def test_every_sub_sequence_of_every_episode_is_drawn_and_none_reaches_over_its_ends(toy):
@@ -61,6 +62,16 @@ def test_the_last_picture_counts_more_often_where_it_is_asked_for(toy):
     draw = sampler(toy, chained_share=0.0, end_share=1.0).draw(1000, np.random.default_rng(0))
     terminated = toy.episode_reason[toy.obs_episode[draw.goal_row]] == EndReason.TERMINATE
     assert toy.is_last[draw.goal_row + terminated].all()
+
+
+def test_steps_that_decide_count_more_often_where_it_is_asked_for(toy):
+    draw = sampler(toy, chained_share=0.0, deciding_share=1.0).draw(5000, np.random.default_rng(0))
+    episode = toy.obs_episode[draw.row]
+    start = toy.episode_start[episode]
+    moves = toy.episode_steps[episode] - (toy.episode_reason[episode] == EndReason.TERMINATE)
+    closes = (moves > 2) & (toy.action[start + 2, 5] > 0.5)
+    assert 0.3 < closes.mean() < 1 and (draw.row == start + 2)[closes].all()
+    assert (draw.goal_row > draw.row).all() and (draw.goal_row <= start + moves).all()
 
 
 def test_chained_goals_are_of_another_episode_and_by_choice_of_the_next_ones(toy):

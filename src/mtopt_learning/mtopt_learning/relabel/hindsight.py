@@ -27,12 +27,15 @@ class HindsightConfig:
         chained_share: Share of pairs whose goal is a picture of another episode. Published: half.
         end_share: Share of goals that are the last picture of their episode, over and above their
             turn: there something was brought about.
+        deciding_share: Share of steps at which their episode's gripper first changes, over and
+            above their turn.
         neighbour_share: Of the chained goals, this share is taken from one of the robot's next
             three episodes: mostly of the same scene, so that one may lead to the other.
     """
 
     chained_share: float = 0.5
-    end_share: float = 0.3
+    end_share: float = 0.5
+    deciding_share: float = 0.15
     neighbour_share: float = 0.5
 
     def __post_init__(self):
@@ -111,6 +114,7 @@ class HindsightSampler:
         config = self._config
         episode = random.integers(len(self.episodes), size=count)
         first, last = self._sub_sequence(episode, random)
+        first, last = self._deciding(episode, first, last, random)
         at_end = random.random(count) < config.end_share
         last = np.where(at_end, self._steps[episode], last)
         chained = random.random(count) < config.chained_share
@@ -152,6 +156,17 @@ class HindsightSampler:
         b = (random.random(len(episode)) * steps).astype(np.int64)
         b += b >= a
         return np.minimum(a, b), np.maximum(a, b)
+
+    def _deciding(
+        self, episode: np.ndarray, first: np.ndarray, last: np.ndarray, random: np.random.Generator
+    ):
+        """The same, some of them beginning where the gripper first changes."""
+        at = self._acting[self._start[episode]] - self._start[episode]
+        left = self._steps[episode] - at
+        chosen = random.random(len(episode)) < self._config.deciding_share
+        chosen &= (at >= 0) & (left > 0)
+        after = at + 1 + (random.random(len(episode)) * left).astype(np.int64)
+        return np.where(chosen, at, first), np.where(chosen, after, last)
 
     def _other(self, episode: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Another episode for each."""

@@ -63,7 +63,7 @@ class GoalConfig:
         pairs: How states and goals are paired.
         negative_weight: Of the loss on actions that nobody took; 0 leaves it out.
         negative_samples: Random actions a state, of which one is drawn.
-        negative_temperature: Of that draw, in units of Q.
+        negative_temperature: Of that draw, in units of Q. Published: 1.
         reached_states: States a step that are where their goals show them: there Q(s, terminate)
             learns 1, elsewhere 0.
         lower_bound: Lift targets of hindsight goals to what the recorded way was worth.
@@ -74,8 +74,8 @@ class GoalConfig:
     weight: float = 1.0
     pairs: HindsightConfig = HindsightConfig()
     negative_weight: float = 1.0
-    negative_samples: int = 8
-    negative_temperature: float = 1.0
+    negative_samples: int = 16
+    negative_temperature: float = 0.1
     reached_states: int = 16
     lower_bound: bool = True
 

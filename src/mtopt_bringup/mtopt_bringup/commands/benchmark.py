@@ -17,6 +17,7 @@ BENCHMARKS = {
     "policy": "latency of the policy, and the gain of tiling embeddings over CEM samples",
     "detector": "quality of the success detector against the labels that it had",
     "detector-shift": "recovery of the detector, by few labels, from another light and camera pose",
+    "goals": "Actionable Models' experiment: who reaches goal pictures, and what it is good for",
     "new-task": "two tasks with an object never met: zero-shot, fine-tuned, against new data alone",
     "paper": "MT-Opt's experiment: one data set, MT-Opt beside its baselines, ablations and peers",
 }

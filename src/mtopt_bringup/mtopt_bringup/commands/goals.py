@@ -13,7 +13,7 @@ EXAMPLE = (
     "mtopt goals demonstrate --out goals/ --kinds grasp place rearrange --episodes 100 --seed 7\n"
     "  mtopt goals reach goals/ --checkpoint run/checkpoint --out reached/ --json"
 )
-PAGE, SHEET, RESULT = "goals.html", "goals.png", "reached.json"
+PAGE = "goals.html"
 _SHEET_GOALS = 12
 _DEMONSTRATE = "mtopt goals demonstrate --out goals/ --kinds grasp --episodes 100 --seed 7 --json"
 
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     reach.add_argument(
         "--out", type=Path, required=True,
-        help=f"folder for last pictures, {RESULT}, {PAGE} and {SHEET}; "
+        help=f"folder for last pictures, reached.json, {PAGE} and goals.png; "
         "an interrupted call goes on there",
     )  # fmt: skip
     reach.add_argument(
@@ -146,12 +146,9 @@ def _show(arguments: argparse.Namespace) -> dict:
 
 
 def _reach(arguments: argparse.Namespace) -> dict:
-    import json
-
     from mtopt_bringup.goalset.goal_set import read_goal_set
+    from mtopt_bringup.goalset.reached import write_reached
     from mtopt_bringup.goalset.reaching import ReachConfig, evaluate_goals
-    from mtopt_bringup.goalset.stories import goal_stories, some_of_each
-    from mtopt_bringup.main import finite
     from mtopt_bringup.policies import (
         QFUNCTION,
         check_policy,
@@ -161,7 +158,7 @@ def _reach(arguments: argparse.Namespace) -> dict:
     )  # fmt: skip
     from mtopt_bringup.progress import episode_bar
     from mtopt_learning.policy.policy_mux import PolicyMux
-    from mtopt_learning.report.goals import write_contact_sheet, write_goal_page
+    from mtopt_learning.report.goals import write_goal_page
     from mtopt_sim.cell import cell_tasks
 
     goals = read_goal_set(arguments.goals)
@@ -179,8 +176,7 @@ def _reach(arguments: argparse.Namespace) -> dict:
         result = evaluate_goals(
             goals, policy, config, arguments.out, lambda done: bar.update(done - bar.n)
         )
-    (arguments.out / RESULT).write_text(json.dumps(finite(result), indent=1))
-    stories = goal_stories(goals, result)
+    stories = write_reached(arguments.out, goals, result)
     inputs = [
         ("Goals", f"{arguments.goals}, fingerprint {goals.fingerprint}"),
         ("Policy", f"{config.policy} {arguments.checkpoint or ''} {fingerprint}".strip()),
@@ -188,8 +184,7 @@ def _reach(arguments: argparse.Namespace) -> dict:
     ]
     title = "Goals, and who reached them"
     page = write_goal_page(arguments.out / PAGE, title, stories, inputs)
-    write_contact_sheet(arguments.out / SHEET, some_of_each(stories, _SHEET_GOALS), columns=3)
-    return {**result, **page}
+    return {**{key: value for key, value in result.items() if key != "goals"}, **page}
 
 
 def _summary(folder: Path, goals) -> dict:

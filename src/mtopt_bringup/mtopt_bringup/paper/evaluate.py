@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from mtopt_bringup.evaluation import EvaluationConfig, evaluate
 from mtopt_bringup.paper.arms import Arm
@@ -14,6 +15,14 @@ from mtopt_learning.clone.policy import ClonePolicy
 from mtopt_learning.policy.policy_mux import PolicyMux
 from mtopt_learning.policy.q_policy import QFunctionPolicy
 from mtopt_sim.cell import cell_tasks
+
+
+class Sizes(Protocol):
+    """What of an experiment's sizes counts here."""
+
+    evaluation_episodes: int
+    evaluation_seed: int
+    robots: int
 
 
 def evaluate_arm(
@@ -27,7 +36,7 @@ def evaluate_arm(
 
 def evaluate_checkpoint(
     folder: Path,
-    config: PaperConfig,
+    config: Sizes,
     names: tuple[str, ...],
     q_function: bool,
     progress: Callable[[int], None],

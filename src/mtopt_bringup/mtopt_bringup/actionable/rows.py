@@ -1,0 +1,61 @@
+"""The rows of the tables: each changes one thing of Actionable Models, or is another method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from mtopt_bringup.actionable.config import GoalsConfig
+from mtopt_learning.train.config import TrainConfig
+from mtopt_spec.errors import InputError
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row.
+
+    Attributes:
+        name: In files and on the command line.
+        title: In tables.
+        clone: Whether it is goal-conditioned behaviour cloning; else it is a Q-function.
+        negatives: Whether actions that nobody took are pushed down.
+        chaining: Whether goals of other episodes are drawn.
+        join: Where a goal picture joins the network.
+    """
+
+    name: str
+    title: str
+    clone: bool = False
+    negatives: bool = True
+    chaining: bool = True
+    join: str = "input"
+
+    def train_config(self, config: GoalsConfig, seed: int) -> TrainConfig:
+        """The trainer's settings of this row."""
+        goals = config.train.goals
+        pairs = goals.pairs if self.chaining else replace(goals.pairs, chained_share=0.0)
+        goals = replace(
+            goals, batch=config.goal_batch, pairs=pairs, join=self.join,
+            negative_weight=goals.negative_weight if self.negatives else 0.0,
+        )  # fmt: skip
+        return replace(config.train, batch=0, goals=goals, seed=config.seed + seed)
+
+
+FIRST = "actionable"
+ROWS = (
+    Row(FIRST, "Actionable Models"),
+    Row("no_negatives", "without negatives", negatives=False),
+    Row("no_chaining", "without goal chaining", chaining=False),
+    Row("neither", "hindsight Q-learning (neither)", negatives=False, chaining=False),
+    Row("clone", "goal-conditioned behaviour cloning", clone=True),
+    Row("late", "goal joined late, not at the input", join="late"),
+)
+
+
+def chosen_rows(names: Sequence[str]) -> tuple[Row, ...]:
+    """These rows in the tables' order, or all (`InputError` for an unknown one)."""
+    known = [row.name for row in ROWS]
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise InputError("rows", where="experiment", got=unknown, expected=known)
+    return tuple(row for row in ROWS if not names or row.name in names)

@@ -1,6 +1,7 @@
 """Settings of training from a file, and what `mtopt train` makes of it and its options."""
 
 import argparse
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,10 +10,12 @@ import torch
 from mtopt_bringup.commands import train as train_command
 from mtopt_bringup.main import main
 from mtopt_learning.checkpoint.configuration import to_plain
+from mtopt_learning.checkpoint.q_function import load_q_function
 from mtopt_learning.qlearn.distortion import PUBLISHED, DistortionConfig
 from mtopt_learning.train.config import TrainConfig
 from mtopt_learning.train.settings_file import read_settings
 from mtopt_learning.train.step_clock import StepClock
+from mtopt_sim.cell import cell_tasks
 from mtopt_spec.errors import InputError
 
 
@@ -139,6 +142,67 @@ def test_options_go_before_the_file(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("options", "tasks", "goals"),
+    [
+        (["--goals"], 0, {"batch": 128}),
+        (["--goals", "--batch", 24], 0, {"batch": 24}),
+        (["--goals", "--goal-join", "late"], 0, {"batch": 128, "join": "late"}),
+        (["--goals-beside"], 128, {"batch": 64}),
+        (["--goals-beside", "--batch", 24], 24, {"batch": 64}),
+        (["--goal-join", "late"], 128, {"join": "late"}),
+    ],
+)
+def test_goals_are_learned_alone_or_beside_tasks(options, tasks, goals):
+    base = TrainConfig()
+    assert settings_of(*options) == replace(base, batch=tasks, goals=replace(base.goals, **goals))
+
+
+def test_goals_of_a_file_stay_where_the_options_do_not_name_them(tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text("goals: {batch: 8, join: late, negative_weight: 0}\n")
+    base = TrainConfig().goals
+    for option in ("--goals", "--goals-beside"):
+        config = settings_of("--settings", path, option)
+        assert config.goals == replace(base, batch=8, join="late", negative_weight=0.0)
+
+
+def test_goals_alone_have_no_tasks_and_one_cannot_ask_for_both(capsys):
+    with pytest.raises(InputError, match="--tasks in --goals: got .'lift-any'."):
+        settings_of("--goals", "--tasks", "lift-any")
+    with pytest.raises(SystemExit):
+        settings_of("--goals", "--goals-beside")
+    assert "not allowed with" in capsys.readouterr().err
+
+
+def test_a_model_of_goals_is_fine_tuned_to_tasks(small_dataset, tmp_path, capsys):
+    """And gone on with as one of goals; where its goals join is its own."""
+
+    def train(out, *options, steps=1):
+        command = ["train", small_dataset, "--out", tmp_path / out, "--steps", steps, "--batch", 4]
+        code = main([str(x) for x in (*command, "--threads", 1, *options, "--json")])
+        told = capsys.readouterr()
+        return code, json.loads(told.out.splitlines()[-1]) if told.out else told.err
+
+    code, told = train("goals", "--goals", "--goal-join", "late", steps=2)
+    assert code == 0 and told["steps"] == 2 and "goal_loss" in told
+    checkpoint = tmp_path / "goals" / "checkpoint"
+    learned = load_q_function(checkpoint)
+    assert learned.tasks == () and learned.network.config.goal_join == "late"
+    code, told = train("lift", "--from", checkpoint, "--tasks", "lift-any", "--seed", 7)
+    tuned = load_q_function(tmp_path / "lift" / "checkpoint", cell_tasks().names)
+    assert code == 0 and tuned.network.config == learned.network.config
+    assert tuned.tasks == cell_tasks().names
+    ours, theirs = (next(iter(q.network.parameters())) for q in (tuned, learned))
+    assert (ours - theirs).abs().max() < 0.01, "one step away, not another draw"
+    for option in ("--goals", "--goals-beside"):
+        assert train("more" + option, "--from", checkpoint, option)[0] == 0
+    code, says = train("other", "--from", checkpoint, "--goals", "--goal-join", "input")
+    assert code == 2 and "goals.join" in says
+    code, says = train("lift", "--resume", "--goals-beside", "--goal-join", "input")
+    assert code == 2 and "goals.join" in says
+
+
+@pytest.mark.parametrize(
     ("options", "says"),
     [
         (["--settings", "nothing.yaml"], "settings in nothing.yaml"),
@@ -159,7 +223,6 @@ def test_the_command_refuses_what_the_data_set_cannot_do(
 def small_dataset(tmp_path_factory):
     """30 episodes with empty pictures, of the cell's cameras and tasks."""
     from mtopt_bringup.benchmarks.synthetic_dataset import write_synthetic
-    from mtopt_sim.cell import cell_tasks
 
     folder = tmp_path_factory.mktemp("synthetic") / "data"
     write_synthetic(folder, cell_tasks().names, 30)

@@ -7,9 +7,17 @@ import logging
 from dataclasses import fields, replace
 from pathlib import Path
 
-SUMMARY = "Train the multi-task Q-function (QT-Opt with impersonation and re-balancing)."
-EXAMPLE = "mtopt train dataset --out runs/lift --minutes 6 --tasks lift-any lift-banana"
+SUMMARY = (
+    "Train the multi-task Q-function (QT-Opt with impersonation and re-balancing), one of goal "
+    "pictures (Actionable Models), or one of both."
+)
+EXAMPLE = (
+    "mtopt train dataset --out runs/lift --minutes 6 --tasks lift-any lift-banana\n"
+    "  mtopt train dataset --out runs/goals --steps 6000 --goals"
+)
 
+_FIGURES = ("loss", "q", "value", "closing_auc", "goal_loss", "q_hindsight", "q_chained")
+_GOAL_BATCH, _BESIDE_BATCH = 128, 64
 _log = logging.getLogger("mtopt.train")
 
 
@@ -30,6 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="those that the network sees (default: all)")  # fmt: skip
     parser.add_argument("--multi-head", action="store_true", default=None,
                         help="one output a task instead of the task as an input")  # fmt: skip
+    goals = parser.add_mutually_exclusive_group()
+    goals.add_argument("--goals", dest="goals_alone", action="store_true",
+                       help="learn to reach goal pictures, without tasks and labels; --batch is "
+                            f"of pairs of state and goal (default {_GOAL_BATCH})")  # fmt: skip
+    goals.add_argument("--goals-beside", action="store_true",
+                       help=f"learn goals beside the tasks, {_BESIDE_BATCH} pairs a step unless "
+                            "the settings say otherwise")  # fmt: skip
+    parser.add_argument("--goal-join", choices=("input", "late"),
+                        help="where a goal picture joins the network (default: input)")  # fmt: skip
     parser.add_argument("--sharing", help="which episodes count for which task: f_orig, f_all, "
                         "f_skill (default) or module:function")  # fmt: skip
     parser.add_argument("--balance", choices=("rebalanced", "uniform"),
@@ -63,8 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on with the run in --out, on this (perhaps grown) data set",
     )
     parser.add_argument("--from", dest="start", type=Path, metavar="CHECKPOINT",
-                        help="fine-tune: begin with the weights of a checkpoint of these tasks, "
-                             "models/bin_cell for example")  # fmt: skip
+                        help="fine-tune: begin with the weights of a checkpoint of these tasks "
+                             "or of goals, models/bin_cell for example")  # fmt: skip
     parser.add_argument("--save-every", type=int, default=1000, help="steps between checkpoints")
 
 
@@ -99,6 +116,8 @@ def run(arguments: argparse.Namespace) -> dict:
         start = None
         if arguments.start is not None:
             start = load_q_function(arguments.start, tasks.names).network
+            if start.goal_camera and arguments.goal_join is None and arguments.settings is None:
+                config = replace(config, goals=replace(config.goals, join=start.config.goal_join))
         trainer = Trainer(tasks, dataset.cameras, config, start and start.config)
         if start is not None:
             trainer.start_from(start)
@@ -152,12 +171,32 @@ def _settings(arguments: argparse.Namespace, config):
         updater = replace(updater, kind=arguments.updater)
     config = replace(config, distortion=distortion, updater=updater)
     config = replace(config, sampler=_given(config.sampler, arguments))
-    return _given(config, arguments)
+    return _with_goals(_given(config, arguments), arguments)
+
+
+def _with_goals(config, arguments: argparse.Namespace):
+    """The configuration with what the command line says of goals."""
+    from mtopt_spec.errors import InputError
+
+    goals = config.goals
+    if arguments.goal_join is not None:
+        goals = replace(goals, join=arguments.goal_join)
+    if arguments.goals_alone:
+        if arguments.tasks:
+            raise InputError(
+                "--tasks", where="--goals", got=arguments.tasks, expected="none: goals are no task",
+                todo="learn goals beside tasks with --goals-beside",
+            )  # fmt: skip
+        goals = replace(goals, batch=arguments.batch or goals.batch or _GOAL_BATCH)
+        return replace(config, goals=goals, batch=0, tasks=())
+    if arguments.goals_beside:
+        goals = replace(goals, batch=goals.batch or _BESIDE_BATCH)
+    return replace(config, goals=goals)
 
 
 def _given(config, arguments: argparse.Namespace):
     """The dataclass with those of its fields that the command line names, and no nested ones."""
-    names = {f.name for f in fields(config)} - {"distortion", "updater", "sampler", "cem"}
+    names = {f.name for f in fields(config)} - {"distortion", "updater", "sampler", "cem", "goals"}
     given = {name: getattr(arguments, name, None) for name in names}
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
     return replace(config, **{k: v for k, v in given.items() if v not in (None, ())})
@@ -165,4 +204,4 @@ def _given(config, arguments: argparse.Namespace):
 
 def _figures(record: dict) -> dict:
     """What is kept with a checkpoint and printed."""
-    return {key: record[key] for key in ("loss", "q", "value", "closing_auc") if key in record}
+    return {key: record[key] for key in _FIGURES if key in record}

@@ -131,6 +131,12 @@ class Trainer:
                 "goals.batch", where="train config", got=config.goals.batch,
                 expected="0 for a network without a goal input", todo="start a new run",
             )  # fmt: skip
+        if config.goals.batch and config.goals.join != self.online.config.goal_join:
+            raise InputError(
+                "goals.join", where="train config", got=config.goals.join,
+                expected=f"the network's own, {self.online.config.goal_join}",
+                todo="start a new run",
+            )  # fmt: skip
         self.config = config
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate

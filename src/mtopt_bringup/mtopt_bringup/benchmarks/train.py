@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+
+from mtopt_bringup.benchmarks.goal_step import goal_step_cost, seconds_of
 
 _PUBLISHED_PICTURE_PX = (512, 640)
 _WARM_STEPS = 10
@@ -25,6 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--distortion", choices=("gain", "published"), default="gain")
     parser.add_argument("--backup", choices=("sarsa", "cem_max"), default="sarsa")
+    parser.add_argument(
+        "--goals", action="store_true",
+        help="time steps that learn goals alone: what pushing down actions that nobody took costs",
+    )  # fmt: skip
     parser.add_argument("--batch", type=int, help="states a step")
     parser.add_argument("--threads", type=int, default=0, help="of torch (default: its own)")
     parser.add_argument("--steps", type=int, default=100, help="that each figure is taken from")
@@ -39,13 +44,15 @@ def run(arguments: argparse.Namespace) -> dict:
     Returns:
         `step_ms`, `steps_per_s`: of the whole; `device_ratio`: its rate over that of the same
         network on the batch that is there; `data_share`: what the step waits for draws and
-        pictures; `share`: of the step, by phase; `device`, `network`, `batch`, `threads`.
+        pictures; `share`: of the step, by phase; `device`, `network`, `batch`, `threads`. With
+        `--goals` what `goal_step_cost` gives, in place of the first four.
     """
     import torch
 
     from mtopt_learning.dataset.cache import Dataset
     from mtopt_learning.qlearn.distortion import PUBLISHED
     from mtopt_learning.train.config import TrainConfig
+    from mtopt_learning.train.devices import choose_device
     from mtopt_learning.train.step_clock import StepClock
     from mtopt_learning.train.trainer import Trainer
     from mtopt_spec.resources import share_dir
@@ -60,24 +67,32 @@ def run(arguments: argparse.Namespace) -> dict:
         config = replace(config, distortion=PUBLISHED)
     if arguments.batch:
         config = replace(config, batch=arguments.batch)
+    if arguments.goals:
+        config = replace(config, batch=0, goals=replace(config.goals, batch=config.batch))
+    steps = -(-arguments.steps // _ROUNDS)
     with tempfile.TemporaryDirectory() as folder:
         path = arguments.dataset or _write(Path(folder), tasks.names, arguments)
         dataset = Dataset.open(path)
+        if arguments.goals:
+            return {
+                **goal_step_cost(dataset, tasks, config, steps, _ROUNDS),
+                "device": _name(choose_device(config.device)), "network": arguments.network,
+                "batch": config.goals.batch, "threads": torch.get_num_threads(),
+            }  # fmt: skip
         trainer = Trainer(tasks, dataset.cameras, config)
         clock = StepClock(trainer.device)
         timing = _Switch()
         trainer.phase = timing
         trainer.set_data(dataset)
-        steps = -(-arguments.steps // _ROUNDS)
         there = trainer.batches.ready(0)
         for ready in (None, there):
-            _seconds(trainer, ready, _WARM_STEPS)
+            seconds_of(trainer, _WARM_STEPS, ready)
         spent = {"data": [], "fixed": [], "phases": []}
         for _ in range(_ROUNDS):
-            spent["data"].append(_seconds(trainer, None, steps))
-            spent["fixed"].append(_seconds(trainer, there, steps))
+            spent["data"].append(seconds_of(trainer, steps))
+            spent["fixed"].append(seconds_of(trainer, steps, there))
             timing.to(clock.phase)
-            spent["phases"].append(_seconds(trainer, None, steps))
+            spent["phases"].append(seconds_of(trainer, steps))
             timing.to(nullcontext)
         trainer.close()
     step_s = float(np.median(spent["data"])) / steps
@@ -111,18 +126,6 @@ class _Switch:
 
     def __call__(self, name: str):
         return self._make(name)
-
-
-def _seconds(trainer, ready, steps: int) -> float:
-    """Wall time of some steps on the batches that come, or all on one that is ready."""
-    import torch
-
-    begun = time.perf_counter()
-    for _ in range(steps):
-        trainer.gradient_step(ready)
-    if trainer.device.type == "cuda":
-        torch.cuda.synchronize(trainer.device)
-    return time.perf_counter() - begun
 
 
 def _write(folder: Path, names: tuple[str, ...], arguments) -> Path:

@@ -93,7 +93,7 @@ def test_it_finishes_and_what_was_done_is_not_done_again(base, done):
     runs = [f"fine_lift-box_{own}_{start}" for start in STARTS] + list(BESIDE)
     assert set(last) == {
         "goals_known", "goals_unseen", "own_episodes",
-        *(f"train_{name}_0" for name in (FIRST, "clone", "late", *runs)),
+        *(f"train_{name}_0" for name in (FIRST, "clone", *runs)),
         *(f"evaluate_{row}_0_{name}" for row in (FIRST, "clone") for name in GOAL_SETS),
         *(f"evaluate_{name}_0" for name in runs),
     }  # fmt: skip

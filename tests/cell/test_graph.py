@@ -14,6 +14,7 @@ from mtopt_bringup.supervisor import Role
 from mtopt_spec.errors import InputError
 from mtopt_spec.resources import share_dir
 
+ROOT = Path(__file__).parents[2]
 OPTIONS = CellOptions(robots=3, episodes=5, out="bags", seed=4, tasks=("lift-any",), run="r4")
 
 
@@ -37,6 +38,25 @@ def test_every_parameter_is_one_that_the_files_know():
             for section in yaml.safe_load(path.read_text()).values():
                 known |= set(section["ros__parameters"])
         assert set(process.parameters) - {"use_sim_time"} <= known, process.name
+
+
+def test_a_cell_with_goals_has_their_schedule_their_world_and_their_time():
+    options = CellOptions(
+        robots=2, goals="goals", policy="random", max_steps=23, world="w.sdf", tasks_file="t.yaml"
+    )
+    graph = {process.name: process for process in cell_graph(options)}
+    assert "task_scheduler" not in graph
+    schedule = graph["goal_schedule"]
+    assert importlib.util.find_spec(schedule.module) and schedule.role is Role.ESSENTIAL
+    known = yaml.safe_load(schedule.parameter_paths()[0].read_text())
+    (known,) = (section["ros__parameters"] for section in known.values())
+    assert set(schedule.parameters) == set(known), "each is known to its file"
+    assert schedule.parameters["goals"] == "goals" and schedule.parameters["policy"] == "random"
+    assert graph["simulator"].parameters["world"] == "w.sdf"
+    assert [graph[f"robot_{i}"].parameters["max_steps"] for i in (1, 2)] == [23, 23]
+    with_tasks = [name for name, p in graph.items() if p.parameters.get("tasks_file") == "t.yaml"]
+    assert with_tasks == ["simulator", "goal_schedule", "policy", "robot_1", "robot_2"]
+    assert (ROOT / "src" / schedule.package / "bin" / schedule.executable).exists()
 
 
 def test_robots_that_are_to_wait_are_not_told_to_start():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtopt_learning.evaluate.goal_schedule import GoalJob, GoalSchedule
+from mtopt_learning.evaluate.goal_schedule import AnsweredOnce, GoalJob, GoalSchedule
 from mtopt_sim.cell import cell_tasks
 from mtopt_spec.errors import InputError
 from mtopt_spec.goal import REACH_GOAL, Goal, GoalTruth
@@ -79,3 +79,16 @@ def test_goals_are_shared_among_robots():
     plan = schedule(GRASP, PLACE, GRASP, robots=("robot_1", "robot_2"))
     assert [ask(plan).seed, ask(plan, robot="robot_2").seed] == [100, 101]
     assert ask(plan, success=True).seed == 102
+
+
+def test_a_question_that_comes_again_is_answered_as_before_and_counts_once():
+    plan = schedule(GRASP, GRASP)
+    once = AnsweredOnce(plan)
+    first = TaskRequest(0.0, "robot_1", 0, False, None)
+    assert once.assign(first) == once.assign(first) and once.assign(first).seed == 100
+    done = TaskRequest(1.0, "robot_1", 1, False, EpisodeReport("any", "any", True, False))
+    assert once.assign(done).seed == once.assign(done).seed == 101
+    assert plan.results == {0: True}
+    last = TaskRequest(2.0, "robot_1", 2, False, EpisodeReport("any", "any", False, False))
+    assert once.assign(last) is once.assign(last) is None
+    assert plan.results == {0: True, 1: False}

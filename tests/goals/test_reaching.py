@@ -5,7 +5,8 @@ import json
 import pytest
 
 from mtopt_bringup.goalset.goal_set import GoalSet
-from mtopt_bringup.goalset.reaching import PROGRESS, ReachConfig, evaluate_goals
+from mtopt_bringup.goalset.outcomes import PROGRESS
+from mtopt_bringup.goalset.reaching import ReachConfig, evaluate_goals
 from mtopt_bringup.goalset.scripts import CLEAN_PICK, CLEAN_PLACE, clean_scripts
 from mtopt_learning.evaluate.intervals import wilson_interval
 from mtopt_sim.cell import cell_tasks

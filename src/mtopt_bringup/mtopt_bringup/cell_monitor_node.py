@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
+from mtopt_bringup.ros_visit import RosVisit
 from mtopt_msgs.msg import EpisodeBegin, EpisodeRecorded
 
 
@@ -52,7 +51,7 @@ class CellMonitorNode(Node):
                 self.simulator = {value.key: value.value for value in status.values}
 
 
-class CellMonitor:
+class CellMonitor(RosVisit[CellMonitorNode]):
     """The node with a context and executor of its own; use it as a context manager.
 
     Args:
@@ -61,22 +60,6 @@ class CellMonitor:
     """
 
     def __init__(self, robots: Sequence[str], on_recorded: Callable[[str], None], domain_id: int):
-        self._context = Context()
-        self._context.init(domain_id=domain_id)
-        self.node = CellMonitorNode(robots, on_recorded, context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self.node)
-
-    def __enter__(self) -> CellMonitor:
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._executor.shutdown(timeout_sec=0)
-        self.node.destroy_node()
-        self._context.try_shutdown()
-
-    def listen(self, wall_s: float) -> None:
-        """Takes what comes for so long."""
-        deadline_s = time.monotonic() + wall_s
-        while (left_s := deadline_s - time.monotonic()) > 0:
-            self._executor.spin_once(timeout_sec=left_s)
+        super().__init__(
+            lambda context: CellMonitorNode(robots, on_recorded, context=context), domain_id
+        )

@@ -35,6 +35,10 @@ class CellOptions:
         run: Name of the run: the beginning of its episodes' ids.
         autostart: Robots ask the scheduler for tasks; without it they wait for the actions
             run_episode and reach_goal, until the cell is stopped.
+        goals: Folder of goals that the robots are to reach, each once, in place of tasks; '': none.
+        max_steps: Control steps of an episode; 0: as in the parameter file.
+        world: World file of the simulator; '': the installed one.
+        tasks_file: Of all nodes; '': the installed one.
     """
 
     robots: int = 7
@@ -53,6 +57,10 @@ class CellOptions:
     video: str = ""
     run: str = "run"
     autostart: bool = True
+    goals: str = ""
+    max_steps: int = 0
+    world: str = ""
+    tasks_file: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,6 +130,8 @@ def cell_graph(options: CellOptions) -> tuple[NodeProcess, ...]:
                     "real_time_factor": options.real_time_factor,
                     "lockstep_timeout_s": options.lockstep_timeout_s,
                     "video": options.video,
+                    "world": options.world,
+                    **_tasks_file(options),
                 },
             )
         )  # fmt: skip
@@ -137,23 +147,15 @@ def cell_graph(options: CellOptions) -> tuple[NodeProcess, ...]:
                 **_clock(options),
             },
         ),
-        NodeProcess(
-            "task_scheduler", "mtopt_control", "mtopt_control.schedule.task_scheduler_node",
-            Role.ESSENTIAL, 2,
-            parameter_files=_files(options, "task_scheduler_node"),
-            parameters={
-                "robots": robots,
-                "episodes": options.episodes,
-                "seed": options.seed,
-                "tasks": list(options.tasks) or [""],
-                "policy": options.policy,
-                "simulated": options.simulate,
-            },
-        ),
+        _scheduler(options, robots),
         NodeProcess(
             "policy", "mtopt_learning", "mtopt_learning.policy.policy_node", Role.SERVER, 2,
             parameter_files=("policy_node.yaml",),
-            parameters={"checkpoint": options.checkpoint, "epsilon": options.epsilon},
+            parameters={
+                "checkpoint": options.checkpoint,
+                "epsilon": options.epsilon,
+                **_tasks_file(options),
+            },
         ),
     ]  # fmt: skip
     if options.detector:
@@ -167,6 +169,36 @@ def cell_graph(options: CellOptions) -> tuple[NodeProcess, ...]:
         )  # fmt: skip
     processes += [_robot(options, name) for name in robots]
     return tuple(processes)
+
+
+def _scheduler(options: CellOptions, robots: list[str]) -> NodeProcess:
+    """Who answers /assign_task."""
+    if options.goals:
+        return NodeProcess(
+            "goal_schedule", "mtopt_bringup", "mtopt_bringup.goalset.goal_schedule_node",
+            Role.ESSENTIAL, 2,
+            parameter_files=_files(options, "goal_schedule_node"),
+            parameters={
+                "robots": robots,
+                "goals": options.goals,
+                "policy": options.policy,
+                **_tasks_file(options),
+            },
+        )  # fmt: skip
+    return NodeProcess(
+        "task_scheduler", "mtopt_control", "mtopt_control.schedule.task_scheduler_node",
+        Role.ESSENTIAL, 2,
+        parameter_files=_files(options, "task_scheduler_node"),
+        parameters={
+            "robots": robots,
+            "episodes": options.episodes,
+            "seed": options.seed,
+            "tasks": list(options.tasks) or [""],
+            "policy": options.policy,
+            "simulated": options.simulate,
+            **_tasks_file(options),
+        },
+    )  # fmt: skip
 
 
 def _robot(options: CellOptions, name: str) -> NodeProcess:
@@ -184,9 +216,15 @@ def _robot(options: CellOptions, name: str) -> NodeProcess:
             "simulator": options.simulate,
             "lockstep": options.simulate and options.lockstep,
             "judge": "detector" if options.detector else "simulator",
+            **({"max_steps": options.max_steps} if options.max_steps else {}),
+            **_tasks_file(options),
             **_clock(options),
         },
     )  # fmt: skip
+
+
+def _tasks_file(options: CellOptions) -> dict[str, ParameterValue]:
+    return {"tasks_file": options.tasks_file} if options.tasks_file else {}
 
 
 def _clock(options: CellOptions) -> dict[str, ParameterValue]:

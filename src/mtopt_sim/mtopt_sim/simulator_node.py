@@ -43,6 +43,7 @@ from mtopt_spec import ros_messages
 from mtopt_spec.action import CONTROL_PERIOD_S
 from mtopt_spec.bag_topics import CAMERA_NAMESPACES
 from mtopt_spec.errors import InputError
+from mtopt_spec.ros_parameters import installed
 from mtopt_spec.ros_run import run
 
 SHOW_AGAIN_S = 0.5
@@ -65,6 +66,8 @@ class SimulatorParameters:
     publish_truth: bool
     threads: int
     video: str
+    world: str
+    tasks_file: str
 
     @staticmethod
     def declare(node: Node) -> SimulatorParameters:
@@ -73,6 +76,7 @@ class SimulatorParameters:
             "robots": 7, "seed": 0, "lockstep": True, "real_time_factor": 1.0,
             "lockstep_timeout_s": 10.0, "start_timeout_s": 60.0, "discovery_s": 1.0,
             "readings_per_period": 5, "publish_truth": True, "threads": 0, "video": "",
+            "world": "", "tasks_file": "tasks.yaml",
         }  # fmt: skip
         values = SimulatorParameters(
             **{name: node.declare_parameter(name, value).value for name, value in defaults.items()}
@@ -96,8 +100,9 @@ class SimulatorNode(Node):
         p = self._settings
         self.failure = ""
         self._threads = StationThreads(p.threads)
-        config = CellConfig(robots=p.robots, seed=p.seed)
-        self._tasks = cell_tasks()
+        world = installed(p.world, "worlds") if p.world else None
+        config = CellConfig(robots=p.robots, seed=p.seed, world=world)
+        self._tasks = cell_tasks(installed(p.tasks_file, "params"))
         self._names = cell_robots(config)
         self._index = {name: i for i, name in enumerate(self._names)}
         self._stations = self._threads.map(

@@ -77,6 +77,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     reach.add_argument("--robots", type=int, default=7, help="stations side by side (default 7)")
     reach.add_argument("--processes", type=int, default=0, help="0: one a core (default)")
+    reach.add_argument(
+        "--ros", action="store_true",
+        help="in the node graph, in lockstep, with bags, instead of in-process; "
+        "each robot is a process",
+    )  # fmt: skip
 
 
 def _action(actions, name: str, summary: str, example: str) -> argparse.ArgumentParser:
@@ -173,14 +178,24 @@ def _reach(arguments: argparse.Namespace) -> dict:
         arguments.policy, fingerprint, arguments.max_steps, arguments.robots, arguments.processes
     )
     with episode_bar(len(goals.goals)) as bar:
-        result = evaluate_goals(
-            goals, policy, config, arguments.out, lambda done: bar.update(done - bar.n)
-        )
+
+        def show(done: int) -> None:
+            bar.update(done - bar.n)
+
+        if arguments.ros:
+            from mtopt_bringup.goalset.ros_reaching import evaluate_goals_in_cell
+
+            result = evaluate_goals_in_cell(
+                goals, policy, config, arguments.checkpoint, arguments.out, show
+            )
+        else:
+            result = evaluate_goals(goals, policy, config, arguments.out, show)
     stories = write_reached(arguments.out, goals, result)
     inputs = [
         ("Goals", f"{arguments.goals}, fingerprint {goals.fingerprint}"),
         ("Policy", f"{config.policy} {arguments.checkpoint or ''} {fingerprint}".strip()),
         ("Control steps", f"at most {config.max_steps}"),
+        ("Run", "in the node graph, in lockstep" if arguments.ros else "in-process"),
     ]
     title = "Goals, and who reached them"
     page = write_goal_page(arguments.out / PAGE, title, stories, inputs)

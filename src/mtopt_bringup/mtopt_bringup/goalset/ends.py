@@ -44,6 +44,20 @@ class EndFolder:
         """File of what is known of a goal's episode."""
         return self.folder / f"{number:05d}.json"
 
+    def keep(self, number: int, first_jpeg: bytes, last_jpeg: bytes, **known: float) -> None:
+        """Writes both files of a goal's episode.
+
+        Args:
+            number: Of the goal.
+            first_jpeg: What the goals' camera saw at the start.
+            last_jpeg: What it saw at the end.
+            known: `distance_m`, `steps`.
+        """
+        start = self.goals.goals[number].start_jpeg
+        note = {**known, "start_difference": picture_difference(first_jpeg, start)}
+        _write(self.picture(number), last_jpeg)
+        _write(self.note(number), json.dumps(note).encode())
+
     def read(self, number: int) -> dict:
         """`distance_m`, `steps`, `start_difference` of a goal's episode; {} without one."""
         try:
@@ -64,14 +78,13 @@ class EndSink:
             return
         number = self._numbers[episode.begin.seed]
         shown, camera = self._ends.goals.goals[number], self._ends.goals.camera
-        first = episode.steps[0].observation.images_jpeg[camera]
-        note = {
-            "distance_m": distance_m(self._station.truth(), shown.goal.truth),
-            "steps": episode.end.steps,
-            "start_difference": picture_difference(first, shown.start_jpeg),
-        }
-        _write(self._ends.picture(number), episode.last_observation.images_jpeg[camera])
-        _write(self._ends.note(number), json.dumps(note).encode())
+        self._ends.keep(
+            number,
+            episode.steps[0].observation.images_jpeg[camera],
+            episode.last_observation.images_jpeg[camera],
+            distance_m=distance_m(self._station.truth(), shown.goal.truth),
+            steps=episode.end.steps,
+        )
 
     def close(self) -> None:
         """Nothing is open."""

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mtopt_bringup.goalset.ends import EndFolder
 from mtopt_bringup.goalset.goal_set import GoalSet
+from mtopt_bringup.goalset.outcomes import outcome_result, read_outcomes, write_outcomes
 from mtopt_bringup.goalset.scripts import CLEAN_PICK, clean_pick
 from mtopt_bringup.in_process import CollectConfig, collect
 from mtopt_learning.evaluate.goal_schedule import GoalJob, GoalSchedule
-from mtopt_learning.evaluate.scores import score_tasks
 from mtopt_learning.policy.policy_mux import PolicyMux
 from mtopt_sim.cell import CellConfig, cell_robots, cell_tasks
 from mtopt_spec.action import MAX_STEPS
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import Policy, PolicyAnswer, PolicyRequest
 
-PROGRESS = "progress.json"
 _SAVE_EVERY_S = 5.0
-_SAME_START = 4.0
-"""Mean difference of values up to which two pictures show the same start."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +80,8 @@ def evaluate_goals(
     """
     world = goals.world_file()
     tasks_file = Path(goals.tasks_file) if goals.tasks_file else None
-    about = _about(goals, config)
-    done = _read(out, about)
+    about = evaluation_about(goals, config)
+    done = read_outcomes(out, about)
     ends = EndFolder(out / "ends", goals)
     jobs = [
         GoalJob(number, shown.scene_seed, shown.goal)
@@ -118,7 +111,7 @@ def evaluate_goals(
                 on_episode(len(done) + len(schedule.results) + len(schedule.unprepared))
             if time.monotonic() - saved_s > _SAVE_EVERY_S:
                 saved_s = time.monotonic()
-                _write(out, about, outcomes())
+                write_outcomes(out, about, outcomes())
 
         collected = collect(
             CollectConfig(
@@ -131,10 +124,10 @@ def evaluate_goals(
         done, faults = outcomes(), len(schedule.failed_by_fault)
         if on_episode:
             on_episode(len(done))
-        _write(out, about, done)
+        write_outcomes(out, about, done)
         if collected.interrupted:
             raise KeyboardInterrupt
-    return {**about, **_result(goals, done, ends), "failed_by_fault": faults}
+    return {**about, **outcome_result(goals, done, ends), "failed_by_fault": faults}
 
 
 class _LastQ:
@@ -152,42 +145,7 @@ class _LastQ:
         return answers
 
 
-def _result(goals: GoalSet, done: dict[int, dict], ends: EndFolder) -> dict:
-    rows, attempts, successes, distances = [], Counter(), Counter(), {}
-    for number, shown in enumerate(goals.goals):
-        outcome = done[number]
-        success, picture = outcome["success"], ends.picture(number)
-        distance = _number(outcome.get("distance_m"))
-        rows.append(
-            {
-                "number": number, "kind": shown.kind, "object": shown.goal.truth.object,
-                "success": success, "distance_m": distance, "steps": outcome.get("steps"),
-                "q": _number(outcome.get("q")), "end": str(picture) if picture.exists() else None,
-            }
-        )  # fmt: skip
-        attempts[shown.kind] += success is not None
-        successes[shown.kind] += bool(success)
-        if not math.isnan(distance):
-            distances.setdefault(shown.kind, []).append(distance)
-    scores = score_tasks({kind: (attempts[kind], successes[kind]) for kind in goals.counts()})
-    for kind, score in scores["tasks"].items():
-        near = sorted(distances.get(kind, []))
-        score["median_distance_m"] = near[len(near) // 2] if near else math.nan
-    others = [n for n, o in done.items() if (o.get("start_difference") or 0.0) > _SAME_START]
-    return {
-        "kinds": scores["tasks"],
-        "mean": scores["mean"],
-        "goals": rows,
-        "unprepared": sorted(n for n, o in done.items() if o["success"] is None),
-        "other_starts": sorted(others),
-    }
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
-
-
-def _about(goals: GoalSet, config: ReachConfig) -> dict:
+def evaluation_about(goals: GoalSet, config: ReachConfig) -> dict:
     """What must be the same for outcomes to be of the same evaluation."""
     return {
         "policy": config.policy,
@@ -195,33 +153,3 @@ def _about(goals: GoalSet, config: ReachConfig) -> dict:
         "goal_set": goals.fingerprint,
         "max_steps": config.max_steps,
     }
-
-
-def _read(out: Path, about: dict) -> dict[int, dict]:
-    """The outcomes of finished episodes; what another evaluation left in `out` is removed."""
-    path = out / PROGRESS
-    if not path.exists():
-        shutil.rmtree(out / "ends", ignore_errors=True)
-        return {}
-    try:
-        stored = json.loads(path.read_text())
-        if stored["about"] == about:
-            return {int(number): dict(outcome) for number, outcome in stored["goals"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            "progress", where=path, got=f"{error}", expected="what `mtopt goals reach` wrote",
-            todo="remove the folder to begin anew",
-        ) from error  # fmt: skip
-    shutil.rmtree(out / "ends", ignore_errors=True)
-    return {}
-
-
-def _write(out: Path, about: dict, done: dict[int, dict]) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    aside = out / (PROGRESS + ".partial")
-    plain = {
-        str(number): {k: None if v != v else v for k, v in outcome.items()}
-        for number, outcome in done.items()
-    }
-    aside.write_text(json.dumps({"about": about, "goals": plain}))
-    os.replace(aside, out / PROGRESS)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from mtopt_bringup.policies import calibrated_camera
-from mtopt_learning.policy.scripted_pick import PickConfig, ScriptedPick
+from mtopt_learning.policy.scripted_pick import CLEAN, CLEAN_PICK, ScriptedPick
 from mtopt_learning.policy.scripted_place import PlaceConfig, ScriptedPlace
 from mtopt_spec.interfaces import Policy
 from mtopt_spec.task import TaskList
 
-CLEAN_PICK = "clean_pick"
 CLEAN_PLACE = "clean_place"
 CLEAN_PUT_DOWN = "clean_put_down"
 _CLEAN = {"aim_noise_m": (0.0,), "step_noise_m": (0.0,)}
@@ -30,5 +29,4 @@ def clean_scripts(tasks: TaskList) -> dict[str, Policy]:
 
 def clean_pick() -> ScriptedPick:
     """Aims as well as the picture allows, and always tries again."""
-    config = PickConfig(turn_noise_rad=(0.0,), p_stop=0.0, p_retry=1.0, **_CLEAN)
-    return ScriptedPick(calibrated_camera(), config)
+    return ScriptedPick(calibrated_camera(), CLEAN)

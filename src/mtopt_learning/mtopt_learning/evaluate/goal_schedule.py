@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mtopt_learning.evaluate.schedule import PREPARE_TASK
 from mtopt_spec.errors import InputError
 from mtopt_spec.goal import REACH_GOAL, Goal
-from mtopt_spec.interfaces import Assignment, TaskRequest
+from mtopt_spec.interfaces import Assignment, Scheduler, TaskRequest
 from mtopt_spec.task import TaskList
 
 _MOST_VOID = 2
@@ -125,3 +125,24 @@ class GoalSchedule:
                 "evaluation", where=robot, got=f"{faults} goals with void episodes only",
                 expected="episodes that are complete",
             )  # fmt: skip
+
+
+class AnsweredOnce:
+    """A `Scheduler` whose answers may get lost: a question that comes again is no new one.
+
+    Args:
+        scheduler: That answers.
+    """
+
+    def __init__(self, scheduler: Scheduler):
+        self._scheduler = scheduler
+        self._last: dict[str, tuple[tuple, Assignment | None]] = {}
+
+    def assign(self, request: TaskRequest) -> Assignment | None:
+        """The scheduler's answer, or the one before to the same question."""
+        question = request.episode_number, request.report, request.holding
+        asked, answer = self._last.get(request.robot, (None, None))
+        if asked != question:
+            answer = self._scheduler.assign(request)
+            self._last[request.robot] = question, answer
+        return answer

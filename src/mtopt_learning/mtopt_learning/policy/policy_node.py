@@ -20,7 +20,7 @@ from mtopt_learning.policy.pinhole import PinholeCamera
 from mtopt_learning.policy.policy_mux import PolicyMux
 from mtopt_learning.policy.q_policy import ActConfig, QFunctionPolicy
 from mtopt_learning.policy.random_policy import RandomPolicy
-from mtopt_learning.policy.scripted_pick import ScriptedPick
+from mtopt_learning.policy.scripted_pick import CLEAN, CLEAN_PICK, ScriptedPick
 from mtopt_learning.policy.scripted_place import ScriptedPlace
 from mtopt_learning.qlearn.cem import CemConfig
 from mtopt_msgs.srv import ChooseAction, LoadCheckpoint
@@ -97,6 +97,7 @@ class PolicyNode(Node):
             {
                 "random": RandomPolicy(),
                 "scripted_pick": ScriptedPick(p.camera()),
+                CLEAN_PICK: ScriptedPick(p.camera(), CLEAN),
                 "scripted_place": ScriptedPlace(tasks),
                 "qfunction": self._q_policy,
             }

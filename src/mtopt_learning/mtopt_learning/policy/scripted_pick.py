@@ -64,6 +64,13 @@ class PickConfig:
     blobs: BlobConfig = BlobConfig()
 
 
+CLEAN_PICK = "clean_pick"
+CLEAN = PickConfig(
+    aim_noise_m=(0.0,), turn_noise_rad=(0.0,), step_noise_m=(0.0,), p_stop=0.0, p_retry=1.0
+)
+"""Aims as well as the picture allows, and always tries again: what shows goals."""
+
+
 @dataclass(frozen=True)
 class _Plan:
     episode_id: str

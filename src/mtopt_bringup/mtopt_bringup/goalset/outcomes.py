@@ -1,0 +1,86 @@
+"""What came of goals so far, on disk, and as the result that people see."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from mtopt_bringup.goalset.ends import EndFolder
+from mtopt_bringup.goalset.goal_set import GoalSet
+from mtopt_learning.evaluate.scores import score_tasks
+from mtopt_spec.errors import InputError
+
+PROGRESS = "progress.json"
+_SAME_START = 4.0
+"""Mean difference of values up to which two pictures show the same start."""
+
+
+def outcome_result(goals: GoalSet, done: dict[int, dict], ends: EndFolder) -> dict:
+    """The result of `evaluate_goals`, of every goal's outcome."""
+    rows, attempts, successes, distances = [], Counter(), Counter(), {}
+    for number, shown in enumerate(goals.goals):
+        outcome = done[number]
+        success, picture = outcome["success"], ends.picture(number)
+        distance = _number(outcome.get("distance_m"))
+        rows.append(
+            {
+                "number": number, "kind": shown.kind, "object": shown.goal.truth.object,
+                "success": success, "distance_m": distance, "steps": outcome.get("steps"),
+                "q": _number(outcome.get("q")), "end": str(picture) if picture.exists() else None,
+            }
+        )  # fmt: skip
+        attempts[shown.kind] += success is not None
+        successes[shown.kind] += bool(success)
+        if not math.isnan(distance):
+            distances.setdefault(shown.kind, []).append(distance)
+    scores = score_tasks({kind: (attempts[kind], successes[kind]) for kind in goals.counts()})
+    for kind, score in scores["tasks"].items():
+        near = sorted(distances.get(kind, []))
+        score["median_distance_m"] = near[len(near) // 2] if near else math.nan
+    others = [n for n, o in done.items() if (o.get("start_difference") or 0.0) > _SAME_START]
+    return {
+        "kinds": scores["tasks"],
+        "mean": scores["mean"],
+        "goals": rows,
+        "unprepared": sorted(n for n, o in done.items() if o["success"] is None),
+        "other_starts": sorted(others),
+    }
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def read_outcomes(out: Path, about: dict) -> dict[int, dict]:
+    """The outcomes of finished episodes; what another evaluation left in `out` is removed."""
+    path = out / PROGRESS
+    if not path.exists():
+        shutil.rmtree(out / "ends", ignore_errors=True)
+        return {}
+    try:
+        stored = json.loads(path.read_text())
+        if stored["about"] == about:
+            return {int(number): dict(outcome) for number, outcome in stored["goals"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            "progress", where=path, got=f"{error}", expected="what `mtopt goals reach` wrote",
+            todo="remove the folder to begin anew",
+        ) from error  # fmt: skip
+    shutil.rmtree(out / "ends", ignore_errors=True)
+    return {}
+
+
+def write_outcomes(out: Path, about: dict, done: dict[int, dict]) -> None:
+    """Writes the outcomes of finished episodes aside and renames them."""
+    out.mkdir(parents=True, exist_ok=True)
+    aside = out / (PROGRESS + ".partial")
+    plain = {
+        str(number): {k: None if v != v else v for k, v in outcome.items()}
+        for number, outcome in done.items()
+    }
+    aside.write_text(json.dumps({"about": about, "goals": plain}))
+    os.replace(aside, out / PROGRESS)

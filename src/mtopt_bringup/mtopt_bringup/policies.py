@@ -13,6 +13,7 @@ from mtopt_learning.policy.scripted_pick import ScriptedPick
 from mtopt_learning.policy.scripted_place import ScriptedPlace
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import Policy, SuccessJudge
+from mtopt_spec.observation import DEFAULT_IMAGE_SIZES
 from mtopt_spec.resources import share_dir
 from mtopt_spec.task import TaskList
 
@@ -83,14 +84,40 @@ def goal_fingerprint(checkpoint: Path, tasks: TaskList, camera: str) -> str:
     from mtopt_learning.checkpoint.q_function import load_q_function
 
     q_function = load_q_function(checkpoint, tasks=tasks.names)
-    known = q_function.network.goal_camera
+    _check_goal_camera(q_function.network.goal_camera, camera, checkpoint)
+    return q_function.fingerprint
+
+
+def goal_picture_size(checkpoint: Path | None, camera: str) -> tuple[int, int]:
+    """(height_px, width_px) of a camera's goal pictures.
+
+    Args:
+        checkpoint: Of the Q-function that is to reach them; None: as observations have it.
+        camera: Its name.
+
+    Raises:
+        InputError: The Q-function knows no goals of this camera, or there is no such camera.
+    """
+    if checkpoint is None:
+        if camera not in DEFAULT_IMAGE_SIZES:
+            raise InputError(
+                "--camera", where="arguments", got=camera, expected=list(DEFAULT_IMAGE_SIZES)
+            )
+        return DEFAULT_IMAGE_SIZES[camera]
+    from mtopt_learning.checkpoint.q_function import load_q_function
+
+    q_function = load_q_function(checkpoint)
+    _check_goal_camera(q_function.network.goal_camera, camera, checkpoint)
+    return tuple(q_function.cameras[camera])
+
+
+def _check_goal_camera(known: str, camera: str, checkpoint: Path) -> None:
     if known != camera:
         raise InputError(
             "checkpoint", where=checkpoint,
             got=f"goals of the {known} camera" if known else "one not trained to reach goals",
             expected=f"one that reaches goals of the {camera} camera",
         )  # fmt: skip
-    return q_function.fingerprint
 
 
 def success_judge(checkpoint: Path, tasks: TaskList) -> SuccessJudge:

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from mtopt_spec.goal import KINDS
 
     actions = parser.add_subparsers(
-        dest="action", required=True, metavar="demonstrate|from-bags|show|reach"
+        dest="action", required=True, metavar="demonstrate|from-bags|from-camera|show|reach|send"
     )
     demonstrate = _action(
         actions, "demonstrate", "let scripts show goals in fresh scenes, the truth says what",
@@ -54,6 +54,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     bags.add_argument("--out", type=Path, required=True, help="folder of the goals")
     bags.add_argument("--camera", default="shoulder", help="whose pictures (default shoulder)")
     bags.add_argument("--every", type=int, default=1, help="take every so many-th episode")
+    camera = _action(
+        actions, "from-camera", "take what a robot's camera sees now as a goal",
+        "mtopt goals from-camera --robot robot_1 --out goals/",
+    )  # fmt: skip
+    camera.add_argument("--out", type=Path, required=True, help="folder, new or of such goals")
+    camera.add_argument("--robot", default="robot_1", help="its namespace (default robot_1)")
+    camera.add_argument("--camera", default="shoulder", help="whose picture (default shoulder)")
+    camera.add_argument(
+        "--holding", action="store_true", help="who reaches it begins with an object in the gripper"
+    )
+    camera.add_argument(
+        "--checkpoint", type=Path,
+        help="that is to reach it: the picture must have its size (default: 64x64 px of the "
+        "shoulder camera, 32x32 of the wrist's)",
+    )  # fmt: skip
+    camera.add_argument(
+        "--timeout", type=float, default=10.0, metavar="S", help="to wait for it (default 10)"
+    )
     show = _action(actions, "show", "count the goals of a folder", "mtopt goals show goals/ --json")
     show.add_argument("goals", type=Path, metavar="GOALS", help="folder of the goals")
     show.add_argument("--page", type=Path, metavar="FILE.html", help="write their pictures, too")
@@ -82,6 +100,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="in the node graph, in lockstep, with bags, instead of in-process; "
         "each robot is a process",
     )  # fmt: skip
+    send = _action(
+        actions, "send", "have a robot of a running cell reach one goal",
+        "mtopt goals send goals/ --number 0 --robot robot_1",
+    )  # fmt: skip
+    send.add_argument("goals", type=Path, metavar="GOALS", help="folder of the goals")
+    send.add_argument("--number", type=int, default=0, help="of the goal (default 0)")
+    send.add_argument("--robot", default="robot_1", help="its namespace (default robot_1)")
+    send.add_argument("--policy", default="", help="default: qfunction")
+    send.add_argument("--seed", type=int, default=0, help="of what is drawn (default 0)")
+    send.add_argument("--reset-bin", action="store_true", help="tip the bin first")
+    send.add_argument(
+        "--timeout", type=float, default=30.0, metavar="S", help="to find the robot (default 30)"
+    )
 
 
 def _action(actions, name: str, summary: str, example: str) -> argparse.ArgumentParser:
@@ -98,6 +129,8 @@ def run(arguments: argparse.Namespace) -> dict:
     return {
         "demonstrate": _demonstrate,
         "from-bags": _from_bags,
+        "from-camera": _from_camera,
+        "send": _send,
         "show": _show,
         "reach": _reach,
     }[arguments.action](arguments)
@@ -123,6 +156,46 @@ def _from_bags(arguments: argparse.Namespace) -> dict:
     goals = from_bags(arguments.folders, arguments.camera, arguments.every)
     goals.write(arguments.out)
     return _summary(arguments.out, goals)
+
+
+def _from_camera(arguments: argparse.Namespace) -> dict:
+    from mtopt_bringup.goalset.from_camera import add_goal, goal_from_camera
+    from mtopt_bringup.policies import goal_picture_size
+
+    size = goal_picture_size(arguments.checkpoint, arguments.camera)
+    shown = goal_from_camera(
+        arguments.robot, arguments.camera, size, arguments.timeout, arguments.holding
+    )
+    goals = add_goal(arguments.out, shown)
+    number = len(goals.goals) - 1
+    return {**_summary(arguments.out, goals), "number": number, "source": shown.source}
+
+
+def _send(arguments: argparse.Namespace) -> dict:
+    import sys
+
+    from mtopt_bringup.goalset.goal_set import read_goal_set
+    from mtopt_bringup.goalset.sending import SendConfig, send_goal
+    from mtopt_spec.errors import InputError
+
+    goals = read_goal_set(arguments.goals)
+    if not 0 <= arguments.number < len(goals.goals):
+        raise InputError(
+            "--number", where=arguments.goals, got=arguments.number,
+            expected=f"0 to {len(goals.goals) - 1}",
+        )  # fmt: skip
+    config = SendConfig(
+        arguments.robot, arguments.policy, arguments.seed, arguments.reset_bin, arguments.timeout
+    )
+
+    def tell(f) -> None:
+        sys.stderr.write(f"{f.state:9} step {f.step:2d}  Q {f.q:.2f}  {f.distance_m:.3f} m\n")
+
+    result = send_goal(goals.goals[arguments.number].goal, config, tell)
+    reached = {True: "reached", False: "not reached", None: "nobody judged"}[result["success"]]
+    error = "" if result["error"] == "none" else f": {result['error']}: {result['error_msg']}"
+    sys.stderr.write(f"goal {arguments.number}: {reached}{error}\n")
+    return {**result, "number": arguments.number, "exit_code": int(bool(error))}
 
 
 def _show(arguments: argparse.Namespace) -> dict:

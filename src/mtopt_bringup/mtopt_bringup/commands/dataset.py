@@ -32,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     build.add_argument("--out", type=Path, required=True, metavar="DIR", help="of the cache")
     build.add_argument("--tasks", type=Path, metavar="YAML", help="default: params/tasks.yaml")
     build.add_argument(
+        "--any-task",
+        action="store_true",
+        help="take episodes of tasks that are not in the file as of no task: to learn goals from",
+    )
+    build.add_argument(
         "--resize",
         nargs="+",
         metavar="CAMERA=WxH",
@@ -58,6 +63,7 @@ def run(arguments: argparse.Namespace) -> dict:
             tasks.names,
             image_sizes=sizes,
             threads=arguments.threads,
+            any_task=arguments.any_task,
             progress=progress,
         )
 

@@ -47,6 +47,7 @@ def build_dataset(
     *,
     image_sizes: Mapping[str, tuple[int, int]] | None = None,
     threads: int | None = None,
+    any_task: bool = False,
     progress: Callable[[Path, int], None] | None = None,
 ) -> dict:
     """Brings a cache up to date with bags; those that it holds already are skipped.
@@ -59,6 +60,8 @@ def build_dataset(
         image_sizes: Camera name to (height_px, width_px) that pictures are resized to. Without
             it the first picture of each camera sets the size, and another size is an error.
         threads: That decode pictures; default: one a core.
+        any_task: Episodes may be of tasks that are not among these, which count as none: learning
+            to reach goals needs no tasks.
         progress: Called after each bag with it and its count of episodes.
 
     Returns:
@@ -84,7 +87,7 @@ def build_dataset(
                     counts["bags_skipped"] += 1
                     continue
                 known.add(fingerprint)
-                found = cache.add(Path(bag), fingerprint, pool)
+                found = cache.add(Path(bag), fingerprint, pool, any_task)
                 counts["bags_added"] += 1
                 counts["episodes_added"] += found["episodes"]
                 counts["void_episodes"] += found["void"]
@@ -165,13 +168,16 @@ class _Cache:
             if path.name not in named:
                 path.unlink()
 
-    def add(self, bag: Path, fingerprint: str, pool: ThreadPoolExecutor) -> Counter:
+    def add(
+        self, bag: Path, fingerprint: str, pool: ThreadPoolExecutor, any_task: bool = False
+    ) -> Counter:
         """Appends the complete episodes of a bag and commits."""
         rows = Rows(
             tuple(self.manifest["tasks"]),
             first_observation=self.manifest["observations"],
             first_episode=self.manifest["episodes"],
             bag=f"{bag.parent.name}/{bag.name}",
+            any_task=any_task,
         )
         streams: dict[str, object] = {}
         try:

@@ -13,6 +13,8 @@ from mtopt_spec.action import ACTION_SIZE
 from mtopt_spec.errors import InputError
 from mtopt_spec.goal import REACH_GOAL
 
+NO_TASK = ""
+"""Of an episode that is of no task."""
 LABEL_SOURCES = ("person", "import", "simulator", "detector")
 """Sources of labels, best first."""
 
@@ -45,12 +47,19 @@ class Rows:
         tasks: Names of the known tasks.
         first_observation, first_episode: Numbers of the first rows.
         bag: `<robot>/<bag>` they are from.
+        any_task: An episode's own task may be another, which counts as none.
     """
 
     def __init__(
-        self, tasks: tuple[str, ...], *, first_observation: int, first_episode: int, bag: str
+        self,
+        tasks: tuple[str, ...],
+        *,
+        first_observation: int,
+        first_episode: int,
+        bag: str,
+        any_task: bool = False,
     ):
-        self._tasks = tasks
+        self._tasks, self._any_task = tasks, any_task
         self._first_observation = first_observation
         self._first_episode = first_episode
         self._bag = bag
@@ -68,16 +77,16 @@ class Rows:
         """Takes an episode; its pictures are not kept.
 
         Raises:
-            InputError: Its task is unknown, and not to reach a goal.
+            InputError: Its task is unknown; none and to reach a goal are known.
         """
         begin, end = episode.begin, episode.end
-        if begin.task not in (*self._tasks, REACH_GOAL):
+        if not self._any_task and begin.task not in (*self._tasks, REACH_GOAL, NO_TASK):
             raise InputError(
                 "task",
                 where=f"{where}, episode {begin.episode_id}",
                 got=repr(begin.task),
                 expected=f"one of {self._tasks}",
-                todo="add it to params/tasks.yaml",
+                todo="add it to params/tasks.yaml, or name --any-task: it counts as none then",
             )
         values = {
             "start": self._first_observation + self.observations,

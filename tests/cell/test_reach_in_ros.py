@@ -67,6 +67,7 @@ def same(one: dict, other: dict) -> None:
         }
 
 
+@pytest.mark.timeout(400)
 def test_a_script_reaches_the_same_goals_in_the_node_graph(mtopt, goals, tmp_path, episodes):
     shown, folder = goals
     by_calls, by_messages = compared(mtopt, folder, tmp_path, "--policy", "scripted_pick")
@@ -78,6 +79,7 @@ def test_a_script_reaches_the_same_goals_in_the_node_graph(mtopt, goals, tmp_pat
     assert [e.begin.policy for e in recorded if e.begin.task != REACH_GOAL] == ["clean_pick"]
 
 
+@pytest.mark.timeout(500)
 def test_a_q_function_is_shown_the_same_goals_in_the_node_graph(mtopt, goals, tmp_path):
     checkpoint = untrained(tmp_path / "q")
     by_calls, by_messages = compared(mtopt, goals[1], tmp_path, "--checkpoint", checkpoint)

@@ -28,6 +28,7 @@ _mtopt_prepend AMENT_PREFIX_PATH "$_mtopt_venv"
 _mtopt_prepend AMENT_PREFIX_PATH "$_mtopt_root/install"
 _mtopt_prepend CMAKE_PREFIX_PATH "$_mtopt_venv"
 _mtopt_prepend CMAKE_PREFIX_PATH "$_mtopt_root/install"
+_mtopt_prepend GZ_SIM_RESOURCE_PATH "$_mtopt_root/install/share/mtopt_bringup/worlds/models"
 for _mtopt_libs in "$_mtopt_site"/ros_*.libs; do
     [ -d "$_mtopt_libs" ] && _mtopt_prepend LD_LIBRARY_PATH "$_mtopt_libs"
 done

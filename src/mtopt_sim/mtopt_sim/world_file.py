@@ -23,6 +23,8 @@ from mtopt_sim.urdf_file import read_camera, read_urdf
 from mtopt_sim.xml_reader import Element, WorldFileError, read_xml
 
 _SDF_VERSION = "1.9"
+_PASSED_OVER = ("plugin", "pose", "static")
+"""Elements of a world or model for Gazebo alone, or read elsewhere in this file."""
 
 
 def read_world(path: Path, robot: str | None = None) -> World:
@@ -54,10 +56,12 @@ def read_world(path: Path, robot: str | None = None) -> World:
             name = element.attribute("name")
             pose = _pose(element, frames, models)
             _add(models, element, _model(element, name, pose))
+        elif element.tag not in (*_PASSED_OVER, "physics", "gravity", "scene", "light"):
+            raise element.fail(f"<{element.tag}>", "an element that this reader knows")
     if robot is not None and robot not in models:
         raise world.fail(f"no model {robot!r}", f"an <include> named {robot}")
     scene = world.find("scene")
-    physics = world.need("physics")
+    physics = _physics(world)
     step_s = physics.number("max_step_size")
     if not step_s > 0:
         raise physics.fail(f"max_step_size {step_s}", "above 0")
@@ -72,6 +76,13 @@ def read_world(path: Path, robot: str | None = None) -> World:
         lights=tuple(_light(element) for element in world.children("light")),
         frames=frames,
     )
+
+
+def _physics(world: Element) -> Element:
+    """The profile for MuJoCo: that of type `ignored`; Gazebo takes the one that is its default."""
+    profiles = world.children("physics")
+    ours = [profile for profile in profiles if profile.attribute("type", "") == "ignored"]
+    return ours[0] if ours else world.need("physics")
 
 
 def robot_names(path: Path) -> tuple[str, ...]:
@@ -140,6 +151,9 @@ def _pose(element: Element, frames, models, relative_attribute="relative_to") ->
 
 
 def _model(element: Element, name: str, pose: np.ndarray) -> Model:
+    for child in element.all_children():
+        if child.tag not in (*_PASSED_OVER, "link", "joint", "frame"):
+            raise child.fail(f"<{child.tag}>", "an element that this reader knows")
     links: dict[str, Link] = {}
     for child in element.children("link"):
         link = _link(child)

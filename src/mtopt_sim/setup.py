@@ -18,6 +18,8 @@ setup(
     zip_safe=False,
     entry_points={
         "console_scripts": [
+            "gazebo_arm_node = mtopt_sim.gazebo_arm_node:main",
+            "gazebo_truth_node = mtopt_sim.gazebo_truth_node:main",
             "simulator_node = mtopt_sim.simulator_node:main",
         ],
     },

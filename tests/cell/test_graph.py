@@ -66,6 +66,36 @@ def test_robots_that_are_to_wait_are_not_told_to_start():
         assert [p.parameters["autostart"] for p in robots] == [autostart] * 2
 
 
+def test_each_simulator_has_its_own_processes_and_clock():
+    def clocks(**more):
+        graph = cell_graph(CellOptions(robots=1, **more))
+        return {p.name: p.parameters.get("use_sim_time") for p in graph}
+
+    assert clocks()["robot_1"] is None, "in lockstep nobody looks at a clock"
+    assert clocks(lockstep=False)["robot_1"] is True
+    assert clocks(sim="none")["robot_1"] is None and "simulator" not in clocks(sim="none")
+    assert clocks(sim="none", use_sim_time="true")["recorder"] is True
+    gazebo = clocks(sim="gazebo")
+    assert gazebo["robot_1"] is True and gazebo["gazebo_truth"] is True
+    assert "simulator" not in gazebo
+    robot = next(p for p in cell_graph(CellOptions(robots=1, sim="gazebo")) if p.name == "robot_1")
+    assert robot.parameters["lockstep"] is False and robot.parameters["judge"] == "simulator"
+    assert "gazebo/camera_node.yaml" in robot.parameter_files
+    with pytest.raises(InputError, match="sim.*isaac"):
+        CellOptions(sim="isaac")
+
+
+def test_without_a_recorder_no_robot_waits_for_one():
+    graph = cell_graph(CellOptions(robots=1, record=False))
+    assert "recorder" not in [p.name for p in graph]
+    assert graph[-1].parameters["require_recorder"] is False
+
+
+def test_gazebo_needs_ros2_launch(tmp_path):
+    with pytest.raises(InputError, match="ros2 launch"):
+        process_specs(cell_graph(CellOptions(sim="gazebo")), tmp_path)
+
+
 def test_options_survive_their_way_through_text():
     options = CellOptions(robots=2, tasks=("lift-any", "place-any"), lockstep=False, epsilon=0.1)
     assert options_from_text(options_to_text(options)) == options
@@ -78,14 +108,15 @@ def fake_launch(monkeypatch):
 
     def kept(name):
         def make(*args, **kwargs):
-            return types.SimpleNamespace(kind=name, args=args, **kwargs)
+            return types.SimpleNamespace(kind=name, **{"args": args, **kwargs})
 
         return make
 
     names = {
         "launch": ["LaunchDescription"],
         "launch.actions": [
-            "DeclareLaunchArgument", "EmitEvent", "OpaqueFunction", "RegisterEventHandler",
+            "DeclareLaunchArgument", "EmitEvent", "ExecuteProcess", "LogInfo", "OpaqueFunction",
+            "RegisterEventHandler", "SetLaunchConfiguration", "TimerAction",
         ],
         "launch.event_handlers": ["OnProcessExit"],
         "launch.events": ["Shutdown"],
@@ -97,12 +128,14 @@ def fake_launch(monkeypatch):
         for member in members:
             setattr(fake, member, kept(member))
         monkeypatch.setitem(sys.modules, module, fake)
-    texts = options_to_text(OPTIONS)
+    texts = {**options_to_text(OPTIONS), "rviz": "false"}
     substitutions = types.ModuleType("launch.substitutions")
     substitutions.LaunchConfiguration = lambda name: types.SimpleNamespace(
         perform=lambda context: texts[name]
     )
     monkeypatch.setitem(sys.modules, "launch.substitutions", substitutions)
+    for module in ("ros_launch_actions", "ros_rviz"):
+        monkeypatch.delitem(sys.modules, f"mtopt_bringup.{module}", raising=False)
 
 
 def test_the_launch_file_starts_the_same_graph(monkeypatch):
@@ -114,7 +147,7 @@ def test_the_launch_file_starts_the_same_graph(monkeypatch):
     spec.loader.exec_module(module)
     description = module.generate_launch_description()
     arguments = [a for a in description.args[0] if a.kind == "DeclareLaunchArgument"]
-    assert {a.args[0] for a in arguments} == set(options_to_text())
+    assert {a.args[0] for a in arguments} == {*options_to_text(), "rviz"}
     actions = module.start(None)
     nodes = [a for a in actions if a.kind == "Node"]
     graph = cell_graph(OPTIONS)
@@ -123,12 +156,14 @@ def test_the_launch_file_starts_the_same_graph(monkeypatch):
         assert (node.package, node.executable) == (process.package, process.executable)
         assert node.parameters == [*map(str, process.parameter_paths()), dict(process.parameters)]
         assert node.ros_arguments == process.remappings()
-        assert node.respawn is (process.role is Role.SERVER)
+        assert hasattr(node, "respawn") is (process.role is Role.SERVER)
+        assert hasattr(node, "on_exit") is (process.role is Role.ESSENTIAL)
     handlers = [a.args[0] for a in actions if a.kind == "RegisterEventHandler"]
     assert len(handlers) == 3
     ended, died = (types.SimpleNamespace(returncode=code) for code in (0, -9))
     context = types.SimpleNamespace(is_shutdown=False)
     again = handlers[0].on_exit(died, context)
-    assert again[-1].ros_arguments[-1] == "run:=r4-r1", "a robot that died starts again"
+    (delayed,) = again
+    assert delayed.actions[-1].ros_arguments[-1] == "run:=r4-r1", "a robot that died starts again"
     assert [h.on_exit(ended, context) for h in handlers[:2]] == [None, None]
-    assert handlers[2].on_exit(ended, context)[0].kind == "EmitEvent", "the last one ends all"
+    assert handlers[2].on_exit(ended, context)[-1].kind == "EmitEvent", "the last one ends all"

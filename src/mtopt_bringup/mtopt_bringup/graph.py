@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -11,6 +13,9 @@ from mtopt_spec.errors import InputError
 from mtopt_spec.resources import share_dir
 
 ParameterValue = bool | int | float | str | list[str]
+SIMULATORS = ("mujoco", "gazebo", "none")
+LOGS = "logs"
+"""Folder of the processes' output, beside the bags."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,14 @@ class CellOptions:
         checkpoint: Folder of the Q-function's checkpoint; '' for none.
         detector: Folder of the success detector's checkpoint; '': the simulator's truth rewards.
         epsilon: Share of random actions among the Q-function's.
-        simulate: Start the simulator; without it robots and cameras are somebody else's.
-        lockstep: Physics waits for every robot.
+        sim: `mujoco`; `gazebo`, with its bridge (`ros2 launch` alone); `none`: robots and cameras
+            are somebody else's.
+        world: World file of the simulator, absolute or below the installed worlds/; '' for
+            bin_cell.sdf, in Gazebo with one robot one_station.sdf.
+        record: Start the recorder; without it no episode is kept.
+        use_sim_time: `auto`: where the clock is a simulator's that waits for nobody; `true` also
+            for a replayed /clock; `false` never.
+        lockstep: Physics waits for every robot (MuJoCo).
         real_time_factor: Free-running: simulated seconds a second.
         lockstep_timeout_s: Silence after which a robot is not waited for.
         video: MP4 file of the cell to write; '' for none.
@@ -37,7 +48,6 @@ class CellOptions:
             run_episode and reach_goal, until the cell is stopped.
         goals: Folder of goals that the robots are to reach, each once, in place of tasks; '': none.
         max_steps: Control steps of an episode; 0: as in the parameter file.
-        world: World file of the simulator; '': the installed one.
         tasks_file: Of all nodes; '': the installed one.
     """
 
@@ -50,7 +60,10 @@ class CellOptions:
     checkpoint: str = ""
     detector: str = ""
     epsilon: float = 0.0
-    simulate: bool = True
+    sim: str = "mujoco"
+    world: str = ""
+    record: bool = True
+    use_sim_time: str = "auto"
     lockstep: bool = True
     real_time_factor: float = 1.0
     lockstep_timeout_s: float = 10.0
@@ -59,8 +72,49 @@ class CellOptions:
     autostart: bool = True
     goals: str = ""
     max_steps: int = 0
-    world: str = ""
     tasks_file: str = ""
+
+    def __post_init__(self):
+        for name, allowed in (
+            ("sim", SIMULATORS),
+            ("use_sim_time", ("auto", "true", "false")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise InputError(
+                    name, where="cell", got=repr(getattr(self, name)), expected=allowed
+                )
+
+    @property
+    def simulated(self) -> bool:
+        """A simulator is part of the cell."""
+        return self.sim != "none"
+
+    @property
+    def waits(self) -> bool:
+        """Physics waits for every robot."""
+        return self.sim == "mujoco" and self.lockstep
+
+    @property
+    def run_folder(self) -> Path:
+        """Of this run's logs, and of what is written for its processes."""
+        return Path(self.out) / LOGS / self.run
+
+
+@dataclass(frozen=True)
+class Component:
+    """A node that is loaded into a component container.
+
+    Attributes:
+        package: That registers it.
+        plugin: Its class.
+        name: Of the node.
+        parameters: Of it.
+    """
+
+    package: str
+    plugin: str
+    name: str
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,12 +124,15 @@ class NodeProcess:
     Attributes:
         name: Of the process.
         package: ROS package of its executable.
-        module: The same as a Python module; its last part is the executable's name.
+        module: The same as a Python module; its last part is the executable's name. Of a program
+            that is none: `package.executable`.
         role: What its end means for the cell.
         stop_order: Lower ones are ended first.
         namespace: Of its nodes, without the slash; '' for none.
         parameter_files: Below the share folder of mtopt_bringup.
         parameters: On top of those files.
+        arguments: Of the executable, before those of ROS.
+        components: That a container is to load.
     """
 
     name: str
@@ -86,6 +143,8 @@ class NodeProcess:
     namespace: str = ""
     parameter_files: tuple[str, ...] = ()
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
+    components: tuple[Component, ...] = ()
 
     @property
     def executable(self) -> str:
@@ -118,7 +177,9 @@ def cell_graph(options: CellOptions) -> tuple[NodeProcess, ...]:
     """All processes of a cell, in the order of their start."""
     robots = list(robot_names(options))
     processes = []
-    if options.simulate:
+    if options.sim == "gazebo":
+        processes += _gazebo(options)
+    if options.sim == "mujoco":
         processes.append(
             NodeProcess(
                 "simulator", "mtopt_sim", "mtopt_sim.simulator_node", Role.ESSENTIAL, 2,
@@ -135,28 +196,24 @@ def cell_graph(options: CellOptions) -> tuple[NodeProcess, ...]:
                 },
             )
         )  # fmt: skip
+    if options.record:
+        processes.append(
+            NodeProcess(
+                "recorder", "mtopt_control", "mtopt_control.recorder.recorder_node",
+                Role.SERVER, 1,
+                parameter_files=("recorder_node.yaml",),
+                parameters={
+                    "robots": robots,
+                    "out": options.out,
+                    # Frames cannot come late where time waits for them.
+                    **({"late_s": 1e12} if options.waits else {}),
+                    **_clock(options),
+                },
+            )
+        )  # fmt: skip
     processes += [
-        NodeProcess(
-            "recorder", "mtopt_control", "mtopt_control.recorder.recorder_node", Role.SERVER, 1,
-            parameter_files=("recorder_node.yaml",),
-            parameters={
-                "robots": robots,
-                "out": options.out,
-                # Frames cannot come late where time waits for them.
-                **({"late_s": 1e12} if options.simulate and options.lockstep else {}),
-                **_clock(options),
-            },
-        ),
         _scheduler(options, robots),
-        NodeProcess(
-            "policy", "mtopt_learning", "mtopt_learning.policy.policy_node", Role.SERVER, 2,
-            parameter_files=("policy_node.yaml",),
-            parameters={
-                "checkpoint": options.checkpoint,
-                "epsilon": options.epsilon,
-                **_tasks_file(options),
-            },
-        ),
+        _policy(options),
     ]  # fmt: skip
     if options.detector:
         processes.append(
@@ -195,10 +252,89 @@ def _scheduler(options: CellOptions, robots: list[str]) -> NodeProcess:
             "seed": options.seed,
             "tasks": list(options.tasks) or [""],
             "policy": options.policy,
-            "simulated": options.simulate,
+            # In Gazebo, as on hardware, the bin is all that makes new scenes.
+            "simulated": options.sim == "mujoco",
             **_tasks_file(options),
         },
     )  # fmt: skip
+
+
+def robot_graph(options: CellOptions, name: str) -> tuple[NodeProcess, ...]:
+    """One robot's process alone, as the cell has it."""
+    return (_robot(options, name),)
+
+
+def replay_graph(options: CellOptions, bag: str, episodes: int = 0) -> tuple[NodeProcess, ...]:
+    """The policy, and a node that asks it about the states of a bag (0 episodes: all)."""
+    return (
+        _policy(options),
+        NodeProcess(
+            "replay", "mtopt_bringup", "mtopt_bringup.replay_node", Role.WORKER, 0,
+            parameter_files=("replay_node.yaml",),
+            parameters={"bag": bag, "policy": options.policy, "episodes": episodes},
+        ),
+    )  # fmt: skip
+
+
+def _policy(options: CellOptions) -> NodeProcess:
+    return NodeProcess(
+        "policy", "mtopt_learning", "mtopt_learning.policy.policy_node", Role.SERVER, 2,
+        parameter_files=("policy_node.yaml",),
+        parameters={
+            "checkpoint": options.checkpoint,
+            "epsilon": options.epsilon,
+            **_tasks_file(options),
+        },
+    )  # fmt: skip
+
+
+def gazebo_world(options: CellOptions) -> Path:
+    """The installed world file that Gazebo runs, with all robots that are in it."""
+    name = options.world or ("one_station.sdf" if options.robots == 1 else "bin_cell.sdf")
+    return share_dir() / "worlds" / name
+
+
+def bridge_file(options: CellOptions) -> Path:
+    """Where the bridge's configuration is written before the cell starts; see gazebo_bridge.py."""
+    return options.run_folder / "ros_gz_bridge.yaml"
+
+
+def _gazebo(options: CellOptions) -> list[NodeProcess]:
+    """Gazebo's server and its bridge in one container, and what makes them a cell's simulator."""
+    world, robots = gazebo_world(options), list(robot_names(options))
+    own = {"robots": robots, "world": world.name, "use_sim_time": True}
+    set_pose = f"/world/{world.stem}/set_pose@ros_gz_interfaces/srv/SetEntityPose"
+    return [
+        NodeProcess(
+            "gazebo", "rclcpp_components", "rclcpp_components.component_container",
+            Role.ESSENTIAL, 2,
+            components=(
+                Component(
+                    "ros_gz_sim", "ros_gz_sim::GzServer", "gz_server",
+                    {"world_sdf_file": str(world)},
+                ),
+                Component(
+                    "ros_gz_bridge", "ros_gz_bridge::RosGzBridge", "ros_gz_bridge",
+                    {"config_file": str(bridge_file(options))},
+                ),
+            ),
+        ),
+        # A file configures topics alone.
+        NodeProcess(
+            "gazebo_set_pose", "ros_gz_bridge", "ros_gz_bridge.parameter_bridge", Role.SERVER, 2,
+            arguments=(set_pose,),
+        ),
+        NodeProcess(
+            "gazebo_arm", "mtopt_sim", "mtopt_sim.gazebo_arm_node", Role.SERVER, 2,
+            parameter_files=("gazebo_arm_node.yaml",),
+            parameters=own,
+        ),
+        NodeProcess(
+            "gazebo_truth", "mtopt_sim", "mtopt_sim.gazebo_truth_node", Role.SERVER, 2,
+            parameter_files=("gazebo_truth_node.yaml",),
+            parameters=own,
+        ),
+    ]  # fmt: skip
 
 
 def _robot(options: CellOptions, name: str) -> NodeProcess:
@@ -213,11 +349,12 @@ def _robot(options: CellOptions, name: str) -> NodeProcess:
             "run": options.run,
             "autostart": options.autostart,
             "exit_when_finished": True,
-            "simulator": options.simulate,
-            "lockstep": options.simulate and options.lockstep,
+            "simulator": options.simulated,
+            "lockstep": options.waits,
             "judge": "detector" if options.detector else "simulator",
             **({"max_steps": options.max_steps} if options.max_steps else {}),
             **_tasks_file(options),
+            **({} if options.record else {"require_recorder": False}),
             **_clock(options),
         },
     )  # fmt: skip
@@ -229,12 +366,14 @@ def _tasks_file(options: CellOptions) -> dict[str, ParameterValue]:
 
 def _clock(options: CellOptions) -> dict[str, ParameterValue]:
     """Nodes go by the simulator's clock; in lockstep they go by stamps and look at no clock."""
-    return {"use_sim_time": True} if options.simulate and not options.lockstep else {}
+    if options.use_sim_time == "auto":
+        return {"use_sim_time": True} if options.simulated and not options.waits else {}
+    return {"use_sim_time": options.use_sim_time == "true"}
 
 
 def _files(options: CellOptions, *nodes: str) -> tuple[str, ...]:
     """The nodes' parameter files, then what is different in simulation or on hardware."""
-    overlay = "sim" if options.simulate else "real"
+    overlay = {"mujoco": "sim", "gazebo": "gazebo", "none": "real"}[options.sim]
     names = [f"{node}.yaml" for node in nodes]
     over = [f"{overlay}/{name}" for name in names]
     return (*names, *(name for name in over if (share_dir() / "params" / name).exists()))
@@ -243,6 +382,14 @@ def _files(options: CellOptions, *nodes: str) -> tuple[str, ...]:
 def options_to_text(options: CellOptions = CellOptions()) -> dict[str, str]:
     """Options as a launch file's arguments: booleans `true`/`false`, lists with commas."""
     return {field.name: _to_text(getattr(options, field.name)) for field in fields(CellOptions)}
+
+
+def option_help() -> dict[str, str]:
+    """What each option means, by name: the words of CellOptions' own description."""
+    text = inspect.getdoc(CellOptions).split("Attributes:")[1]
+    names = "|".join(field.name for field in fields(CellOptions))
+    parts = re.split(rf"^ +({names}): ", text, flags=re.MULTILINE)[1:]
+    return {name: " ".join(words.split()) for name, words in zip(parts[::2], parts[1::2])}
 
 
 def options_from_text(texts: Mapping[str, str]) -> CellOptions:

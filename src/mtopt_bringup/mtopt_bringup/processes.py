@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ import yaml
 
 from mtopt_bringup.graph import NodeProcess
 from mtopt_bringup.supervisor import ProcessSpec
+from mtopt_spec.errors import InputError
 
 
 def process_specs(graph: Iterable[NodeProcess], folder: Path) -> list[ProcessSpec]:
@@ -20,7 +22,12 @@ def process_specs(graph: Iterable[NodeProcess], folder: Path) -> list[ProcessSpe
 
 
 def _spec(node: NodeProcess, folder: Path) -> ProcessSpec:
-    argv = [sys.executable, "-m", node.module, "--ros-args", *node.remappings()]
+    if importlib.util.find_spec(node.package) is None or node.components:
+        raise InputError(
+            "process", where=node.name, got=node.executable, expected="a node of this workspace",
+            todo="start it with `ros2 launch mtopt_bringup cell.launch.py`",
+        )  # fmt: skip
+    argv = [sys.executable, "-m", node.module, *node.arguments, "--ros-args", *node.remappings()]
     for path in node.parameter_paths():
         argv += ["--params-file", str(path)]
     if node.parameters:

@@ -19,8 +19,6 @@ from mtopt_bringup.processes import process_specs
 from mtopt_bringup.supervisor import Supervisor
 
 _LOG = logging.getLogger("mtopt.cell")
-LOGS = "logs"
-"""Folder of the processes' output, beside the bags."""
 
 
 @dataclass
@@ -93,7 +91,7 @@ def run_cell(
         What it did; Ctrl-C ends it in the same order, with `interrupted` set.
     """
     out = Path(options.out)
-    folder = out / LOGS / options.run
+    folder = options.run_folder
     environment = domain_environment()
     os.environ.update(environment)
     run, start = CellRun(), None

@@ -28,12 +28,9 @@ def drop_objects(
         pose_bin: (4, 4) of the bin's frame.
         params: Radius, height, spacing, longest time.
     """
-    places = _places(rng, len(qpos_addresses), params)
-    for address, (x, y) in zip(qpos_addresses, places):
-        data.qpos[address : address + 3] = (
-            pose_bin[:3, :3] @ [x, y, params.drop_height_m] + pose_bin[:3, 3]
-        )
-        data.qpos[address + 3 : address + 7] = _turn(rng)
+    poses = drop_poses(rng, len(qpos_addresses), pose_bin, params)
+    for address, pose in zip(qpos_addresses, poses):
+        data.qpos[address : address + 7] = pose
     steps = int(params.settle_s / model.opt.timestep)
     dofs = np.array(
         [model.jnt_dofadr[j] for j in range(model.njnt) if model.jnt_qposadr[j] in qpos_addresses],
@@ -44,6 +41,27 @@ def drop_objects(
         mujoco.mj_step(model, data)
         if step % 25 == 24 and np.all(np.abs(data.qvel[dofs]) < 0.01):
             break
+
+
+def drop_poses(
+    rng: np.random.Generator, count: int, pose_bin: np.ndarray, params: SimParams
+) -> np.ndarray:
+    """Where objects are let go over the picking area.
+
+    Args:
+        rng: Draws places and turns.
+        count: Of the objects.
+        pose_bin: (4, 4) of the bin's frame; the poses are in the same one.
+        params: Radius, height, spacing.
+
+    Returns:
+        (count, 7) positions (m) and quaternions (wxyz).
+    """
+    poses = np.empty((count, 7))
+    for pose, (x, y) in zip(poses, _places(rng, count, params)):
+        pose[:3] = pose_bin[:3, :3] @ [x, y, params.drop_height_m] + pose_bin[:3, 3]
+        pose[3:] = _turn(rng)
+    return poses
 
 
 def _places(rng: np.random.Generator, count: int, params: SimParams) -> np.ndarray:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from geometry_msgs.msg import Point, Pose, Quaternion
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock as SteadyClock
 from rclpy.clock import ClockType
@@ -37,6 +36,7 @@ from mtopt_sim.cell import (
 from mtopt_sim.cell_view import CellVideo
 from mtopt_sim.lockstep import Lockstep
 from mtopt_sim.ros_camera_info import to_camera_info
+from mtopt_sim.ros_truth import to_scene_truth
 from mtopt_sim.station_threads import StationThreads
 from mtopt_sim.station_tick import Sensed, look, sense
 from mtopt_spec import ros_messages
@@ -345,7 +345,7 @@ class SimulatorNode(Node):
         stamp = ros_messages.to_time(sensed.stamp_s)
         station = self._stations[self._index[name]]
         if self._settings.publish_truth and sensed.images_hwc_u8:
-            self._truth[name].publish(_truth_message(station.truth(), stamp, f"{name}/bin"))
+            self._truth[name].publish(to_scene_truth(station.truth(), stamp, f"{name}/bin"))
         for camera, image_hwc_u8 in sensed.images_hwc_u8.items():
             frame_id = f"{name}/{camera}"
             self._infos[name, camera].publish(
@@ -425,23 +425,6 @@ def _image_message(image_hwc_u8: np.ndarray, stamp: Time, frame_id: str) -> Imag
     )  # fmt: skip
     message.data = image_hwc_u8.tobytes()
     return message
-
-
-def _truth_message(truth, stamp: Time, frame_id: str) -> SceneTruth:
-    poses = [
-        Pose(
-            position=Point(x=float(x), y=float(y), z=float(z)),
-            orientation=Quaternion(x=float(qx), y=float(qy), z=float(qz), w=float(qw)),
-        )
-        for (x, y, z), (qw, qx, qy, qz) in zip(truth.position_bin_m, truth.quat_bin_wxyz)
-    ]
-    return SceneTruth(
-        header=Header(stamp=stamp, frame_id=frame_id),
-        object_names=list(truth.names),
-        poses=poses,
-        held=truth.held.tolist(),
-        hinge_angle_rad=truth.hinge_angle_rad,
-    )
 
 
 def main() -> int:

@@ -1,0 +1,23 @@
+"""`ros2 launch` without ros2cli: `python run_launch.py FILE name:=value ...`; its exit code."""
+
+import sys
+
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+from launch import LaunchDescription, LaunchService
+
+
+def main() -> int:
+    path, *arguments = sys.argv[1:]
+    chosen = [tuple(argument.split(":=", 1)) for argument in arguments]
+    service = LaunchService(argv=arguments, noninteractive=True)
+    included = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(path), launch_arguments=chosen
+    )
+    service.include_launch_description(LaunchDescription([included]))
+    return service.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -90,9 +90,8 @@ class MirroredStation(Station):
             )
             dof = self._object_dof[name]
             data.qvel[dof : dof + 3] = self._base[:3, :3].T @ placed.velocity_m_s
-        angle = float(data.qpos[self._hinge_qpos])
-        # Within a servo's error the bin is level, and its shapes are where they are at rest.
-        self._brake.update(data, 0.0 if abs(angle) < 1e-3 else angle, 0.0)
+        # A level bin's shapes are those at rest, as when objects came to rest on them.
+        self._brake.update(data, 0.0, 0.0)
         mujoco.mj_forward(model, data)
 
     def scene_poses(self, seed: int, objects: Sequence[str] = ()) -> dict[str, np.ndarray]:

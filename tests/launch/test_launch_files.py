@@ -18,7 +18,8 @@ from mtopt_bringup.graph import CellOptions, cell_graph, option_help, options_to
 from mtopt_bringup.processes import process_specs
 from mtopt_bringup.supervisor import Role
 
-LAUNCH = Path(__file__).resolve().parents[2] / "launch"
+ROOT = Path(__file__).resolve().parents[2]
+LAUNCH = ROOT / "launch"
 
 
 def launch_file(name):
@@ -118,6 +119,21 @@ def test_every_argument_says_what_it_is(name):
     own = {"train_eval": set(found), "replay": {"episodes"}}.get(name, set())
     for option in (set(found) & set(option_help())) - own:
         assert found[option].description.startswith(option_help()[option])
+
+
+def test_the_commands_of_the_pages_have_arguments_that_there_are():
+    commands = re.findall(
+        r"^ros2 launch mtopt_bringup (\S+)(.*)$",
+        (ROOT / "docs/launch.md").read_text() + (ROOT / "docs/gazebo.md").read_text(), re.M,
+    )  # fmt: skip
+    assert {name for name, _ in commands} == {file.name for file in LAUNCH.glob("*.launch.py")}
+    for name, arguments in commands:
+        known = {
+            argument.name: argument.choices
+            for argument in launch_file(name).generate_launch_description().get_launch_arguments()
+        }
+        for key, value in (word.split(":=") for word in arguments.split()):
+            assert key in known and (known[key] is None or value in known[key]), (name, key, value)
 
 
 def test_rviz_gets_every_robots_description_and_place(tmp_path):

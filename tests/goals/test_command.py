@@ -1,5 +1,7 @@
 """`mtopt goals` from end to end, and its page."""
 
+import json
+
 import cv2
 import pytest
 
@@ -53,7 +55,9 @@ def test_a_q_function_that_knows_goals_is_measured_with_its_q(mtopt, folder, tmp
     result = mtopt("goals", "reach", folder, "--checkpoint", knows, "--out", tmp_path / "r",
                    "--processes", 1)  # fmt: skip
     assert result["exit_code"] == 0, result["stderr"][-2000:]
-    assert all(0.0 < row["q"] < 1.0 for row in result["goals"]) and len(result["checkpoint"]) == 12
+    reached = json.loads((tmp_path / "r" / "reached.json").read_text())["goals"]
+    assert len(reached) == 9 and all(0.0 < row["q"] < 1.0 for row in reached)
+    assert len(result["checkpoint"]) == 12
     assert result["unprepared"] == result["other_starts"] == []
     assert "Q 0." in (tmp_path / "r" / "goals.html").read_text()
     for name, settings, words in (

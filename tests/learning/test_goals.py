@@ -45,30 +45,27 @@ def test_every_sub_sequence_of_every_episode_is_drawn_and_none_reaches_over_its_
     episode = toy.obs_episode[draw.row]
     assert (episode == toy.obs_episode[draw.goal_row]).all() and not draw.chained.any()
     assert (draw.row < draw.goal_row).all() and not toy.is_last[draw.row].any()
-    assert not (toy.action[draw.row, 7] > 0.5).any(), "what terminates leads nowhere"
     np.testing.assert_array_equal(draw.steps_to_go, draw.goal_row - draw.row)
     np.testing.assert_array_equal(draw.reaches, draw.steps_to_go == 1)
     first = draw.row - toy.episode_start[episode]
     last = draw.goal_row - toy.episode_start[episode]
-    moves = toy.episode_steps - (toy.episode_reason == EndReason.TERMINATE)
-    three = moves[episode] == 3
+    three = toy.episode_steps[episode] == 3
     _, counts = np.unique(4 * first[three] + last[three], return_counts=True)
     assert len(counts) == 6 and counts.min() > 0.9 * counts.mean(), "all pairs of 0..3, alike"
-    one = moves[episode] == 1
+    one = toy.episode_steps[episode] == 1
     assert one.any() and (first[one] == 0).all() and (last[one] == 1).all()
 
 
 def test_the_last_picture_counts_more_often_where_it_is_asked_for(toy):
     draw = sampler(toy, chained_share=0.0, end_share=1.0).draw(1000, np.random.default_rng(0))
-    terminated = toy.episode_reason[toy.obs_episode[draw.goal_row]] == EndReason.TERMINATE
-    assert toy.is_last[draw.goal_row + terminated].all()
+    assert toy.is_last[draw.goal_row].all()
 
 
 def test_steps_that_decide_count_more_often_where_it_is_asked_for(toy):
     draw = sampler(toy, chained_share=0.0, deciding_share=1.0).draw(5000, np.random.default_rng(0))
     episode = toy.obs_episode[draw.row]
     start = toy.episode_start[episode]
-    moves = toy.episode_steps[episode] - (toy.episode_reason[episode] == EndReason.TERMINATE)
+    moves = toy.episode_steps[episode]
     closes = (moves > 2) & (toy.action[start + 2, 5] > 0.5)
     assert 0.3 < closes.mean() < 1 and (draw.row == start + 2)[closes].all()
     assert (draw.goal_row > draw.row).all() and (draw.goal_row <= start + moves).all()
@@ -100,6 +97,16 @@ def test_what_counts_as_there_is_near_its_goal_with_the_gripper_as_it_was(toy):
     closes = np.flatnonzero((toy.action[:, 5] > 0.5) & ~toy.is_last)
     over = np.isin(goal_row, closes + 1)  # the picture after a closing: no state before it
     assert over.any() and (apart[over] >= 0).all()
+
+
+def test_near_misses_have_the_arm_where_the_goal_shows_it(toy):
+    goal_row = np.arange(0, 400, 7)
+    missed = sampler(toy).draw_missed(goal_row, np.random.default_rng(0))
+    assert toy.is_last[missed].all()
+    assert (toy.obs_episode[missed] != toy.obs_episode[goal_row]).all()
+    apart = np.linalg.norm(toy.state[missed, 2:5] - toy.state[goal_row, 2:5], axis=1)
+    anywhere = np.linalg.norm(toy.state[missed[::-1], 2:5] - toy.state[goal_row, 2:5], axis=1)
+    assert np.median(apart) < 0.03 < np.median(anywhere)
 
 
 def test_void_and_left_out_episodes_are_not_drawn(toy):

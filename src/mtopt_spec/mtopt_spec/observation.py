@@ -19,8 +19,8 @@ STATE_NAMES = (
 )
 GRIPPER_CLOSED = 0
 """Whether it was last told to close."""
-TOOL_XY = slice(2, 4)
-"""The tool's x and y in it, m in the bin's frame."""
+TOOL_XY, TOOL_XYZ = slice(2, 4), slice(2, 5)
+"""The tool's x and y (and z) in it, m in the bin's frame."""
 MAX_OPENING_M = 0.10
 """Between the fingers of an open gripper; `gripper_opening` is the measured one over this."""
 

@@ -135,11 +135,13 @@ class GoalExamples:
     def take(self, step: int) -> Examples:
         """The batch of a step."""
         batch = self._batches.take(step)
-        count, there = len(batch.state), len(batch.state) - len(batch.action)
+        there = (len(batch.state) - len(batch.action)) // 2
+        count = len(batch.action) + there  # near misses are nothing to imitate
         device = batch.state.device
         return Examples(
-            batch.pictures, batch.state,
-            torch.full((count,), self._condition, device=device), batch.goal,
+            {camera: image[:count] for camera, image in batch.pictures.items()},
+            batch.state[:count],
+            torch.full((count,), self._condition, device=device), batch.goal[:count],
             torch.cat([batch.action, terminate_code((there,), device)]),
             torch.cat([batch.acted_m, torch.zeros(there, 2, device=device)]),
             torch.cat([batch.acts, torch.zeros(there, device=device)]),

@@ -13,10 +13,12 @@ import numpy as np
 
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import EndReason
+from mtopt_spec.observation import GRIPPER_CLOSED, TOOL_XYZ
 
 _NEIGHBOURS = 3
 NEAR_STEPS = 2
 """Fewer steps away than this a picture shows nearly the same: neither reached nor missed."""
+NEAR_MISS_POOL = 512
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,7 @@ class GoalDraw:
 
 
 class HindsightSampler:
-    """Draws from episodes that move in one step or more; void ones are left out.
-
-    The step in which an episode was terminated moves nothing and is no way to a goal: it is not
-    drawn, and none follows it.
+    """Draws from episodes of one step or more; void ones are left out.
 
     Args:
         dataset: A `Dataset`.
@@ -91,7 +90,7 @@ class HindsightSampler:
         config: HindsightConfig = HindsightConfig(),
         left_out: np.ndarray | None = None,
     ):
-        steps = dataset.episode_steps - (dataset.episode_reason == EndReason.TERMINATE)
+        steps = dataset.episode_steps
         usable = (steps > 0) & (dataset.episode_reason != EndReason.FAULT)
         if left_out is not None:
             usable &= ~left_out
@@ -102,7 +101,7 @@ class HindsightSampler:
                 todo="build the data set from more bags",
             )  # fmt: skip
         self._config = config
-        self._episode_of = dataset.obs_episode
+        self._episode_of, self._state = dataset.obs_episode, dataset.state
         self._start_of, self._steps_of = dataset.episode_start, steps.astype(np.int64)
         self._start = dataset.episode_start[self.episodes].astype(np.int64)
         self._steps = self._steps_of[self.episodes]
@@ -148,6 +147,24 @@ class HindsightSampler:
         acting = self._acting[np.minimum(row, goal_row)]
         changes = (acting >= 0) & (acting < np.maximum(row, goal_row))
         return np.where(changes, goal_row, row), goal_row
+
+    def draw_missed(self, goal_row: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """(n,) rows of states that look like (n,) goals and are none: near misses.
+
+        Of `NEAR_MISS_POOL` last states of any episodes the one of another episode whose tool is
+        nearest to the goal's, the gripper told the same: what tells them apart is not the arm.
+        """
+        pool = random.integers(len(self.episodes), size=NEAR_MISS_POOL)
+        last = self._start[pool] + self._steps[pool]
+        seen, wanted = self._place(last), self._place(goal_row)
+        apart = ((seen[None] - wanted[:, None]) ** 2).sum(-1)
+        own = self._episode_of[goal_row][:, None] == self.episodes[pool][None]
+        return last[np.where(own, np.inf, apart).argmin(1)]
+
+    def _place(self, row: np.ndarray) -> np.ndarray:
+        """(n, 4) tool x, y, z in m, and how the gripper was told, as far apart as a metre."""
+        state = self._state[row]
+        return np.concatenate([state[:, TOOL_XYZ], state[:, [GRIPPER_CLOSED]]], 1)
 
     def _sub_sequence(self, episode: np.ndarray, random: np.random.Generator):
         """First and last state of a sub-sequence of each: two different ones, all pairs alike."""

@@ -65,7 +65,7 @@ class GoalConfig:
         negative_samples: Random actions a state, of which one is drawn.
         negative_temperature: Of that draw, in units of Q. Published: 1.
         reached_states: States a step that are where their goals show them: there Q(s, terminate)
-            learns 1, elsewhere 0.
+            learns 1, elsewhere 0; and as many near misses of the same goals.
         lower_bound: Lift targets of hindsight goals to what the recorded way was worth.
     """
 

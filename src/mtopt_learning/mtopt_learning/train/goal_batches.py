@@ -22,12 +22,12 @@ _AHEAD = 2
 
 @dataclass(frozen=True)
 class GoalBatch:
-    """n steps, each with a goal; and m states that are where their goals show them.
+    """n steps, each with a goal; m states that are where their goals show them, m near misses.
 
     Attributes:
-        pictures: Camera to (n + m, 3, h, w) uint8.
-        state: (n + m, 7) proprioception.
-        goal: (n + m, 3, h, w) uint8 goal pictures.
+        pictures: Camera to (n + 2 m, 3, h, w) uint8.
+        state: (n + 2 m, 7) proprioception.
+        goal: (n + 2 m, 3, h, w) uint8 goal pictures.
         following: Camera to (n, 3, h, w) uint8 of the states whose Q counts next: those after the
             steps; those of the steps themselves where a chained sub-sequence ends.
         following_state: (n, 7).
@@ -102,20 +102,23 @@ class GoalBatches:
         goals = self._config.goals
         random = seeds.generator(self._config.seed, "goals", step)
         draw = self.sampler.draw(goals.batch, random)
-        there = self.sampler.draw_there(goals.reached_states, random)
-        return self.gather(draw, *there).to(self._device)
+        there_row, there_goal = self.sampler.draw_there(goals.reached_states, random)
+        missed_row = self.sampler.draw_missed(there_goal, random)
+        return self.gather(draw, there_row, missed_row, there_goal).to(self._device)
 
-    def gather(self, draw: GoalDraw, there_row: np.ndarray, there_goal: np.ndarray) -> GoalBatch:
-        """The tensors of a draw, and of states that are where their goals show them."""
+    def gather(
+        self, draw: GoalDraw, there_row: np.ndarray, missed_row: np.ndarray, goal_row: np.ndarray
+    ) -> GoalBatch:
+        """The tensors of a draw, and of states that are where goals show them, and near misses."""
         dataset, store = self._dataset, self._store
-        rows = np.concatenate([draw.row, there_row])
+        rows = np.concatenate([draw.row, there_row, missed_row])
         carries_on = draw.chained & draw.ends
         following = np.where(carries_on | draw.reaches, draw.row, draw.row + 1)
         acting = np.maximum(draw.acting_row, 0)
         return GoalBatch(
             pictures=store.take(rows),
             state=proprioception(dataset, rows),
-            goal=store.take_one(self._camera, np.concatenate([draw.goal_row, there_goal])),
+            goal=store.take_one(self._camera, np.concatenate([draw.goal_row, goal_row, goal_row])),
             following=store.take(following),
             following_state=proprioception(dataset, following),
             action=encode(torch.from_numpy(dataset.action[draw.row])),

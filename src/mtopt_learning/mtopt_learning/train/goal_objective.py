@@ -87,11 +87,12 @@ def goal_losses(
         noise: Of the actions that the penalty draws.
     """
     goals, device = config.goals, batch.state.device
-    n, m = len(target), len(batch.state) - len(target)
+    n, every_state = len(target), len(batch.state)
+    m = (every_state - n) // 2
     pictures = {camera: lit(image, light) for camera, image in batch.pictures.items()}
     goal = online.prepare_goal(lit(batch.goal, goal_light))
     embedding, scores = online.embed_and_map(pictures, batch.state, goal)
-    task = torch.full((n + m,), online.goal_task, device=device)
+    task = torch.full((every_state,), online.goal_task, device=device)
     steps, every = embedding[:n], torch.ones(n, device=device)
     logits = online.logits(steps, task[:n], batch.action[:, None])[..., 0]
     loss = bellman_loss(logits, target, every)
@@ -102,11 +103,13 @@ def goal_losses(
         "q_chained": q[batch.chained].mean(),
     }
     if m:
-        stop = terminate_code((n + m, 1), device)
+        stop = terminate_code((every_state, 1), device)
         end_logits = online.logits(embedding, task, stop)[..., 0]
-        there = torch.cat([torch.zeros(n, device=device), torch.ones(m, device=device)])
+        there = torch.zeros(every_state, device=device)
+        there[n : n + m] = 1
         away = (batch.chained | (batch.steps_to_go > NEAR_STEPS)).float()
-        weight = torch.cat([away / away.sum().clamp_min(1), torch.full((m,), 1 / m, device=device)])
+        each = torch.full((2 * m,), 1 / m, device=device)
+        weight = torch.cat([away / away.sum().clamp_min(1), each])
         end_loss = bellman_loss(end_logits, there, weight)
         loss = loss + TERMINATE_WEIGHT * end_loss
         report["goal_terminate_loss"] = end_loss

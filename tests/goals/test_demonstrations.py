@@ -49,7 +49,6 @@ def test_scenes_are_distinct_and_come_from_the_seed_alone(shown):
 
 def test_no_goal_is_shown_in_a_scene_of_a_training_run(shown):
     from mtopt_bringup.in_process import CollectConfig, collect
-    from mtopt_learning.policy.random_policy import RandomPolicy  # noqa: F401  (a script answers)
 
     config = CollectConfig(
         robots=1, episodes=2, seed=7, processes=1, tasks=("lift-any",), episodes_per_scene=1

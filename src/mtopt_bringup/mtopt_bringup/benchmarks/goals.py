@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from mtopt_bringup.benchmarks.paper import with_sizes
+from mtopt_bringup.benchmarks.paper import add_run_arguments, with_sizes
 
 SCALES = ("small", "medium", "full")
 PARTS = ("goals", "train", "evaluate", "downstream", "write")
@@ -29,18 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("goals"), help="folder of everything (default goals)"
     )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="only these")
-    parser.add_argument(
-        "--minutes", type=float, help="stop after about so long; a later call goes on"
-    )
-    parser.add_argument(
-        "--set", nargs="+", default=[], metavar="NAME=VALUE", dest="sizes",
-        help="other sizes than the scale's, by the names in GoalsConfig: steps=2000 robots=3",
-    )  # fmt: skip
-    parser.add_argument("--rows", nargs="+", help="only these rows of the tables")
-    parser.add_argument("--seeds", type=int, help="trainings of each row")
-    parser.add_argument(
-        "--processes", type=int, default=0, help="rows side by side (default: one a core)"
-    )
+    add_run_arguments(parser, "GoalsConfig")
 
 
 def run(arguments: argparse.Namespace) -> dict:

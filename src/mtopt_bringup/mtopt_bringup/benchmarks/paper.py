@@ -25,18 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--parts", nargs="+", choices=PARTS, default=list(PARTS),
         help="only these; training needs of collecting only data/, stages/ and settings.json",
     )  # fmt: skip
-    parser.add_argument(
-        "--minutes", type=float, help="stop after about so long; a later call goes on"
-    )
-    parser.add_argument(
-        "--set", nargs="+", default=[], metavar="NAME=VALUE", dest="sizes",
-        help="other sizes than the scale's, by the names in PaperConfig: steps=2000 robots=3",
-    )  # fmt: skip
-    parser.add_argument("--rows", nargs="+", help="only these rows of the tables")
-    parser.add_argument("--seeds", type=int, help="trainings of each row")
-    parser.add_argument(
-        "--processes", type=int, default=0, help="rows side by side (default: one a core)"
-    )
+    add_run_arguments(parser, "PaperConfig")
 
 
 def run(arguments: argparse.Namespace) -> dict:
@@ -60,6 +49,22 @@ def configuration(arguments: argparse.Namespace):
     config = with_sizes(sizes[arguments.scale], arguments.sizes)
     given = {"arms": tuple(arguments.rows or ()), "seeds": arguments.seeds}
     return replace(config, **{name: value for name, value in given.items() if value is not None})
+
+
+def add_run_arguments(parser: argparse.ArgumentParser, sizes: str) -> None:
+    """What experiments of rows have in common; `sizes` names the dataclass of `--set`."""
+    parser.add_argument(
+        "--minutes", type=float, help="stop after about so long; a later call goes on"
+    )
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="NAME=VALUE", dest="sizes",
+        help=f"other sizes than the scale's, by the names in {sizes}: steps=2000 robots=3",
+    )  # fmt: skip
+    parser.add_argument("--rows", nargs="+", help="only these rows of the tables")
+    parser.add_argument("--seeds", type=int, help="trainings of each row")
+    parser.add_argument(
+        "--processes", type=int, default=0, help="rows side by side (default: one a core)"
+    )
 
 
 def with_sizes(config, texts: Sequence[str]):

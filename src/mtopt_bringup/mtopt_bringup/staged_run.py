@@ -22,7 +22,8 @@ class StagedRun:
         out: Folder of everything.
         settings: Of `Stages`.
         minutes: Stop after about so long; what is done stays. None: no limit.
-        processes: Jobs side by side; 0: one a core.
+        processes: Jobs side by side; 0: as many as there are cores for their threads.
+        threads: Of a job; 0: one.
 
     Attributes:
         stages: Those of the folder.
@@ -32,12 +33,19 @@ class StagedRun:
         InputError: The folder is of other settings.
     """
 
-    def __init__(self, out: Path, settings: dict, minutes: float | None, processes: int = 0):
+    def __init__(
+        self,
+        out: Path,
+        settings: dict,
+        minutes: float | None,
+        processes: int = 0,
+        threads: int = 1,
+    ):
         self.out = out
         self.stages = Stages(out, settings)
         self.errors: dict[str, str] = {}
         self._deadline_s = None if minutes is None else time.monotonic() + 60 * minutes
-        self._processes = processes or len(os.sched_getaffinity(0))
+        self._processes = processes or max(len(os.sched_getaffinity(0)) // max(threads, 1), 1)
 
     def in_turn(self, work: Mapping[str, Callable[[], None]], parts: Sequence[str]) -> bool:
         """Runs these parts in the order of `work`; False where the time was over before the end."""

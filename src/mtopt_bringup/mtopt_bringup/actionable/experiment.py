@@ -73,7 +73,7 @@ class GoalsExperiment:
             self._tasks.index_of(name)
         settings = {k: v for k, v in asdict(config).items() if k not in _MAY_GROW}
         settings["data"] = data_fingerprint(self.data, self._tasks)
-        self._work = StagedRun(self.out, settings, minutes, processes)
+        self._work = StagedRun(self.out, settings, minutes, processes, config.train.threads)
         self._stages = self._work.stages
 
     def run(self, parts: Sequence[str] = PARTS) -> dict:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from mtopt_bringup.jobs import Job, run_jobs
+from mtopt_bringup.jobs import Job
 from mtopt_bringup.newtask.base import find_base
 from mtopt_bringup.newtask.config import NewCell, NewTaskConfig
 from mtopt_bringup.newtask.handover import HandoverFrom, collected_by, shares_of
@@ -27,7 +24,8 @@ from mtopt_bringup.newtask.page import write_page
 from mtopt_bringup.policies import policy_fingerprint
 from mtopt_bringup.progress import episode_bar
 from mtopt_bringup.rounds import RoundConfig, RoundFolders, run_round
-from mtopt_bringup.stages import Stages, write_json
+from mtopt_bringup.staged_run import StagedRun
+from mtopt_bringup.stages import write_json
 from mtopt_learning.checkpoint.folder import code_version
 from mtopt_learning.dataset.cache import Dataset
 from mtopt_learning.policy.q_policy import ActConfig
@@ -35,7 +33,6 @@ from mtopt_learning.report.provenance import machine, versions
 from mtopt_learning.train.run_folder import CHECKPOINT
 from mtopt_sim.cell import cell_tasks
 
-_LOG = logging.getLogger("mtopt.new_task")
 ROWS = {
     "zero_shot": ("zero-shot, as the parent task", START),
     "fine_tuned": ("fine-tuned, old and new data", FINE_TUNED),
@@ -74,12 +71,11 @@ class NewTasks:
         self._base = find_base(base.resolve(), self._tasks, world)
         self._cell = NewCell(tasks_file.resolve(), world.resolve(), self._base.new.names)
         settings = {**asdict(config), "tasks": self._tasks.names, "base": str(base.resolve())}
-        self._stages = Stages(self.out, settings)
-        self._deadline_s = None if minutes is None else time.monotonic() + 60 * minutes
+        self._work = StagedRun(self.out, settings, minutes)
+        self._stages = self._work.stages
         self._folders = RoundFolders(
             self.out / "bags", self.out / "data", self.out / "runs" / FINE_TUNED
         )
-        self.errors: dict[str, str] = {}
 
     def run(self) -> dict:
         """Runs the stages in turn.
@@ -88,30 +84,20 @@ class NewTasks:
             `tasks`: name to row to its score; `new_episodes`; `new_share` of the old ones;
             `finished`, `errors`, `seconds`, `page`, `exit_code` (1 where something is left).
         """
-        left, stages = "", self._stages
-        try:
-            stages.run("begin", lambda: begin(self.out, self._base, self._tasks, self.config.seed))
-            self._go_on()
-            stages.run("evaluate_zero_shot", self._zero_shot)
-            for number in range(1, self.config.rounds + 1):
-                self._go_on()
-                stages.run(f"round_{number:02d}", partial(self._round, number))
-            self._go_on()
-            stages.run("new_data", lambda: build_new_data(self.out, self._tasks))
-            self._controls()
-            self._measure_others()
-        except TimeoutError as error:
-            left = str(error)
-            _LOG.warning("%s", left)
+        parts = {
+            "begin": self._begin, "rounds": self._go_through_rounds, "controls": self._controls,
+            "measure": self._measure_others,
+        }  # fmt: skip
+        finished = self._work.in_turn(parts, tuple(parts)) and not self._work.errors
         results = self._results()
         write_json(self.out / "results.json", results)
         write_page(self._page, results)
         keys = ("tasks", "new_episodes", "new_share", "errors", "seconds")
         return {
             **{key: results[key] for key in keys},
-            "finished": not left and not self.errors,
+            "finished": finished,
             "page": str(self._page),
-            "exit_code": int(bool(left or self.errors)),
+            "exit_code": int(not finished),
         }
 
     @property
@@ -119,6 +105,16 @@ class NewTasks:
         return self.out / "new-task.md"
 
     # -- stages -------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        base, seed = self._base, self.config.seed
+        self._work.one("begin", lambda: begin(self.out, base, self._tasks, seed))
+        self._work.one("evaluate_zero_shot", self._zero_shot)
+
+    def _go_through_rounds(self) -> None:
+        for number in range(1, self.config.rounds + 1):
+            self._work.one(f"round_{number:02d}", partial(self._round, number))
+        self._work.one("new_data", lambda: build_new_data(self.out, self._tasks))
 
     def _zero_shot(self) -> dict:
         with self._bar() as bar:
@@ -151,18 +147,17 @@ class NewTasks:
                 (self.out, kind, self._cell.tasks_file, steps, self.config.seed),
             )
             for kind in CONTROLS
-            if not self._stages.has(f"train_{kind}")
         ]  # fmt: skip
-        self._side_by_side(jobs, "step")
+        self._work.side_by_side(jobs, "step")
 
     def _measure_others(self) -> None:
         size = self.config.evaluation_episodes * len(self._base.new)
         jobs = [
             Job(f"evaluate_{row}", size, self._measured(run, 1), ())
             for row, (_, run) in ROWS.items()
-            if not self._stages.has(f"evaluate_{row}") and f"train_{run}" not in self.errors
+            if f"train_{run}" not in self._work.errors
         ]
-        self._side_by_side(jobs, "episode")
+        self._work.side_by_side(jobs, "episode")
 
     # -- what they share ----------------------------------------------------------------------
 
@@ -171,16 +166,6 @@ class NewTasks:
 
     def _bar(self):
         return episode_bar(self.config.evaluation_episodes * len(self._base.new))
-
-    def _side_by_side(self, jobs: list[Job], unit: str) -> None:
-        self._go_on()
-        cores = len(os.sched_getaffinity(0))
-        failed = run_jobs(jobs, cores, unit, self.out / "logs", self._stages.keep, self._deadline_s)
-        self.errors.update(failed)
-
-    def _go_on(self) -> None:
-        if self._deadline_s is not None and time.monotonic() > self._deadline_s:
-            raise TimeoutError("the time is over; call again to go on")
 
     def _rounds(self) -> list[dict]:
         names = (f"round_{number:02d}" for number in range(1, self.config.rounds + 1))
@@ -206,7 +191,7 @@ class NewTasks:
             "new_episodes": new,
             "new_share": round(new / old, 5),
             "rounds": rounds,
-            "errors": self.errors,
+            "errors": self._work.errors,
             "seconds": round(sum(one["stage_s"] for one in stages.values()), 1),
             "stage_s": {name: one["stage_s"] for name, one in stages.items()},
             "machine": machine(),

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from mtopt_bringup.jobs import Job, run_jobs
+from mtopt_bringup.jobs import Job
 from mtopt_bringup.paper.arms import Arm, chosen_arms
 from mtopt_bringup.paper.collect import Collection
 from mtopt_bringup.paper.config import PaperConfig
@@ -22,7 +20,8 @@ from mtopt_bringup.paper.page import write_page
 from mtopt_bringup.paper.scoring import pooled
 from mtopt_bringup.paper.train import run_folder, train_arm
 from mtopt_bringup.progress import episode_bar
-from mtopt_bringup.stages import Stages, write_json
+from mtopt_bringup.staged_run import StagedRun
+from mtopt_bringup.stages import write_json
 from mtopt_learning.checkpoint.folder import code_version
 from mtopt_learning.report.provenance import machine, versions
 from mtopt_learning.train.run_folder import CHECKPOINT, read_metrics
@@ -56,13 +55,10 @@ class Experiment:
         self.out, self.config = out.resolve(), config
         self._arms = chosen_arms(config)
         sizes = {k: v for k, v in asdict(config).items() if k not in _MAY_GROW}
-        self._stages = Stages(self.out, sizes)
+        self._work = StagedRun(self.out, sizes, minutes, processes, config.train.threads)
+        self._stages = self._work.stages
         self._tasks = cell_tasks()
-        self._deadline_s = None if minutes is None else time.monotonic() + 60 * minutes
         self._online = Online(self.out, config, self._tasks)
-        threads = max(config.train.threads, 1)
-        self._processes = processes or max(len(os.sched_getaffinity(0)) // threads, 1)
-        self.errors: dict[str, str] = {}
 
     def run(self, parts: Sequence[str] = PARTS) -> dict:
         """Runs these parts.
@@ -71,26 +67,19 @@ class Experiment:
             `finished`: all stages of these parts are done; `errors`: stage to text; `means`: row
             to mean success; `page`; `exit_code`: 1 where something failed or is left.
         """
-        left = ""
         work = {
             "collect": self._collect, "train": self._train, "evaluate": self._evaluate,
             "online": self._go_online, "write": self._write,
         }  # fmt: skip
-        try:
-            for part in PARTS:
-                if part in parts:
-                    work[part]()
-        except TimeoutError as error:
-            left = str(error)
-            _LOG.warning("%s", left)
+        finished = self._work.in_turn(work, parts) and not self._work.errors
         scores = self._scores()
         return {
-            "finished": not left and not self.errors,
-            "errors": self.errors,
+            "finished": finished,
+            "errors": self._work.errors,
             "means": {name: round(score["mean"], 4) for name, score in scores.items()},
             "page": str(self._page) if self._page.exists() else "",
             "seconds": round(sum(r["stage_s"] for r in self._stages.all_results().values()), 1),
-            "exit_code": int(bool(left or self.errors)),
+            "exit_code": int(not finished),
         }
 
     @property
@@ -100,16 +89,15 @@ class Experiment:
     # -- parts --------------------------------------------------------------------------------
 
     def _collect(self) -> None:
-        Collection(self.out, self.config, self._tasks, self._stages).run(self._go_on)
+        Collection(self.out, self.config, self._tasks, self._stages).run(self._work.go_on)
 
     def _train(self) -> None:
-        self._need("data", "collect")
+        self._work.need("data", "collect")
         jobs = [
             Job(name, self.config.steps, train_arm, (self.out, self.config, arm, seed))
             for arm, seed, name in self._runs("train")
-            if not self._stages.has(name)
         ]
-        self._side_by_side(jobs, "step")
+        self._work.side_by_side(jobs, "step")
 
     def _evaluate(self) -> None:
         each = self.config.evaluation_episodes
@@ -119,27 +107,25 @@ class Experiment:
                 (self.out, self.config, arm, seed),
             )
             for arm, seed, name in self._runs("evaluate")
-            if not self._stages.has(name) and self._stages.has(f"train_{arm.name}_{seed}")
+            if self._stages.has(f"train_{arm.name}_{seed}")
         ]  # fmt: skip
-        self._side_by_side(jobs, "episode")
+        self._work.side_by_side(jobs, "episode")
 
     def _go_online(self) -> None:
         """A failure here is one of this part only, as of a row."""
-        stages, config, online = self._stages, self.config, self._online
+        work, config, online = self._work, self.config, self._online
         offline = next((arm for arm in self._arms if arm.name == "mt_opt"), None)
         if not config.online_rounds or offline is None:
             return
-        self._need("train_mt_opt_0", "train")
+        self._work.need("train_mt_opt_0", "train")
         try:
-            stages.run("online_00", lambda: online.begin(run_folder(self.out, offline, 0)))
+            work.one("online_00", lambda: online.begin(run_folder(self.out, offline, 0)))
             for number in range(1, config.online_rounds + 1):
-                self._go_on()
-                stages.run(f"online_{number:02d}", partial(online.round, number))
-            self._go_on()
-            stages.run(f"{_EVALUATE_ONLINE}{config.online_rounds:02d}", self._evaluate_online)
+                work.one(f"online_{number:02d}", partial(online.round, number))
+            work.one(f"{_EVALUATE_ONLINE}{config.online_rounds:02d}", self._evaluate_online)
         except (InputError, RuntimeError) as error:
             _LOG.exception("online")
-            self.errors["online"] = f"{type(error).__name__}: {error}"
+            work.errors["online"] = f"{type(error).__name__}: {error}"
 
     def _evaluate_online(self) -> dict:
         config = self.config
@@ -150,7 +136,7 @@ class Experiment:
             )  # fmt: skip
 
     def _write(self) -> None:
-        self._need("data", "collect")
+        self._work.need("data", "collect")
         candidates = {}
         for arm, seed, name in self._runs("evaluate"):
             if arm.learner == "q" and not arm.tasks and self._stages.has(name):
@@ -174,24 +160,6 @@ class Experiment:
         """Row, seed and stage's name of each run."""
         seeds = range(self.config.seeds)
         return [(arm, seed, f"{kind}_{arm.name}_{seed}") for arm in self._arms for seed in seeds]
-
-    def _side_by_side(self, jobs: Sequence[Job], unit: str) -> None:
-        with self._stages.alone():
-            failed = run_jobs(
-                jobs, self._processes, unit, self.out / "logs", self._stages.keep, self._deadline_s
-            )
-        self.errors.update(failed)
-
-    def _need(self, stage: str, part: str) -> None:
-        if not self._stages.has(stage):
-            raise InputError(
-                f"stage {stage}", where=self.out, got="not done", expected="its result",
-                todo=f"run the part `{part}` first",
-            )  # fmt: skip
-
-    def _go_on(self) -> None:
-        if self._deadline_s is not None and time.monotonic() > self._deadline_s:
-            raise TimeoutError("the time is over; call again to go on")
 
     def _rounds(self) -> list[dict]:
         """Results of the on-policy rounds that are done."""
@@ -239,7 +207,7 @@ class Experiment:
             "online": self._rounds(),
             "online_scores": self._online_scores(),
             "exported": exported,
-            "errors": self.errors,
+            "errors": self._work.errors,
             "stage_s": {name: result["stage_s"] for name, result in stages.items()},
             "machine": machine(),
             "versions": versions(),

@@ -22,7 +22,7 @@ from mtopt_learning.relabel.impersonation import sharing_index
 from mtopt_learning.relabel.sampler import SamplerConfig, StepSampler
 from mtopt_learning.relabel.success_rates import share_by_success_rate
 from mtopt_spec.errors import InputError
-from mtopt_spec.goal import REACH_GOAL
+from mtopt_spec.goal import REACH_GOAL, Goal
 from mtopt_spec.interfaces import EndReason, Fault, TaskLabel
 from mtopt_spec.task import Task, TaskList
 
@@ -215,7 +215,8 @@ def with_goal(episode, success: bool):
     """The same episode, as one that was to reach a goal and was judged."""
     label = TaskLabel(REACH_GOAL, success, float(success), "simulator")
     end = replace(episode.end, labels=(*episode.end.labels, label))
-    return replace(episode, begin=replace(episode.begin, task=REACH_GOAL), end=end)
+    goal = Goal(episode.last_observation.images_jpeg["shoulder"])
+    return replace(episode, begin=replace(episode.begin, task=REACH_GOAL), end=end, goal=goal)
 
 
 @pytest.fixture
@@ -232,6 +233,27 @@ def test_an_episode_that_was_to_reach_a_goal_is_recorded_and_read(goal_bags):
     assert [reached.end.labels[-1].success, missed.end.labels[-1].success] == [True, False]
     assert [label.task for label in reached.end.labels] == ["lift-any", "lift-can", REACH_GOAL]
     assert reached.end.steps == 25
+    assert task.goal_jpeg is None and reached.goal_jpeg == reached.images_jpeg["shoulder"][-1]
+    assert missed.goal_jpeg not in (None, reached.goal_jpeg)
+
+
+def test_the_viewer_shows_the_goal_of_the_episodes_that_have_one(goal_bags, tmp_path, capsys):
+    from rerun.chunk import RrdReader
+
+    from mtopt_bringup.main import main
+
+    saved = tmp_path / "goals.rrd"
+    assert main(["bags", "view", str(tmp_path / "goals"), "--save", str(saved)]) == 0
+    rows = []
+    for chunk in RrdReader(saved).stream():
+        if chunk.entity_path == "/cameras/goal":
+            batch = chunk.to_record_batch()
+            rows += batch.select([name for name in batch.schema.names if ":" in name]).to_pylist()
+    shown = [bytes(row["EncodedImage:blob"][0]) for row in rows if row.get("EncodedImage:blob")]
+    with BagReader(goal_bags[0]) as reader:
+        assert shown == [e.goal_jpeg for e in reader.episodes() if e.goal_jpeg]
+    cleared = [row for row in rows if row.get("Clear:is_recursive") is not None]
+    assert len(shown) == 2 and len(cleared) == 1
 
 
 @pytest.mark.parametrize("tasks", [TASKS, TASKS[:1]])

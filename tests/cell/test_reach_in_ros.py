@@ -74,8 +74,9 @@ def test_a_script_reaches_the_same_goals_in_the_node_graph(mtopt, goals, tmp_pat
     assert all(row["distance_m"] > 0 for row in by_messages["goals"])
     same(by_calls, by_messages)
     recorded = episodes(tmp_path / "ros" / "bags").values()
-    reached = [e.begin.seed for e in recorded if e.begin.task == REACH_GOAL]
-    assert reached == [goal.scene_seed for goal in shown.goals]
+    reached = [(e.begin.seed, e.goal_jpeg) for e in recorded if e.begin.task == REACH_GOAL]
+    assert reached == [(goal.scene_seed, goal.goal.image_jpeg) for goal in shown.goals]
+    assert all(e.goal_jpeg is None for e in recorded if e.begin.task != REACH_GOAL)
     assert [e.begin.policy for e in recorded if e.begin.task != REACH_GOAL] == ["clean_pick"]
 
 

@@ -21,6 +21,7 @@ from mtopt_sim.station import Station
 from mtopt_sim.station_tick import advance, look
 from mtopt_spec.action import Kind
 from mtopt_spec.episode import Episode, EpisodeBegin, EpisodeEnd, JointState, Step
+from mtopt_spec.goal import Goal
 from mtopt_spec.image_codec import encode_jpeg
 from mtopt_spec.interfaces import Policy
 from mtopt_spec.observation import Observation
@@ -41,6 +42,7 @@ class EpisodeSink(Protocol):
 @dataclass
 class _Recording:
     begin: EpisodeBegin
+    goal: Goal | None
     steps: list[Step]
     joint_states: list[JointState]
 
@@ -205,7 +207,7 @@ class RobotLoop:
             if self._recording is not None:
                 self._recording.steps.append(request.step)
         elif isinstance(request, ask.Begin):
-            self._recording = _Recording(request.begin, [], [self._reading])
+            self._recording = _Recording(request.begin, request.goal, [], [self._reading])
         elif isinstance(request, ask.End):
             return True, self._end(request.end, request.last_observation)
         elif isinstance(request, ask.LabelByTruth):
@@ -238,7 +240,7 @@ class RobotLoop:
         if self._sink is not None:
             episode = Episode(
                 recording.begin, tuple(recording.steps), last_observation,
-                tuple(recording.joint_states), end,
+                tuple(recording.joint_states), end, recording.goal,
             )  # fmt: skip
             try:
                 self._sink.write(episode)

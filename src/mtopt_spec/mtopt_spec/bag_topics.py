@@ -26,6 +26,8 @@ ACTION_COMMANDED = BagTopic("action/commanded", "mtopt_msgs/msg/ActionCommanded"
 ACTION_SENT = BagTopic("action/sent", "mtopt_msgs/msg/ActionSent", "step")
 JOINT_STATES = BagTopic("joint_states", "sensor_msgs/msg/JointState", "stream")
 TOOL_STATE = BagTopic("tool_state", "mtopt_msgs/msg/ToolState", "tick")
+GOAL_IMAGE = BagTopic("episode/goal/image/compressed", "sensor_msgs/msg/CompressedImage", "stream")
+"""What an episode is to bring about; it has the stamp of the begin. Only where there is a goal."""
 JOINT_TRAJECTORY = BagTopic("joint_trajectory", "trajectory_msgs/msg/JointTrajectory", "step")
 
 CAMERA_NAMESPACES = {"shoulder": "camera", "wrist": "wrist_camera"}

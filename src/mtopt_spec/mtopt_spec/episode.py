@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtopt_spec.action import Action, SentAction
+from mtopt_spec.goal import Goal
 from mtopt_spec.interfaces import EndReason, Fault, TaskLabel
 from mtopt_spec.observation import Observation
 
@@ -85,6 +86,7 @@ class Episode:
         last_observation: Seen after the last step: the state that is judged.
         joint_states: All readings from the first observation's stamp to the last one's.
         end: Its last record.
+        goal: That it was to reach, if there was one.
     """
 
     begin: EpisodeBegin
@@ -92,3 +94,4 @@ class Episode:
     last_observation: Observation
     joint_states: tuple[JointState, ...]
     end: EpisodeEnd
+    goal: Goal | None = None

@@ -220,6 +220,11 @@ def to_compressed_image(jpeg: bytes, *, stamp_s: float, frame_id: str) -> Compre
     return image
 
 
+def to_goal_image(goal: Goal, stamp_s: float, robot: str) -> CompressedImage:
+    """A goal's picture, in the frame of the robot's camera that took it."""
+    return to_compressed_image(goal.image_jpeg, stamp_s=stamp_s, frame_id=f"{robot}/{goal.camera}")
+
+
 def to_tool_state(observation: Observation, *, frame_id: str) -> msgs.ToolState:
     """The proprioception of an observation."""
     x, y, z, azimuth = observation.tool_pose_bin

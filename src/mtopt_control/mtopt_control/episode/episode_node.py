@@ -145,6 +145,7 @@ class EpisodeNode(Node):
             simulator=p.simulator,
         )
         self._begins = self.create_publisher(EpisodeBegin, bag_topics.EPISODE_BEGIN.name, deep)
+        self._goal_images = self.create_publisher(CompressedImage, bag_topics.GOAL_IMAGE.name, deep)
         self._ends = self.create_publisher(EpisodeEnd, bag_topics.EPISODE_END.name, deep)
         self.create_subscription(EpisodeRecorded, "episode/recorded", self._on_recorded, deep)
         self.create_subscription(ToolState, "tool_state", self._on_tool_state, deep)
@@ -273,6 +274,10 @@ class EpisodeNode(Node):
         if isinstance(request, Begin):
             self._assembler.take_counts()
             self._begins.publish(ros_messages.to_episode_begin(request.begin))
+            if request.goal is not None:
+                self._goal_images.publish(
+                    ros_messages.to_goal_image(request.goal, request.begin.stamp_s, self._robot)
+                )
             return True
         if isinstance(request, Act):
             self._await(p.observation_timeout_s, Fault.STALE_OBSERVATION)

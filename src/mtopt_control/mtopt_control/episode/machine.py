@@ -321,7 +321,7 @@ def _steps(
                 config.camera_names,
             )
             progress.last = observation
-            yield Begin(progress.begin, observation)
+            yield Begin(progress.begin, observation, assignment.goal)
         sent, after = yield Act(answer.action, None, episode_id, index)
         _check_arm(sent)
         yield RecordStep(Step(observation, answer.action, sent))

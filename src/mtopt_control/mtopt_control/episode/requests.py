@@ -110,10 +110,11 @@ class LabelByTruth:
 
 @dataclass(frozen=True)
 class Begin:
-    """Record an episode's begin. Answer: None."""
+    """Record an episode's begin, and the goal that it is to reach. Answer: None."""
 
     begin: EpisodeBegin
     observation: Observation
+    goal: Goal | None = None
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,7 @@ class RecorderNode(Node):
             (topics.ACTION_COMMANDED, command),
             (topics.ACTION_SENT, command),
             (topics.TOOL_STATE, command),
+            (topics.GOAL_IMAGE, command),
             (topics.JOINT_TRAJECTORY, command),
             (topics.JOINT_STATES, stream),
             *((topics.camera_image(camera), stream) for camera in p.cameras),

@@ -31,6 +31,7 @@ class BagEpisode:
         joint_stamp_ns: (n,) int64, of the joint states; empty unless asked for.
         joint_names: Names of the joints.
         joint_position: (n, joints) float64, rad; finger m.
+        goal_jpeg: The picture that it was to bring about; None where it had no goal.
     """
 
     begin: EpisodeBegin
@@ -43,6 +44,7 @@ class BagEpisode:
     joint_stamp_ns: np.ndarray = field(repr=False)
     joint_names: tuple[str, ...] = ()
     joint_position: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False)
+    goal_jpeg: bytes | None = field(default=None, repr=False)
 
     @property
     def void(self) -> bool:
@@ -60,6 +62,7 @@ class CollectedEpisode:
         self.commanded: dict[int, object] = {}
         self.sent: dict[int, object] = {}
         self.joints: list = []
+        self.goal_jpeg: bytes | None = None
 
     def add(self, name: str, message) -> None:
         """Takes a message, no picture, of the topic below the robot's namespace."""
@@ -73,6 +76,9 @@ class CollectedEpisode:
 
     def add_picture(self, name: str, stamp: int, jpeg: bytes) -> None:
         """Takes a picture of the topic below the robot's namespace."""
+        if name == topics.GOAL_IMAGE.name:
+            self.goal_jpeg = jpeg
+            return
         camera = _CAMERAS.get(name, name[: -len(IMAGE_ENDING)])
         if camera in self.images:
             self.images[camera][stamp] = jpeg
@@ -132,6 +138,7 @@ class CollectedEpisode:
             np.array([stamp_ns(m) for m in self.joints], np.int64),
             tuple(self.joints[0].name) if self.joints else (),
             np.array([m.position for m in self.joints]) if self.joints else np.empty((0, 0)),
+            self.goal_jpeg,
         )
 
 

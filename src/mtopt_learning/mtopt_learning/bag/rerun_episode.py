@@ -14,6 +14,7 @@ from mtopt_spec.observation import MAX_OPENING_M
 
 TIMELINE = "time"
 OBSERVATION_TIMELINE = "observation"
+GOAL = "goal"
 SUCCESS_RGB, FAILURE_RGB = (30, 160, 110), (215, 95, 60)
 OPEN_RGB, CLOSED_RGB = (40, 110, 220), (220, 150, 30)
 
@@ -68,6 +69,11 @@ def log_episode(
         joints = zip(episode.joint_names, episode.joint_position.T, strict=True)
         _log_curves(recording, "joints", _index(episode.joint_stamp_ns, None), joints)
     _at(recording, episode, 0, first)
+    if episode.goal_jpeg is not None:
+        picture = rr.EncodedImage(contents=episode.goal_jpeg, media_type="image/jpeg")
+        recording.log(f"cameras/{GOAL}", picture)
+    else:
+        recording.log(f"cameras/{GOAL}", rr.Clear(recursive=False))
     colour = SUCCESS_RGB if end.success else FAILURE_RGB
     recording.log("scene/path", rr.LineStrips3D([position], colors=[colour], radii=[0.002]))
     text = f"begin {begin.episode_id}: {begin.task} by {begin.policy}"

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> dict:
     """
     import rerun as rr  # here, as only viewing needs it
 
-    from mtopt_learning.bag.rerun_episode import blueprint, log_episode
+    from mtopt_learning.bag.rerun_episode import GOAL, blueprint, log_episode
 
     bag = find_bags([arguments.bag])[0]
     q_curves = _q_curves(arguments.checkpoint) if arguments.checkpoint else None
@@ -59,7 +59,8 @@ def run(arguments: argparse.Namespace) -> dict:
     with BagReader(bag, joint_states=True) as reader:
         for episode in _chosen(bag, reader, arguments.episode, arguments.limit):
             if not shown:
-                recording.send_blueprint(blueprint(tuple(episode.images_jpeg), bool(q_curves)))
+                pictures = [*episode.images_jpeg, *([GOAL] if episode.goal_jpeg else [])]
+                recording.send_blueprint(blueprint(pictures, bool(q_curves)))
             curves = q_curves(episode) if q_curves else {}
             observations = log_episode(recording, episode, curves, observations)
             shown += 1

@@ -70,13 +70,34 @@ def test_unknown_task_names_the_known_ones():
         tasks.index_of("lift-elephant")
 
 
-def test_a_missing_limit_stops_the_start(tmp_path):
+@pytest.mark.parametrize("limit", ["max_acceleration", "max_jerk", "max_effort", "bin_planes"])
+def test_a_missing_limit_stops_the_start(tmp_path, limit):
     data = yaml.safe_load((share_dir() / "params/robots/iiwa14.yaml").read_text())
-    del data["max_acceleration"]
+    del data[limit]
     path = tmp_path / "robot.yaml"
     path.write_text(yaml.safe_dump(data))
-    with pytest.raises(InputError, match="max_acceleration"):
+    with pytest.raises(InputError, match=limit):
         load_robot(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("max_jerk", [1600.0]),
+        ("max_effort", [320.0, -1.0, 176.0, 176.0, 110.0, 40.0, 40.0]),
+        ("finger_box_m", [[0.0, 0.0, 0.0], [0.0, 0.1, 0.1]]),
+        ("bin_planes", [[0.0, 0.0, 2.0, 0.0, 0.1]]),
+        ("bin_blocks", [[[0.0, 0.0, 0.0]]]),
+    ],
+)
+def test_a_robot_file_with_a_wrong_limit_or_shape_is_refused(tmp_path, field, value):
+    data = yaml.safe_load((share_dir() / "params/robots/iiwa14.yaml").read_text())
+    path = tmp_path / "robot.yaml"
+    path.write_text(yaml.safe_dump(data | {field: value}))
+    with pytest.raises(InputError, match=field):
+        load_robot(path)
+    path.write_text(yaml.safe_dump(data | {"max_effort": []}))
+    assert load_robot(path).max_effort == ()
 
 
 def test_a_limit_of_nan_stops_the_start(tmp_path):

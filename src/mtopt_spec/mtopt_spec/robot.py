@@ -27,11 +27,20 @@ class RobotConfig:
         workspace_low_m, workspace_high_m: Box in the bin's frame that the tool may not leave.
         max_velocity: One an arm joint, rad/s; not above the URDF's.
         max_acceleration: One an arm joint, rad/s^2.
+        max_jerk: One an arm joint, rad/s^3.
+        max_effort: One an arm joint, N m, of what `joint_states` reports; empty where the robot
+            reports none.
         home_position: One an arm joint, rad: tool over the picking area.
         home_height_m: Height of the tool there above the bin's floor.
         retract_position: One an arm joint, rad: clear of the tipping bin.
         finger_open_m, finger_closed_m: Targets of the finger joint.
         finger_max_velocity: m/s.
+        finger_box_m: Lowest and highest corner of the closed finger that opens along +y, in the
+            tool's frame; it moves as the finger joint does, and the other finger is its mirror.
+        hand_box_m: The same of the gripper's body.
+        bin_planes: Walls of the level bin: [normal x, y, z, offset m, top m], bin frame. Inside is
+            where normal * point >= offset; above its top a wall is none.
+        bin_blocks: What else stands in the bin (plate, divider): lowest and highest corner, m.
         bin_reset: Stages of the tipping: [hinge angle rad, shortest s, longest s].
         max_state_age_s: Joint states older than this make the arm hold.
     """
@@ -48,12 +57,18 @@ class RobotConfig:
     workspace_high_m: tuple[float, float, float]
     max_velocity: tuple[float, ...]
     max_acceleration: tuple[float, ...]
+    max_jerk: tuple[float, ...]
+    max_effort: tuple[float, ...]
     home_position: tuple[float, ...]
     home_height_m: float
     retract_position: tuple[float, ...]
     finger_open_m: float
     finger_closed_m: float
     finger_max_velocity: float
+    finger_box_m: tuple[tuple[float, float, float], tuple[float, float, float]]
+    hand_box_m: tuple[tuple[float, float, float], tuple[float, float, float]]
+    bin_planes: tuple[tuple[float, float, float, float, float], ...]
+    bin_blocks: tuple[tuple[tuple[float, float, float], tuple[float, float, float]], ...]
     bin_reset: tuple[tuple[float, float, float], ...]
     max_state_age_s: float
 
@@ -83,13 +98,17 @@ def load_robot(path: Path) -> RobotConfig:
         )
     config = RobotConfig(**{key: _frozen(value) for key, value in data.items()})
     joints = len(config.arm_joints)
-    for key in ("max_velocity", "max_acceleration", "home_position", "retract_position"):
+    limits = ("max_velocity", "max_acceleration", "max_jerk", "max_effort")
+    for key in (*limits, "home_position", "retract_position"):
         values = getattr(config, key)
+        if key == "max_effort" and not values:
+            continue
         if len(values) != joints or not np.all(np.isfinite(np.asarray(values, float))):
             raise InputError(key, where=path, got=values, expected=f"{joints} finite numbers")
-    for key in ("max_velocity", "max_acceleration", "finger_max_velocity", "max_state_age_s"):
-        if np.min(getattr(config, key)) <= 0:
+    for key in (*limits, "finger_max_velocity", "max_state_age_s"):
+        if np.any(np.asarray(getattr(config, key), float) <= 0):
             raise InputError(key, where=path, got=getattr(config, key), expected="above 0")
+    _check_shapes(config, path)
     if not np.all(np.less(config.workspace_low_m, config.workspace_high_m)):
         raise InputError(
             "workspace",
@@ -98,6 +117,32 @@ def load_robot(path: Path) -> RobotConfig:
             expected="low below high on each axis",
         )
     return config
+
+
+def _check_shapes(config: RobotConfig, path: Path) -> None:
+    """Raises InputError where a box, a wall or a block is not what it must be."""
+    for key, shape in (
+        ("finger_box_m", (2, 3)),
+        ("hand_box_m", (2, 3)),
+        ("bin_planes", (len(config.bin_planes), 5)),
+        ("bin_blocks", (len(config.bin_blocks), 2, 3)),
+    ):
+        try:
+            values = np.reshape(np.asarray(getattr(config, key), float), shape)
+        except (ValueError, TypeError):
+            values = np.full(shape, np.nan)
+        good = np.all(np.isfinite(values))
+        if key == "bin_planes":
+            good = good and np.allclose(np.linalg.norm(values[:, :3], axis=1), 1.0, atol=1e-3)
+        else:
+            good = good and np.all(values[..., 0, :] < values[..., 1, :])
+        if not good:
+            raise InputError(
+                key,
+                where=path,
+                got=getattr(config, key),
+                expected="[[low], [high]] of a box, or unit normal, offset and top of a plane",
+            )
 
 
 def _frozen(value):

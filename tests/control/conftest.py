@@ -11,6 +11,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import cell_robot
+from hypothesis import settings
+
+# Of tests that name no number of their own: tests/control/test_safety.py.
+settings.register_profile("fast", max_examples=300, deadline=None)
+settings.register_profile("safety", max_examples=100_000, deadline=None)
+settings.load_profile("fast")
 
 
 @pytest.fixture

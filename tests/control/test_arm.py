@@ -28,7 +28,7 @@ def kinematics() -> ArmKinematics:
 
 
 def hermite(p0, v0, p1, v1, duration, s):
-    """Position, velocity, acceleration of the cubic between two points at s in [0, 1]."""
+    """Position, velocity, acceleration, jerk of the cubic between two points at s in [0, 1]."""
     position = (
         (2 * s**3 - 3 * s**2 + 1) * p0
         + (s**3 - 2 * s**2 + s) * duration * v0
@@ -43,7 +43,8 @@ def hermite(p0, v0, p1, v1, duration, s):
     acceleration = (12 * s - 6) * (p0 - p1) / duration**2 + (
         (6 * s - 4) * v0 + (6 * s - 2) * v1
     ) / duration
-    return position, velocity, acceleration
+    jerk = 12 * (p0 - p1) / duration**3 + 6 * (v0 + v1) / duration**2
+    return position, velocity, acceleration, jerk
 
 
 def played(start, trajectory, samples=8):
@@ -53,6 +54,23 @@ def played(start, trajectory, samples=8):
         for s in np.linspace(0.0, 1.0, samples):
             yield hermite(p0, v0, p1, v1, t1 - t0, s)
         p0, v0, t0 = p1, v1, t1
+
+
+class Driven:
+    """An arm that is given an action a control period, with a reading of then."""
+
+    def __init__(self, arm):
+        self.arm, self.tick = arm, 0
+
+    def step(self, action, position, **values):
+        self.tick += 1
+        now_s = self.tick * CONTROL_PERIOD_S
+        return self.arm.step(action, reading(position, stamp_s=now_s, **values), now_s)
+
+
+@pytest.fixture
+def driven(arm):
+    return Driven(arm)
 
 
 reach = st.floats(-0.06, 0.06)
@@ -93,11 +111,12 @@ def test_no_sequence_leaves_the_limits(actions, data):
         before = np.append(q, finger)
         state = reading(q, finger, i * CONTROL_PERIOD_S)
         sent, trajectory = arm.step(action, state, state.stamp_s)
-        for position, velocity, acceleration in played(before, trajectory):
+        for position, velocity, acceleration, jerk in played(before, trajectory):
             assert np.all(position[:7] >= fk.position_low - 1e-9)
             assert np.all(position[:7] <= fk.position_high + 1e-9)
             assert np.all(np.abs(velocity[:7]) <= np.array(robot.max_velocity) + 1e-9)
             assert np.all(np.abs(acceleration[:7]) <= np.array(robot.max_acceleration) + 1e-9)
+            assert np.all(np.abs(jerk[:7]) <= np.array(robot.max_jerk) * (1.0 + 1e-6))
             assert abs(velocity[7]) <= robot.finger_max_velocity + 1e-9
             tool = fk.pose(position[:7])[:3]
             assert tool[2] >= low[2] - 3e-3
@@ -122,7 +141,7 @@ def test_inverse_kinematics_round_trip(x, y, z, azimuth):
 
 
 @pytest.mark.parametrize("kind", [Kind.HOME, Kind.RETRACT])
-def test_home_and_retract_arrive_from_a_far_corner_without_sweeping_the_bin(arm, robot, kind):
+def test_home_and_retract_arrive_from_a_far_corner_without_sweeping_the_bin(driven, robot, kind):
     q = kinematics().solve(
         np.array([0.12, 0.33, 0.03, 1.2]), np.array(robot.home_position), iterations=60
     )
@@ -130,7 +149,7 @@ def test_home_and_retract_arrive_from_a_far_corner_without_sweeping_the_bin(arm,
     steps_needed = 0
     while steps_needed < 25:
         steps_needed += 1
-        sent, _ = arm.step(Action(kind, open=True), reading(q), 0.0)
+        sent, _ = driven.step(Action(kind, open=True), q)
         q = sent.target_position[:7]
         pose = kinematics().pose(q)
         if pose[2] < 0.12:
@@ -147,7 +166,7 @@ def test_no_way_to_a_posture_leads_below_the_floor(robot):
     q = np.array(robot.home_position)
     deep = kinematics().solve(np.array([0.0, 0.0, -0.2, 0.0]), q, iterations=60)
     for _ in range(20):
-        motion = clamp.toward_posture(q, deep)
+        motion = clamp.toward_posture(q, deep, 0.05)
         q = motion.end
     assert motion.error == ArmError.LIMITS
     assert robot.workspace_low_m[2] - 1e-3 <= kinematics().pose(q)[2] < 0.1
@@ -177,7 +196,7 @@ def test_an_action_that_may_not_be_done_is_a_hold_with_a_code(arm, robot, action
     assert sent.error == ArmError.INVALID_ACTION and word in sent.error_msg
     assert sent.action.kind == Kind.HOLD and not arm.gripper_closed
     np.testing.assert_array_equal(
-        trajectory.positions, np.tile([*robot.home_position, 0.05], (3, 1))
+        trajectory.positions, np.tile([*robot.home_position, 0.05], (7, 1))
     )
 
 
@@ -185,34 +204,34 @@ def test_stale_state_holds_and_a_first_stale_state_moves_nothing(arm, robot):
     move = Action(translation_m=(0.0, 0.03, 0.0))
     sent, trajectory = arm.step(move, reading(robot.home_position), 10.0)
     assert sent.error == ArmError.STALE_STATE and len(trajectory.positions) == 0
-    arm.step(move, reading(robot.home_position), 0.1)
-    sent, trajectory = arm.step(move, reading(robot.home_position), 10.0)
+    arm.step(move, reading(robot.home_position, stamp_s=10.0), 10.0)
+    sent, trajectory = arm.step(move, reading(robot.home_position, stamp_s=10.0), 20.0)
     assert sent.error == ArmError.STALE_STATE and not trajectory.velocities.any()
-    broken = reading([float("nan")] * 7)
-    assert arm.step(move, broken, 0.0)[0].error == ArmError.STALE_STATE
+    broken = reading([float("nan")] * 7, stamp_s=30.0)
+    assert arm.step(move, broken, 30.0)[0].error == ArmError.STALE_STATE
 
 
-def test_stop_holds_until_resume_which_counts_from_where_the_arm_is(arm, robot):
+def test_stop_holds_until_resume_which_counts_from_where_the_arm_is(driven, robot):
     move = Action(translation_m=(0.0, 0.03, 0.0))
-    arm.step(Action(), reading(robot.home_position), 0.0)
-    arm.stop()
-    sent, trajectory = arm.step(move, reading(robot.home_position), 0.0)
+    driven.step(Action(), robot.home_position)
+    driven.arm.stop()
+    sent, trajectory = driven.step(move, robot.home_position)
     assert sent.error == ArmError.STOPPED and not trajectory.velocities.any()
-    arm.resume()
+    driven.arm.resume()
     moved_by_hand = np.array(robot.home_position) + 0.3
-    sent, trajectory = arm.step(Action(Kind.HOLD), reading(moved_by_hand), 0.0)
+    sent, trajectory = driven.step(Action(Kind.HOLD), moved_by_hand)
     assert sent.error == ArmError.NONE
     np.testing.assert_allclose(sent.target_position[:7], moved_by_hand)
 
 
-def test_an_arm_that_is_held_back_gives_way(arm, robot):
+def test_an_arm_that_is_held_back_gives_way(driven, robot):
     home = np.array(robot.home_position)
-    arm.step(Action(Kind.HOLD), reading(home), 0.0)
+    driven.step(Action(Kind.HOLD), home)
     pushed = home + np.array([0.0, 0.0, 0.0, 0.3, 0.0, 0.0, 0.0])
-    sent, _ = arm.step(Action(translation_m=(0.0, 0.0, -0.05)), reading(pushed), 0.0)
+    sent, _ = driven.step(Action(translation_m=(0.0, 0.0, -0.05)), pushed)
     assert sent.error == ArmError.TRACKING and sent.action.kind == Kind.HOLD
     assert home[3] < sent.target_position[3] <= pushed[3]
-    sent, _ = arm.step(Action(Kind.HOLD), reading(pushed), 0.0)
+    sent, _ = driven.step(Action(Kind.HOLD), pushed)
     assert sent.error == ArmError.NONE
 
 
@@ -225,24 +244,28 @@ def test_outside_the_workspace_only_the_way_back_is_open(arm, robot):
     assert kinematics().pose(sent.target_position[:7])[0] >= x - 1e-4
 
 
-def test_the_gripper_keeps_its_last_command(arm, robot):
-    state = reading(robot.home_position)
-    arm.step(Action(close=True), state, 0.0)
+def test_the_gripper_keeps_its_last_command(driven, robot):
+    home, arm = robot.home_position, driven.arm
+    driven.step(Action(close=True), home)
     assert arm.gripper_closed
     for action in (Action(), Action(Kind.HOME), Action(terminate=True, open=True)):
-        sent, _ = arm.step(action, state, 0.0)
+        sent, _ = driven.step(action, home)
         assert arm.gripper_closed
     assert sent.target_position[7] == pytest.approx(0.0)
-    sent, _ = arm.step(Action(Kind.HOLD, open=True), state, 0.0)
+    sent, _ = driven.step(Action(Kind.HOLD, open=True), home)
     assert not arm.gripper_closed and sent.target_position[7] > 0.0
 
 
 def test_a_trajectory_is_at_rest_at_both_ends_and_as_fast_as_the_limits_let():
-    limit = largest_displacement(np.array([1.0, 5.0]), np.array([100.0, 9.0]), 0.2)
-    trajectory = rest_to_rest(("a", "b"), np.zeros(2), limit, 0.2)
-    peaks = np.max([np.abs(v) for _, v, _ in played(np.zeros(2), trajectory)], axis=0)
-    accelerations = np.max([np.abs(a) for _, _, a in played(np.zeros(2), trajectory)], axis=0)
-    assert peaks[0] == pytest.approx(1.0) and accelerations[1] == pytest.approx(9.0)
+    velocity, acceleration = np.array([1.0, 9.0, 9.0]), np.array([90.0, 9.0, 90.0])
+    jerk = np.array([9000.0, 9000.0, 900.0])
+    limit = largest_displacement(velocity, acceleration, jerk, 0.2)
+    trajectory = rest_to_rest(("a", "b", "c"), np.zeros(3), limit, 0.2)
+    made = list(played(np.zeros(3), trajectory))
+    peaks = [np.max([np.abs(sample[i]) for sample in made], axis=0) for i in (1, 2, 3)]
+    assert peaks[0][0] == pytest.approx(velocity[0])
+    assert peaks[1][1] == pytest.approx(acceleration[1], rel=1e-5)
+    assert peaks[2][2] == pytest.approx(jerk[2], rel=1e-5)
     assert not trajectory.velocities[-1].any()
 
 

@@ -41,6 +41,10 @@ class ArmError(enum.IntEnum):
     NO_SOLUTION = 4
     LIMITS = 5
     TRACKING = 6
+    STALE_OBSERVATION = 7
+    NO_HEARTBEAT = 8
+    EFFORT = 9
+    BUSY = 10
 
 
 @dataclass(frozen=True)

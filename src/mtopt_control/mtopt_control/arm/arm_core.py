@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mtopt_control.arm.clamp import Motion, SafetyClamp, is_fresh, refusal
+from mtopt_control.arm.clamp import Motion, SafetyClamp
 from mtopt_control.arm.kinematics import ArmKinematics
-from mtopt_control.arm.trajectory import Trajectory
+from mtopt_control.arm.signs import MaxAges, Reason, Signs, is_fresh, overload, silence
+from mtopt_control.arm.time_law import SLOWS_FROM, braking
+from mtopt_control.arm.trajectory import Trajectory, rest_of
 from mtopt_spec.action import CONTROL_PERIOD_S, HOLD, Action, ArmError, Kind, SentAction
 from mtopt_spec.episode import JointState
 from mtopt_spec.errors import InputError
@@ -19,6 +22,28 @@ from mtopt_spec.robot import RobotConfig
 _ARRIVED_RAD = 1e-4
 _ARRIVED_M = 1e-4
 _RISE_SLACK_M = 0.03
+_AT_REST_RAD_S = 0.1
+_LEVEL_RAD = 0.05
+_NO_READING = (ArmError.STALE_STATE, "no joint state with finite numbers")
+
+
+@dataclass(frozen=True)
+class _UnderWay:
+    """A motion that was sent: from `start` to `end`, (joints + 1,), in a control period.
+
+    Attributes:
+        rest: Where it comes to rest: at its end, or before where it was braked.
+        began_s, over_s: When it was sent, and when it is at rest.
+        sees: It goes by pictures.
+    """
+
+    start: np.ndarray
+    end: np.ndarray
+    rest: np.ndarray
+    began_s: float
+    over_s: float
+    sees: bool
+    braked: bool = False
 
 
 class ArmCore:
@@ -32,6 +57,7 @@ class ArmCore:
         urdf: Text of its URDF.
         period_s: Control period.
         max_tracking_error_rad: Largest distance of a measured joint from the commanded one.
+        max_heartbeat_age_s, max_camera_age_s, max_observation_age_s: Of `Signs`.
 
     Raises:
         InputError: The URDF lacks a named joint or link, or a limit contradicts it.
@@ -44,6 +70,9 @@ class ArmCore:
         *,
         period_s: float = CONTROL_PERIOD_S,
         max_tracking_error_rad: float = 0.2,
+        max_heartbeat_age_s: float = math.inf,
+        max_camera_age_s: float = math.inf,
+        max_observation_age_s: float = math.inf,
     ):
         self.robot = robot
         self._kinematics = ArmKinematics(
@@ -74,14 +103,30 @@ class ArmCore:
         self._finger_goal = robot.finger_open_m
         self._commanded: np.ndarray | None = None
         self._finger = robot.finger_open_m
+        self._max_ages = MaxAges(
+            robot.max_state_age_s, max_heartbeat_age_s, max_camera_age_s, max_observation_age_s
+        )
+        self._under_way: _UnderWay | None = None
+        self._interrupted: Reason | None = None
+        self._newest_s = -math.inf
 
     @property
     def joint_names(self) -> tuple[str, ...]:
         """Joints of a trajectory: the arm's, then the finger's."""
         return (*self.robot.arm_joints, self.robot.finger_joint)
 
+    @property
+    def free_at_s(self) -> float:
+        """When the motion under way is over; minus infinity where there is none."""
+        return -math.inf if self._under_way is None else self._under_way.over_s
+
+    @property
+    def counts_anew(self) -> bool:
+        """True where the next motion starts at the measured posture, not at the commanded one."""
+        return self._commanded is None
+
     def stop(self) -> None:
-        """Holds from now on, whatever is asked for."""
+        """Holds from now on, whatever is asked for; `watch` brakes what is under way."""
         self.stopped = True
 
     def resume(self) -> None:
@@ -90,7 +135,11 @@ class ArmCore:
         self._commanded = None
 
     def step(
-        self, action: Action, joint_state: JointState, now_s: float
+        self,
+        action: Action,
+        joint_state: JointState,
+        now_s: float,
+        signs: Signs | None = None,
     ) -> tuple[SentAction, Trajectory]:
         """Carries out an action for one control period.
 
@@ -98,64 +147,177 @@ class ArmCore:
             action: What is asked for.
             joint_state: The newest reading.
             now_s: Time on the clock of its stamp.
+            signs: The newest signs of life; None where the caller itself looks and acts.
 
         Returns:
-            What was sent, and its trajectory: without points where no reading was ever fresh.
+            What was sent, and its trajectory: without points where no reading was ever fresh, or
+            where a motion is under way that goes on.
 
         Raises:
             InputError: The reading lacks a joint of the robot's file.
         """
         measured = self._measured(joint_state)
-        finite = all(map(math.isfinite, measured.tolist()))
-        age_s = now_s - joint_state.stamp_s if finite else math.inf
-        refused = refusal(
-            action,
-            state_age_s=age_s,
-            max_state_age_s=self.robot.max_state_age_s,
-            stopped=self.stopped,
-        )
+        signs = signs or Signs.of_now(joint_state.stamp_s, now_s)
+        self._notice_time(now_s)
+        moves = self._moves(now_s)
+        sees = self._under_way.sees if moves else action.kind == Kind.STEP
+        reason = self._hazard(joint_state, measured, signs, now_s, sees)
+        if moves:
+            if reason is not None:
+                return self._brake(reason, now_s)
+            busy = f"a motion is under way for {self.free_at_s - now_s:.3f} s more"
+            return self._nothing(ArmError.BUSY, busy, self._under_way.rest)
+        if self._interrupted is not None and reason is None and action.kind != Kind.HOLD:
+            reason = self._interrupted
         if self._commanded is None:
-            if not is_fresh(age_s, self.robot.max_state_age_s):
-                error, error_msg = refused or (ArmError.STALE_STATE, "no fresh joint state")
-                nothing = np.empty((0, len(self.joint_names)))
-                sent = SentAction(HOLD, True, measured, False, error, error_msg)
-                return sent, Trajectory(self.joint_names, nothing, nothing, np.empty(0))
+            if (unknown := self._no_start(joint_state, measured, signs, now_s)) is not None:
+                return self._nothing(*(reason or unknown), measured)
             self._commanded, self._finger = measured[:-1], float(measured[-1])
         start = self._commanded
-        if refused is not None:
-            return self._send(HOLD, Motion(start, True, *refused))
+        if reason is not None and reason[0] != ArmError.EFFORT:
+            return self._hold(Motion(start, True, *reason), now_s)
         astray = float(np.abs(measured[:-1] - start).max())
-        if astray > self._max_tracking_error_rad:
-            motion = self._clamp.toward_posture(start, measured[:-1])
+        if reason is None and astray > self._max_tracking_error_rad:
             text = f"a joint is {astray:.3f} rad from its command: giving way"
-            return self._send(HOLD, Motion(motion.end, True, ArmError.TRACKING, text))
-        return self._carry_out(action, start)
+            reason = ArmError.TRACKING, text
+        if reason is not None:
+            motion = self._clamp.toward_posture(
+                start, measured[:-1], self._finger, boxed=True
+            )
+            return self._hold(Motion(motion.end, True, *reason), now_s)
+        if (problem := action.problem()) is not None:
+            return self._hold(Motion(start, True, ArmError.INVALID_ACTION, problem), now_s)
+        self._interrupted = None
+        if action.kind in (Kind.STEP, Kind.HOME) and self._tilt_rad(joint_state) > _LEVEL_RAD:
+            text = "the bin is tilted: no way into it"
+            return self._hold(Motion(start, True, ArmError.LIMITS, text), now_s)
+        return self._carry_out(action, start, now_s)
 
-    def _carry_out(self, action: Action, start: np.ndarray) -> tuple[SentAction, Trajectory]:
+    def watch(
+        self, joint_state: JointState, now_s: float, signs: Signs
+    ) -> tuple[SentAction, Trajectory] | None:
+        """Brakes the motion under way where it may not go on.
+
+        To be called often where time runs freely: every some ten milliseconds.
+
+        Returns:
+            What was really sent in place of the action's whole motion, and the trajectory that
+            stops it: without points where it slows down already. None where nothing is to be done.
+        """
+        measured = self._measured(joint_state)
+        self._notice_time(now_s)
+        if not self._moves(now_s):
+            return None
+        reason = self._hazard(joint_state, measured, signs, now_s, self._under_way.sees)
+        return None if reason is None else self._brake(reason, now_s)
+
+    def _notice_time(self, now_s: float) -> None:
+        """Where time has gone back nobody knows how far a motion has come: counts anew."""
+        if now_s < self._newest_s - 1e-6:
+            self._under_way = self._commanded = None
+        self._newest_s = now_s
+
+    def _moves(self, now_s: float) -> bool:
+        return now_s < self.free_at_s - 1e-6
+
+    def _hazard(
+        self,
+        joint_state: JointState,
+        measured: np.ndarray,
+        signs: Signs,
+        now_s: float,
+        sees: bool,
+    ) -> Reason | None:
+        """Why the arm must hold, whatever is asked for; None when it may move."""
+        if self.stopped:
+            return ArmError.STOPPED, "stopped: call the resume service to go on"
+        if not all(map(math.isfinite, measured.tolist())):
+            return _NO_READING
+        effort = joint_state.effort[self._joint_order[1]][:-1]
+        return silence(signs, self._max_ages, now_s, sees=sees) or overload(
+            effort, self.robot.max_effort
+        )
+
+    def _no_start(
+        self, joint_state: JointState, measured: np.ndarray, signs: Signs, now_s: float
+    ) -> Reason | None:
+        """Why the reading is nothing to count from; None where the arm rests there now."""
+        if not np.isfinite(measured).all():
+            return _NO_READING
+        if not is_fresh(now_s - signs.joint_state_s, self._max_ages.joint_state_s):
+            return ArmError.STALE_STATE, "no fresh joint state"
+        if np.any(np.abs(joint_state.velocity[self._joint_order[1]][:-1]) > _AT_REST_RAD_S):
+            return ArmError.STALE_STATE, "the arm still moves: it counts from where it rests"
+        return None
+
+    def _tilt_rad(self, joint_state: JointState) -> float:
+        """Of the bin; 0 where nobody measures it."""
+        name = self.robot.hinge_joint
+        if name not in joint_state.names:
+            return 0.0
+        return abs(float(joint_state.position[joint_state.names.index(name)]))
+
+    def _brake(self, reason: Reason, now_s: float) -> tuple[SentAction, Trajectory]:
+        """Slows the motion under way down to a hold, on its own way and within its limits."""
+        way, self._interrupted = self._under_way, reason
+        tau = (now_s - way.began_s) / self._clamp.period_s
+        knots = () if way.braked or tau >= SLOWS_FROM else braking(tau)
+        if not knots:
+            return self._nothing(*reason, way.rest)
+        trajectory = rest_of(self.joint_names, way.start, way.end, self._clamp.period_s, tau, knots)
+        rest = trajectory.positions[-1]
+        over_s = now_s + float(trajectory.times_s[-1])
+        self._under_way = replace(way, rest=rest, over_s=over_s, braked=True)
+        self._commanded, self._finger = rest[:-1], float(rest[-1])
+        return SentAction(HOLD, True, rest, False, *reason), trajectory
+
+    def _nothing(
+        self, error: ArmError, error_msg: str, rest: np.ndarray
+    ) -> tuple[SentAction, Trajectory]:
+        """An answer without a trajectory: what is under way, if anything, comes to `rest`."""
+        nothing = np.empty((0, len(self.joint_names)))
+        sent = SentAction(HOLD, True, rest, False, error, error_msg)
+        return sent, Trajectory(self.joint_names, nothing, nothing, np.empty(0))
+
+    def _hold(self, motion: Motion, now_s: float) -> tuple[SentAction, Trajectory]:
+        """What is refused is a hold of the fingers too."""
+        return self._send(HOLD, motion, now_s, self._finger)
+
+    def _carry_out(
+        self, action: Action, start: np.ndarray, now_s: float
+    ) -> tuple[SentAction, Trajectory]:
         terminates = action.kind == Kind.STEP and action.terminate
         if not terminates and (action.close or action.open):
             self.gripper_closed = action.close
             robot = self.robot
             self._finger_goal = robot.finger_closed_m if action.close else robot.finger_open_m
+        goal = None
         if action.kind == Kind.HOLD:
-            return self._send(action, Motion(start, False))
-        if terminates:
+            motion = Motion(start, False)
+        elif terminates:
             still = Action(Kind.STEP, terminate=True)
-            return self._send(still, Motion(start, still != action))
-        if action.kind == Kind.STEP:
-            motion = self._clamp.toward_pose(start, (*action.translation_m, action.azimuth_rad))
-            return self._send(self._what_was_left(action, start, motion), motion)
-        goal = self._retract if action.kind == Kind.RETRACT else self._home_goal(action)
-        return self._send(action, self._on_the_way(start, goal), goal)
+            action, motion = still, Motion(start, still != action)
+        elif action.kind == Kind.STEP:
+            way = (*action.translation_m, action.azimuth_rad)
+            motion = self._clamp.toward_pose(start, way, self._widest_m())
+            action = self._what_was_left(action, start, motion)
+        else:
+            goal = self._retract if action.kind == Kind.RETRACT else self._home_goal(action)
+            motion = self._on_the_way(start, goal)
+        return self._send(action, motion, now_s, self._finger_goal, goal)
+
+    def _widest_m(self) -> float:
+        """Position of the finger joint on the way."""
+        return max(self._finger, self._finger_goal)
 
     def _on_the_way(self, start: np.ndarray, goal: np.ndarray) -> Motion:
         """Straight up out of the bin first, then all joints together."""
         rise = self.robot.home_height_m - self._kinematics.pose(start)[2]
         if rise > _RISE_SLACK_M and self._kinematics.tilt_rad(start) < 0.1:
-            motion = self._clamp.toward_pose(start, (0.0, 0.0, rise, 0.0))
+            motion = self._clamp.toward_pose(start, (0.0, 0.0, rise, 0.0), self._widest_m())
             if motion.error in (ArmError.NONE, ArmError.LIMITS) and np.any(motion.end != start):
                 return Motion(motion.end, motion.clamped)
-        return self._clamp.toward_posture(start, goal)
+        return self._clamp.toward_posture(start, goal, self._widest_m())
 
     def _home_goal(self, action: Action) -> np.ndarray:
         """(joints,) of the home pose plus the action's offset, cut to the workspace."""
@@ -186,13 +348,20 @@ class ArmCore:
         return Action(Kind.STEP, (x, y, z), turned, action.close, action.open)
 
     def _send(
-        self, action: Action, motion: Motion, goal: np.ndarray | None = None
+        self,
+        action: Action,
+        motion: Motion,
+        now_s: float,
+        finger_goal: float,
+        goal: np.ndarray | None = None,
     ) -> tuple[SentAction, Trajectory]:
-        trajectory = self._clamp.trajectory(
-            self._commanded, motion.end, self._finger, self._finger_goal
+        start = np.append(self._commanded, self._finger)
+        trajectory = self._clamp.trajectory(self._commanded, motion.end, self._finger, finger_goal)
+        rest = trajectory.positions[-1]
+        self._under_way = _UnderWay(
+            start, rest, rest, now_s, now_s + self._clamp.period_s, action.kind == Kind.STEP
         )
-        self._commanded = motion.end
-        self._finger = float(trajectory.positions[-1, -1])
+        self._commanded, self._finger = motion.end, float(rest[-1])
         arrived = (
             goal is not None
             and float(np.abs(motion.end - goal).max()) < _ARRIVED_RAD
@@ -201,7 +370,7 @@ class ArmCore:
         sent = SentAction(
             action,
             motion.clamped,
-            trajectory.positions[-1],
+            rest,
             arrived,
             motion.error,
             motion.error_msg,

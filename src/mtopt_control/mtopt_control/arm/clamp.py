@@ -1,7 +1,8 @@
 """The safety clamp: the one gate that every motion of the arm passes.
 
-It refuses what may not be carried out at all, cuts a motion down until it stays in the workspace
-and within every joint's position, velocity and acceleration limit, and says what was left.
+It refuses what may not be carried out at all, cuts a motion down until it stays in the workspace,
+clear of the bin and within every joint's position, velocity, acceleration and jerk limit, and says
+what was left.
 """
 
 from __future__ import annotations
@@ -11,21 +12,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mtopt_control.arm.bin_shapes import BinShapes
 from mtopt_control.arm.kinematics import ArmKinematics
+from mtopt_control.arm.time_law import PEAK_VELOCITY
 from mtopt_control.arm.trajectory import (
-    PEAK_VELOCITY,
     Trajectory,
     largest_displacement,
     rest_to_rest,
 )
-from mtopt_spec.action import CONTROL_PERIOD_S, Action, ArmError
+from mtopt_spec.action import CONTROL_PERIOD_S, ArmError
 from mtopt_spec.errors import InputError
 from mtopt_spec.robot import RobotConfig
 
 WORKSPACE_SLACK_M = 1e-3
 """The tool counts as outside the workspace from this distance on."""
+PATH_SLACK_M = 2e-3
+"""Motions are straight in joint space: between two points the tool may bow out by so much."""
+TOUCH_M = 2e-3
+"""Gripper and bin may meet by so much: pads and tray give way."""
 _MARGIN = 0.999
 _ATTEMPTS = 8
+_SAMPLES = np.linspace(0.0, 1.0, 6)
+"""Shares of a motion at which its way is looked at."""
 
 
 @dataclass(frozen=True)
@@ -45,26 +53,6 @@ class Motion:
     error_msg: str = ""
 
 
-def is_fresh(state_age_s: float, max_state_age_s: float) -> bool:
-    """True for a reading of this age; one from a little ahead of the clock is as good."""
-    return abs(state_age_s) <= max_state_age_s + 1e-6
-
-
-def refusal(
-    action: Action, *, state_age_s: float, max_state_age_s: float, stopped: bool
-) -> tuple[ArmError, str] | None:
-    """Why the arm must hold whatever is asked for; None when it may move."""
-    if stopped:
-        return ArmError.STOPPED, "stopped: call the resume service to go on"
-    if not is_fresh(state_age_s, max_state_age_s):
-        return (
-            ArmError.STALE_STATE,
-            f"joint state is {state_age_s:.3f} s old, at most {max_state_age_s} s is allowed",
-        )
-    problem = action.problem()
-    return (ArmError.INVALID_ACTION, problem) if problem else None
-
-
 class SafetyClamp:
     """Cuts motions of one control period down to the robot's limits.
 
@@ -75,7 +63,7 @@ class SafetyClamp:
 
     Raises:
         InputError: A velocity limit is above the URDF's, or home or retract are outside the joint
-            limits or below the workspace's floor.
+            limits, below the workspace's floor or in the bin's parts.
     """
 
     def __init__(
@@ -94,28 +82,42 @@ class SafetyClamp:
                 got=robot.max_velocity,
                 expected=f"not above the URDF's {kinematics.urdf_max_velocity.round(4).tolist()}",
             )
+        self._bin = BinShapes(robot)
         for key in ("home_position", "retract_position"):
             posture = np.array(getattr(robot, key), float)
             inside = np.all((posture >= self._joint_low) & (posture <= self._joint_high))
-            if not inside or kinematics.pose(posture)[2] < self._low[2]:
+            clear = self._depth_m(posture[None], robot.finger_open_m) <= TOUCH_M
+            if not inside or not clear or kinematics.pose(posture)[2] < self._low[2]:
                 raise InputError(
                     key,
                     where=f"robot {robot.name}",
                     got=posture.tolist(),
-                    expected="within the URDF's joint limits, tool above the workspace's floor",
+                    expected="within the URDF's joint limits, tool above the workspace's floor,"
+                    " gripper clear of the bin",
                 )
         self._reach = _MARGIN * largest_displacement(
-            max_velocity, np.array(robot.max_acceleration, float), period_s
+            max_velocity,
+            np.array(robot.max_acceleration, float),
+            np.array(robot.max_jerk, float),
+            period_s,
         )
         self._finger_reach = robot.finger_max_velocity * period_s / PEAK_VELOCITY
         self._joint_names = (*robot.arm_joints, robot.finger_joint)
 
     def toward_pose(
-        self, start: np.ndarray, displacement: tuple[float, float, float, float]
+        self,
+        start: np.ndarray,
+        displacement: tuple[float, float, float, float],
+        finger_m: float,
     ) -> Motion:
         """Moves the tool by x, y, z (m), azimuth (rad), as far as the limits let it.
 
         A tool that is outside the workspace already may come back, but go no further out.
+
+        Args:
+            start: (joints,) positions.
+            displacement: In the bin's frame.
+            finger_m: Widest position of the finger joint on the way.
         """
         pose = self._kinematics.pose(start)
         way, outside_m = list(displacement), -math.inf
@@ -135,9 +137,10 @@ class SafetyClamp:
             shorter = 0.5
             if end is not None and self._joints_allow(start, end):
                 excess = self._excess(start, end)
-                if excess <= 1.0:
+                if excess > 1.0:
+                    shorter = 0.98 / excess
+                elif self._way_is_clear(start, end, finger_m, boxed=True):
                     return Motion(end, cut or share < 1.0, error, error_msg)
-                shorter = 0.98 / excess
             share *= shorter
             guess = start if end is None else start + shorter * (end - start)
             end = self._kinematics.solve(pose + share * wanted, guess)
@@ -145,18 +148,64 @@ class SafetyClamp:
             start, True, ArmError.NO_SOLUTION, "no posture within the limits on the way there"
         )
 
-    def toward_posture(self, start: np.ndarray, goal: np.ndarray) -> Motion:
-        """Moves all joints in proportion towards (joints,) `goal`, as far as the limits let."""
+    def toward_posture(
+        self, start: np.ndarray, goal: np.ndarray, finger_m: float, *, boxed: bool = False
+    ) -> Motion:
+        """Moves all joints in proportion towards (joints,) `goal`, as far as the limits let.
+
+        Args:
+            start: (joints,) positions.
+            goal: (joints,) positions.
+            finger_m: Widest position of the finger joint on the way.
+            boxed: Stay in the workspace; else only above its floor.
+        """
         low, high = np.minimum(self._joint_low, start), np.maximum(self._joint_high, start)
         goal = np.minimum(np.maximum(goal, low), high)
         way = goal - start
         excess = self._excess(start, goal)
         end = goal if excess <= 1.0 else start + way / excess
-        floor = self._low[2] - WORKSPACE_SLACK_M
-        height = self._kinematics.pose(end)[2]
-        if height < floor and height < self._kinematics.pose(start)[2]:
-            return Motion(start, True, ArmError.LIMITS, "the way there leads below the floor")
-        return Motion(end, excess > 1.0)
+        if np.array_equal(start, end):
+            return Motion(end, False)
+        for _ in range(_ATTEMPTS):
+            if self._way_is_clear(start, end, finger_m, boxed=boxed):
+                return Motion(end, excess > 1.0)
+            end = start + 0.5 * (end - start)
+            excess = math.inf
+        return Motion(
+            start, True, ArmError.LIMITS, "the way there leads below the floor or into the bin"
+        )
+
+    def _way_is_clear(
+        self, start: np.ndarray, end: np.ndarray, finger_m: float, *, boxed: bool
+    ) -> bool:
+        """True where the tool stays in the workspace and the gripper clear of the bin.
+
+        Where it does not to begin with, it may not get worse.
+
+        Args:
+            start: (joints,) positions at its beginning.
+            end: (joints,) positions at its end.
+            finger_m: Widest position of the finger joint.
+            boxed: Of the workspace all sides count, else its floor alone.
+        """
+        rotations, positions = self._tools(start + _SAMPLES[:, None] * (end - start))
+        slack_m, outside = PATH_SLACK_M, np.maximum(self._low - positions, positions - self._high)
+        if not boxed:
+            slack_m, outside = WORKSPACE_SLACK_M, self._low[2] - positions[:, 2:]
+        if np.any(outside[1:] > np.maximum(slack_m, outside[0] + 1e-6)):
+            return False
+        depth_m = self._bin.depth_m(rotations, positions, finger_m)
+        if depth_m <= TOUCH_M:
+            return True
+        return depth_m <= self._bin.depth_m(rotations[:1], positions[:1], finger_m) + 1e-6
+
+    def _depth_m(self, postures: np.ndarray, finger_m: float) -> float:
+        return self._bin.depth_m(*self._tools(postures), finger_m)
+
+    def _tools(self, postures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n, 3, 3) rotations and (n, 3) positions of the tool for (n, joints) postures."""
+        tools = [self._kinematics.tool(posture) for posture in postures]
+        return np.stack([t[0] for t in tools]), np.stack([t[1] for t in tools])
 
     def trajectory(
         self, start: np.ndarray, end: np.ndarray, finger: float, finger_goal: float

@@ -108,6 +108,11 @@ class ArmKinematics:
         down = -self._tool_at(q).rotation[2, 2]
         return math.acos(min(max(down, -1.0), 1.0))
 
+    def tool(self, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(3, 3) rotation and (3,) position of the tool in the bin's frame."""
+        tool = self._tool_at(q)
+        return tool.rotation.copy(), tool.translation.copy()
+
     def _tool_at(self, q: np.ndarray) -> pin.SE3:
         """The tool's frame in the bin's frame."""
         pin.forwardKinematics(self._model, self._data, q)

@@ -1,20 +1,20 @@
-"""A joint trajectory that starts and ends at rest, for one control period.
-
-Each joint speeds up for a third of the time, runs at constant speed for a third and slows down for
-a third. Displacement d in T needs a speed of 1.5 d/T and an acceleration of 4.5 d/T^2; the thirds
-are parabolas and a line, so a controller that interpolates positions and velocities of the three
-points by cubic Hermite splines follows them exactly.
-"""
+"""A motion of one control period as a joint trajectory."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-PEAK_VELOCITY = 1.5
-PEAK_ACCELERATION = 4.5
+from mtopt_control.arm.time_law import (
+    LAW,
+    PEAK_ACCELERATION,
+    PEAK_JERK,
+    PEAK_VELOCITY,
+    Knot,
+)
 
 
 @dataclass(frozen=True)
@@ -36,35 +36,57 @@ class Trajectory:
     times_s: np.ndarray
 
 
-_TIME_SHARE = np.array([1.0, 2.0, 3.0]) / 3.0
-_WAY_SHARE = np.array([[0.25], [0.75], [1.0]])
-_SPEED_SHARE = np.array([[PEAK_VELOCITY], [PEAK_VELOCITY], [0.0]])
-
-
 def rest_to_rest(
     joint_names: tuple[str, ...], start: np.ndarray, end: np.ndarray, duration_s: float
 ) -> Trajectory:
     """From `start` to `end`, both (joints,), in proportion and from rest to rest."""
+    way, speed, times_s = _whole(duration_s)
     displacement = end - start
-    positions = start + _WAY_SHARE * displacement
+    positions = start + way * displacement
     positions[-1] = end
-    velocities = (_SPEED_SHARE / duration_s) * displacement
-    return Trajectory(joint_names, positions, velocities, _times(duration_s))
+    return Trajectory(joint_names, positions, speed * displacement, times_s)
+
+
+def rest_of(
+    joint_names: tuple[str, ...],
+    start: np.ndarray,
+    end: np.ndarray,
+    duration_s: float,
+    tau: float,
+    knots: Sequence[Knot],
+) -> Trajectory:
+    """A motion from `start` to `end` in `duration_s`, from `tau` on through `knots`."""
+    displacement = end - start
+    return Trajectory(
+        joint_names,
+        start + np.array([[knot.way] for knot in knots]) * displacement,
+        np.array([[knot.speed] for knot in knots]) * displacement / duration_s,
+        np.round(np.array([knot.tau - tau for knot in knots]) * duration_s, 9),
+    )
 
 
 @lru_cache
-def _times(duration_s: float) -> np.ndarray:
-    """(3,) of the points, as the wire holds them."""
-    times_s = np.round(_TIME_SHARE * duration_s, 9)
-    times_s.flags.writeable = False
-    return times_s
+def _whole(duration_s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(7, 1) shares of the way, (7, 1) speeds, 1/s, and (7,) times, s, as the wire holds them."""
+    arrays = (
+        np.array([[knot.way] for knot in LAW[1:]]),
+        np.array([[knot.speed] for knot in LAW[1:]]) / duration_s,
+        np.round([knot.tau * duration_s for knot in LAW[1:]], 9),
+    )
+    arrays[1][-1] = 0.0
+    for array in arrays:
+        array.flags.writeable = False
+    return arrays
 
 
 def largest_displacement(
-    max_velocity: np.ndarray, max_acceleration: np.ndarray, duration_s: float
+    max_velocity: np.ndarray, max_acceleration: np.ndarray, max_jerk: np.ndarray, duration_s: float
 ) -> np.ndarray:
     """How far each joint may go from rest to rest in `duration_s` within its limits, rad."""
-    return np.minimum(
-        max_velocity * duration_s / PEAK_VELOCITY,
-        max_acceleration * duration_s**2 / PEAK_ACCELERATION,
+    return np.minimum.reduce(
+        [
+            max_velocity * duration_s / PEAK_VELOCITY,
+            max_acceleration * duration_s**2 / PEAK_ACCELERATION,
+            max_jerk * duration_s**3 / PEAK_JERK,
+        ]
     )

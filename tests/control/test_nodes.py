@@ -18,6 +18,7 @@ from rclpy.action.server import RCLError
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image, JointState
+from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
@@ -35,6 +36,15 @@ from mtopt_spec.action import Action, Kind
 from mtopt_spec.errors import InputError
 from mtopt_spec.goal import Goal, GoalTruth
 from mtopt_spec.image_codec import decode_jpeg
+
+
+CAMERAS = ("camera", "wrist_camera")
+WATCHED = {
+    "max_tracking_error_rad": 0.2,
+    "heartbeat_timeout_s": 1.0,
+    "max_camera_age_s": 1.0,
+    "max_observation_age_s": 1.0,
+}
 
 
 def overrides(**values):
@@ -74,26 +84,31 @@ def arm_probe(spinner, robot_file):
         ArmNode(
             context=spinner.context,
             namespace="/robot_1",
-            parameter_overrides=overrides(
-                robot_file=str(robot_file), max_tracking_error_rad=0.2, lockstep=True
-            ),
+            parameter_overrides=overrides(robot_file=str(robot_file), lockstep=True, **WATCHED),
         )
     )
     node = probe(spinner)
     node.sent = listen(node, ActionSent, "action/sent")
     node.trajectories = listen(node, JointTrajectory, "joint_trajectory")
     node.tools = listen(node, ToolState, "tool_state")
+    node.tools_at = lambda stamp_s: any(
+        abs(ros_messages.from_time(tool.header.stamp) - stamp_s) < 1e-6 for tool in node.tools
+    )
     node.joints = node.create_publisher(JointState, "joint_states", DEEP)
     node.actions = node.create_publisher(ActionCommanded, "action/commanded", DEEP)
+    node.heartbeats = node.create_publisher(Header, "episode/heartbeat", DEEP)
+    seen = [node.create_publisher(Header, f"{name}/image/seen", DEEP) for name in CAMERAS]
 
     def connected():
-        counts = (node.joints, node.actions)
+        counts = (node.joints, node.actions, node.heartbeats, *seen)
         return all(p.get_subscription_count() for p in counts) and all(
             node.count_publishers(t) for t in ("action/sent", "joint_trajectory", "tool_state")
         )
 
     spinner.until(connected)
     while not node.tools:
+        for publisher in (node.heartbeats, *seen):
+            publisher.publish(Header())
         node.joints.publish(joint_state())
         spinner.executor.spin_once(timeout_sec=0.1)
     return node
@@ -147,7 +162,10 @@ def test_stale_state_and_the_stop_service_hold(spinner, arm_probe):
         spinner.until(future.done)
         assert future.result().success
         count = len(arm_probe.sent)
-        arm_probe.actions.publish(commanded(Action(Kind.HOLD), 0.2 + 0.1 * count))
+        arm_probe.joints.publish(joint_state(10.0 + 0.2 * count))
+        spinner.until(lambda count=count: arm_probe.tools_at(10.0 + 0.2 * count))
+        arm_probe.heartbeats.publish(Header(stamp=ros_messages.to_time(10.0 + 0.2 * count)))
+        arm_probe.actions.publish(commanded(Action(Kind.HOLD), 10.0 + 0.2 * count))
         spinner.until(lambda count=count: len(arm_probe.sent) > count)
         assert arm_probe.sent[-1].error_code == code
 
@@ -155,7 +173,7 @@ def test_stale_state_and_the_stop_service_hold(spinner, arm_probe):
 def test_a_missing_limit_stops_the_start(spinner, robot_file):
     text = robot_file.read_text()
     robot_file.write_text("\n".join(x for x in text.splitlines() if "workspace_low_m" not in x))
-    values = {"robot_file": str(robot_file), "max_tracking_error_rad": 0.2}
+    values = {"robot_file": str(robot_file), **WATCHED}
     for given, word in ((values, "workspace_low_m|robot file"), ({}, "robot_file")):
         with pytest.raises(InputError, match=word):
             ArmNode(
@@ -169,7 +187,9 @@ def test_an_answer_counts_at_the_end_of_its_control_period(spinner):
     from mtopt_control.episode.ros_acting import ActionChannel
 
     node, heard = probe(spinner), []
-    channel = ActionChannel(node, lockstep=True, on_sent=lambda: heard.append(1))
+    channel = ActionChannel(
+        node, lockstep=True, on_sent=lambda: heard.append(1), on_braked=heard.append
+    )
     arm = node.create_publisher(ActionSent, "action/sent", DEEP)
     spinner.until(arm.get_subscription_count)
     channel.command(Action(Kind.HOLD), 1.0)
@@ -248,7 +268,7 @@ def test_unsynchronised_cameras_give_one_picture_a_tick(spinner):
 def whole_robot(spinner, robot_file, **parameters):
     values = {
         "robot_file": str(robot_file),
-        "max_tracking_error_rad": 0.2,
+        **WATCHED,
         "tasks_file": str(ROOT / "params/tasks.yaml"),
         "height_px": 64,
         "width_px": 64,

@@ -32,8 +32,7 @@ def test_a_node_takes_its_file_and_knows_every_key_in_it(
     import mtopt_spec.ros_parameters as ros_parameters
 
     monkeypatch.setattr(ros_parameters, "share_dir", lambda: ROOT)
-    files = [ROOT / f"params/{name}.yaml", ROOT / f"params/real/{name}.yaml"]
-    files = [path for path in files if path.exists()]
+    files = [ROOT / f"params/{name}.yaml", *sorted(ROOT.glob(f"params/*/{name}.yaml"))]
     assert files, "a node has a file"
     arguments = [item for path in files for item in ("--params-file", str(path))]
     node = spinner.add(

@@ -372,10 +372,11 @@ def _clock(options: CellOptions) -> dict[str, ParameterValue]:
 
 
 def _files(options: CellOptions, *nodes: str) -> tuple[str, ...]:
-    """The nodes' parameter files, then what is different in simulation or on hardware."""
-    overlay = {"mujoco": "sim", "gazebo": "gazebo", "none": "real"}[options.sim]
+    """The nodes' parameter files, then what is different where time runs freely, or on hardware."""
+    free = () if options.waits else ("free",)
+    overlays = {"mujoco": free, "gazebo": (*free, "gazebo"), "none": ("real",)}[options.sim]
     names = [f"{node}.yaml" for node in nodes]
-    over = [f"{overlay}/{name}" for name in names]
+    over = [f"{overlay}/{name}" for overlay in overlays for name in names]
     return (*names, *(name for name in over if (share_dir() / "params" / name).exists()))
 
 

@@ -181,9 +181,7 @@ class ArmCore:
             text = f"a joint is {astray:.3f} rad from its command: giving way"
             reason = ArmError.TRACKING, text
         if reason is not None:
-            motion = self._clamp.toward_posture(
-                start, measured[:-1], self._finger, boxed=True
-            )
+            motion = self._clamp.toward_posture(start, measured[:-1], self._finger, boxed=True)
             return self._hold(Motion(motion.end, True, *reason), now_s)
         if (problem := action.problem()) is not None:
             return self._hold(Motion(start, True, ArmError.INVALID_ACTION, problem), now_s)
@@ -206,7 +204,7 @@ class ArmCore:
         """
         measured = self._measured(joint_state)
         self._notice_time(now_s)
-        if not self._moves(now_s):
+        if not self._moves(now_s) or self._under_way.braked:
             return None
         reason = self._hazard(joint_state, measured, signs, now_s, self._under_way.sees)
         return None if reason is None else self._brake(reason, now_s)
@@ -260,10 +258,11 @@ class ArmCore:
     def _brake(self, reason: Reason, now_s: float) -> tuple[SentAction, Trajectory]:
         """Slows the motion under way down to a hold, on its own way and within its limits."""
         way, self._interrupted = self._under_way, reason
+        self._under_way = replace(way, braked=True)
         tau = (now_s - way.began_s) / self._clamp.period_s
-        knots = () if way.braked or tau >= SLOWS_FROM else braking(tau)
-        if not knots:
+        if way.braked or tau >= SLOWS_FROM:
             return self._nothing(*reason, way.rest)
+        knots = braking(tau)
         trajectory = rest_of(self.joint_names, way.start, way.end, self._clamp.period_s, tau, knots)
         rest = trajectory.positions[-1]
         over_s = now_s + float(trajectory.times_s[-1])

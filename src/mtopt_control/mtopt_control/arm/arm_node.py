@@ -5,18 +5,24 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState as JointStateMessage
+from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from mtopt_control.arm.arm_core import ArmCore
 from mtopt_control.arm.kinematics import read_urdf
+from mtopt_control.arm.ros_stop import StopTopics
+from mtopt_control.arm.signs import Signs
+from mtopt_control.arm.trajectory import Trajectory
 from mtopt_control.ticks import tick_of
 from mtopt_msgs.msg import ActionCommanded, ActionSent, ToolState
 from mtopt_spec import ros_messages
-from mtopt_spec.action import CONTROL_PERIOD_S, Action
+from mtopt_spec.action import CONTROL_PERIOD_S, Action, SentAction
+from mtopt_spec.bag_topics import CAMERA_NAMESPACES
 from mtopt_spec.episode import JointState
 from mtopt_spec.errors import InputError
 from mtopt_spec.robot import load_robot
@@ -32,6 +38,13 @@ class ArmParameters:
         robot_file: The robot's file, absolute or below the installed params/. Required.
         max_tracking_error_rad: Distance of a measured joint from the commanded one from which the
             arm gives way. Required.
+        heartbeat_timeout_s: Age of the episode node's heartbeat from which the arm holds. Required.
+        max_camera_age_s: Age of a camera's newest picture from which no policy moves the arm.
+            Required.
+        max_observation_age_s: Age of an observation from which no action answers it. Required.
+        camera_names: Whose pictures policies go by.
+        watch_period_s: Wall time between two looks at these ages while a motion is under way;
+            where time stands still they are looked at with every action.
         tool_state_period_s: Between tool states: one a tick, with the tick's stamp.
         lockstep: Time stands still while a robot decides: a reading is as old as the observation
             that the action answers, and a trajectory carries the stamp of that observation. Else
@@ -40,6 +53,11 @@ class ArmParameters:
 
     robot_file: str
     max_tracking_error_rad: float
+    heartbeat_timeout_s: float
+    max_camera_age_s: float
+    max_observation_age_s: float
+    camera_names: tuple[str, ...] = ("shoulder", "wrist")
+    watch_period_s: float = 0.01
     tool_state_period_s: float = CONTROL_PERIOD_S
     lockstep: bool = False
 
@@ -55,22 +73,32 @@ class ArmNode(Node):
             **options,
         )
         self._settings = p = declare(self, ArmParameters)
-        if not p.tool_state_period_s > 0 or not p.max_tracking_error_rad > 0:
-            raise InputError(
-                "tool_state_period_s, max_tracking_error_rad",
-                where="arm_node",
-                got=(p.tool_state_period_s, p.max_tracking_error_rad),
-                expected="above 0",
-            )
+        for name in (
+            "max_tracking_error_rad",
+            "heartbeat_timeout_s",
+            "max_camera_age_s",
+            "max_observation_age_s",
+            "watch_period_s",
+            "tool_state_period_s",
+        ):
+            if not getattr(p, name) > 0:
+                raise InputError(name, where="arm_node", got=getattr(p, name), expected="above 0")
         robot = load_robot(installed(p.robot_file, "params"))
         self._core = ArmCore(
             robot,
             read_urdf(installed(robot.urdf)),
             max_tracking_error_rad=p.max_tracking_error_rad,
+            max_heartbeat_age_s=p.heartbeat_timeout_s,
+            max_camera_age_s=p.max_camera_age_s,
+            max_observation_age_s=p.max_observation_age_s,
         )
         self._frame_id = f"{robot_of(self)}/bin"
         self._reading: JointState | None = None
         self._complained = ""
+        self._heartbeat_s = -math.inf
+        self._seen_s = dict.fromkeys(p.camera_names, -math.inf)
+        self._answered: ActionCommanded | None = None
+        self._waiting: ActionCommanded | None = None
         self._answered_stamp = None
         self._tool_tick_s = self._tool_stamp_s = -math.inf
         deep = QoSProfile(depth=20)
@@ -80,8 +108,20 @@ class ArmNode(Node):
         # only the newest reading counts
         self.create_subscription(JointStateMessage, "joint_states", self._on_joint_state, 1)
         self.create_subscription(ActionCommanded, "action/commanded", self._on_action, deep)
+        self.create_subscription(Header, "episode/heartbeat", self._on_heartbeat, 1)
+        for camera in p.camera_names:
+            self.create_subscription(
+                Header,
+                f"{CAMERA_NAMESPACES.get(camera, camera)}/image/seen",
+                lambda message, camera=camera: self._on_seen(camera, message),
+                1,
+            )
+        self._stops = StopTopics(self, self._on_stop_topic)
         self.create_service(Trigger, "arm/stop", self._on_stop)
         self.create_service(Trigger, "arm/resume", self._on_resume)
+        if not p.lockstep:
+            steady = Clock(clock_type=ClockType.STEADY_TIME)
+            self.create_timer(p.watch_period_s, self._watch, clock=steady)
 
     def _on_joint_state(self, message: JointStateMessage) -> None:
         reading = ros_messages.from_joint_state(message)
@@ -103,6 +143,12 @@ class ArmNode(Node):
         observation = replace(self._core.observation(reading, {}), stamp_s=tick_s)
         self._tool.publish(ros_messages.to_tool_state(observation, frame_id=self._frame_id))
 
+    def _on_heartbeat(self, message: Header) -> None:
+        self._heartbeat_s = ros_messages.from_time(message.stamp)
+
+    def _on_seen(self, camera: str, message: Header) -> None:
+        self._seen_s[camera] = ros_messages.from_time(message.stamp)
+
     def _on_action(self, message: ActionCommanded) -> None:
         stamp = (message.header.stamp.sec, message.header.stamp.nanosec)
         if stamp == self._answered_stamp:
@@ -111,11 +157,25 @@ class ArmNode(Node):
         if self._reading is None:
             self._complain("no joint state yet: an action was left undone")
             return
+        early_s = self._core.free_at_s - self._now_s(message)
+        waits = not self._settings.lockstep and self._waiting is None
+        if waits and 0.0 < early_s <= 0.5 * CONTROL_PERIOD_S:
+            self._waiting = message  # a little early: `_watch` takes it when the arm is free
+        else:
+            self._take(message)
+
+    def _take(self, message: ActionCommanded) -> None:
         try:
             action = ros_messages.from_action_commanded(message)
         except ValueError:  # a kind that there is not: the clamp shall say so
             action = Action(translation_m=(math.nan,) * 3)
-        sent, trajectory = self._core.step(action, self._reading, self._now_s(message))
+        now_s = self._now_s(message)
+        signs = self._signs(ros_messages.from_time(message.header.stamp))
+        self._answered = message
+        self._publish(message, *self._core.step(action, self._reading, now_s, signs))
+
+    def _publish(self, message: ActionCommanded, sent: SentAction, trajectory: Trajectory) -> None:
+        """Sends a trajectory, and says so in answer to a command."""
         if len(trajectory.times_s):
             joint_trajectory = ros_messages.to_joint_trajectory(
                 trajectory.joint_names,
@@ -135,19 +195,57 @@ class ArmNode(Node):
             )
         )
 
+    def _signs(self, observation_s: float) -> Signs:
+        camera_s = min(self._seen_s.values(), default=math.inf)
+        return Signs(self._reading.stamp_s, self._heartbeat_s, camera_s, observation_s)
+
+    def _watch(self) -> None:
+        """Time runs freely: stops what may not go on, takes an action that came early."""
+        if self._answered is None:
+            return
+        now_s = self._clock_s()
+        observation_s = now_s  # of a motion under way it was looked at when that began
+        stopped = self._core.watch(self._reading, now_s, self._signs(observation_s))
+        if stopped is not None:
+            sent, trajectory = stopped
+            self._publish(self._answered, sent, trajectory)
+            self.get_logger().warning(f"braked: {sent.error_msg}", throttle_duration_sec=1.0)
+        if self._waiting is not None and now_s >= self._core.free_at_s:
+            message, self._waiting = self._waiting, None
+            self._take(message)
+
     def _now_s(self, message: ActionCommanded) -> float:
-        """Time against which a reading's age is measured."""
+        """Time against which ages are measured."""
         if self._settings.lockstep:
             return ros_messages.from_time(message.header.stamp)
+        return self._clock_s()
+
+    def _clock_s(self) -> float:
         return self.get_clock().now().nanoseconds / ros_messages.NANOSECONDS
 
     def _on_stop(self, request, response: Trigger.Response) -> Trigger.Response:
-        self._core.stop()
-        self.get_logger().warning("stopped: every action is answered by a hold until arm/resume")
+        self._stop("arm/stop")
         response.success, response.message = True, "the arm holds"
         return response
 
+    def _on_stop_topic(self, topic: str) -> None:
+        self._stop(topic)
+
+    def _stop(self, who: str) -> None:
+        if not self._core.stopped:
+            self.get_logger().warning(f"stopped by {who}: the arm holds until arm/resume")
+        self._core.stop()
+        if not self._settings.lockstep:
+            self._watch()
+
     def _on_resume(self, request, response: Trigger.Response) -> Trigger.Response:
+        asserted = self._stops.asserted()
+        if asserted:
+            response.success = False
+            response.message = (
+                f"{' and '.join(asserted)} still says stop: publish false there first"
+            )
+            return response
         self._core.resume()
         self.get_logger().info("resumed")
         response.success, response.message = True, "the arm takes actions"

@@ -62,7 +62,12 @@ class BinResetNode(Node):
         self._joint_state: bytes | None = None
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._heard_ns = 0
-        self._arm = ActionChannel(self, lockstep=p.lockstep, on_sent=self._go_on_if_answered)
+        self._arm = ActionChannel(
+            self,
+            lockstep=p.lockstep,
+            on_sent=self._go_on_if_answered,
+            on_braked=lambda sent: None,  # its error is the answer, at the next tick
+        )
         self._hinge = self.create_publisher(
             Float64, "bin/hinge_position_command", QoSProfile(depth=20)
         )

@@ -11,6 +11,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
 
 from mtopt_control.camera.frame import Frame, from_raw, to_size
 from mtopt_control.camera.source import DeviceSource, PushedSource, Source, VideoSource
@@ -80,6 +81,7 @@ class CameraNode(Node):
         self._images = self.create_publisher(
             CompressedImage, "image/compressed", QoSProfile(depth=20)
         )
+        self._seen = self.create_publisher(Header, "image/seen", 1)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(p.diagnostics_period_s, self._publish_diagnostics, clock=steady)
@@ -136,6 +138,8 @@ class CameraNode(Node):
             stamp_s = self.get_clock().now().nanoseconds / ros_messages.NANOSECONDS
         else:
             stamp_s = frame.stamp_s
+        frame_id = frame.frame_id or self._frame_id
+        self._seen.publish(ros_messages.to_header(stamp_s, frame_id))
         if p.tick_period_s > 0.0:
             tick_s = tick_of(stamp_s, p.tick_period_s)
             if tick_s == self._tick_s:
@@ -143,9 +147,7 @@ class CameraNode(Node):
                 return
             self._tick_s = stamp_s = tick_s
         self._images.publish(
-            ros_messages.to_compressed_image(
-                encode_jpeg(image), stamp_s=stamp_s, frame_id=frame.frame_id or self._frame_id
-            )
+            ros_messages.to_compressed_image(encode_jpeg(image), stamp_s=stamp_s, frame_id=frame_id)
         )
         self._monitor.arrived(time.monotonic())
 

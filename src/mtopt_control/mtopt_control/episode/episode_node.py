@@ -9,9 +9,11 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Header
 
 from mtopt_control.episode.assembling import ObservationAssembler
 from mtopt_control.episode.machine import (
+    FAULT_OF_ARM,
     LifeConfig,
     Outcome,
     SingleEpisode,
@@ -36,7 +38,7 @@ from mtopt_control.episode.ros_episode_servers import EpisodeServers
 from mtopt_control.episode.ros_readiness import missing_endpoints
 from mtopt_msgs.msg import EpisodeBegin, EpisodeEnd, EpisodeRecorded, ToolState
 from mtopt_spec import bag_topics, ros_messages
-from mtopt_spec.action import CONTROL_PERIOD_S, HOLD, MAX_STEPS
+from mtopt_spec.action import CONTROL_PERIOD_S, HOLD, MAX_STEPS, SentAction
 from mtopt_spec.interfaces import Fault, PolicyAnswer
 from mtopt_spec.observation import Observation
 from mtopt_spec.ros_parameters import declare, installed, robot_of
@@ -63,6 +65,8 @@ class EpisodeParameters:
         home_spread_m: Spread of the home position in x and y.
         first_episode_number: Of this process's first episode.
         max_image_age_s: Free-running: of a picture in an observation.
+        heartbeat_period_s: Between two heartbeats on the node's clock, without which the arm holds; where
+            time stands still there is one a tick.
         observation_timeout_s: Wall time without the next observation that is a fault.
         answer_timeout_s: Wall time without a service's answer that is a fault.
         ask_again_s: Wall time without a service's answer after which it is asked again, and then
@@ -84,6 +88,7 @@ class EpisodeParameters:
     home_spread_m: float = 0.05
     first_episode_number: int = 0
     max_image_age_s: float = 0.15
+    heartbeat_period_s: float = 0.05
     observation_timeout_s: float = 60.0
     answer_timeout_s: float = 30.0
     ask_again_s: float = 0.5
@@ -136,7 +141,9 @@ class EpisodeNode(Node):
     def _make_endpoints(self) -> None:
         p = self._settings
         deep = QoSProfile(depth=20)
-        self._arm = ActionChannel(self, lockstep=p.lockstep, on_sent=self._act_or_answer)
+        self._arm = ActionChannel(
+            self, lockstep=p.lockstep, on_sent=self._act_or_answer, on_braked=self._on_braked
+        )
         self._shared = SharedServices(
             self,
             self._robot,
@@ -144,6 +151,7 @@ class EpisodeNode(Node):
             detector=p.judge == "detector",
             simulator=p.simulator,
         )
+        self._heartbeats = self.create_publisher(Header, "episode/heartbeat", 1)
         self._begins = self.create_publisher(EpisodeBegin, bag_topics.EPISODE_BEGIN.name, deep)
         self._goal_images = self.create_publisher(CompressedImage, bag_topics.GOAL_IMAGE.name, deep)
         self._ends = self.create_publisher(EpisodeEnd, bag_topics.EPISODE_END.name, deep)
@@ -166,6 +174,8 @@ class EpisodeNode(Node):
             first_number=p.first_episode_number,
         )
         self.create_timer(0.1, self._watch, clock=self._steady)
+        if not p.lockstep:
+            self.create_timer(p.heartbeat_period_s, self._beat)
 
     # --- observations --------------------------------------------------------------------------
 
@@ -179,7 +189,14 @@ class EpisodeNode(Node):
             )
         )
 
+    def _beat(self) -> None:
+        """Says that this node is alive, on the clock that the arm's motions go by."""
+        stamp = self.get_clock().now().to_msg()
+        self._heartbeats.publish(Header(stamp=stamp, frame_id=self.get_name()))
+
     def _on_tool_state(self, message: ToolState) -> None:
+        if self._settings.lockstep:  # the tick is the time of now
+            self._heartbeats.publish(Header(stamp=message.header.stamp, frame_id=self.get_name()))
         self._see(self._assembler.add_tool(ros_messages.to_observation(message, {})))
 
     def _see(self, observation: Observation | None) -> None:
@@ -224,6 +241,11 @@ class EpisodeNode(Node):
         elif isinstance(request, (Look, Recover)) or request is _RESET_DONE:
             if self._arm.is_free(observation.stamp_s):
                 self._send(None if isinstance(request, Recover) else observation)
+
+    def _on_braked(self, sent: SentAction) -> None:
+        """The arm broke a motion off: whatever it was part of is void, at once."""
+        if isinstance(self._request, Act):
+            self._throw(CellFault(FAULT_OF_ARM.get(sent.error, Fault.ARM), sent.error_msg))
 
     def _command(self, request: Act) -> None:
         stamp_s = self._observation.stamp_s

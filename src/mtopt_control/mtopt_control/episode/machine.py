@@ -46,13 +46,25 @@ from mtopt_spec.observation import Observation
 from mtopt_spec.task import Task, TaskList
 
 JUDGES = ("detector", "simulator", "none")
-_FAULT_OF_ARM = {
+FAULT_OF_ARM = {
     ArmError.INVALID_ACTION: Fault.POLICY,
     ArmError.STALE_STATE: Fault.ARM,
     ArmError.STOPPED: Fault.ARM,
     ArmError.TRACKING: Fault.ARM,
+    ArmError.STALE_OBSERVATION: Fault.STALE_OBSERVATION,
+    ArmError.NO_HEARTBEAT: Fault.ARM,
+    ArmError.EFFORT: Fault.ARM,
+    ArmError.BUSY: Fault.ARM,
 }
 """Arm errors that make an episode void; at the edge of reach (others) the arm only moves less."""
+_NOT_READY = {
+    ArmError.STOPPED,
+    ArmError.STALE_STATE,
+    ArmError.NO_HEARTBEAT,
+    ArmError.EFFORT,
+    ArmError.BUSY,
+}
+"""Arm errors that pass, at the latest when somebody has seen to the arm."""
 _HOMING_PERIODS = 60
 _HELD_M = 0.004
 """Closed fingers that are further apart than this hold something."""
@@ -333,8 +345,8 @@ def _steps(
 
 
 def _check_arm(sent: SentAction) -> None:
-    if sent.error in _FAULT_OF_ARM:
-        raise CellFault(_FAULT_OF_ARM[sent.error], f"{sent.error.name}: {sent.error_msg}")
+    if sent.error in FAULT_OF_ARM:
+        raise CellFault(FAULT_OF_ARM[sent.error], f"{sent.error.name}: {sent.error_msg}")
 
 
 def _close(
@@ -423,7 +435,7 @@ def _recover(fault: CellFault):
         yield Recover(fault.fault, fault.message)
         try:
             sent, _ = yield Act(Action(Kind.HOLD))
-            while sent.error in (ArmError.STOPPED, ArmError.STALE_STATE):
+            while sent.error in _NOT_READY:
                 sent, _ = yield Act(Action(Kind.HOLD))
             return
         except CellFault as another:

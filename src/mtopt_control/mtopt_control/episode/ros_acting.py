@@ -23,12 +23,20 @@ class ActionChannel:
         lockstep: Time stands still between an observation and the command that answers it. Else
             a command that is late by more than half a period ends a tick later.
         on_sent: Called when an answer has come.
+        on_braked: Called where a second answer to one command says that its motion was broken off.
     """
 
-    def __init__(self, node: Node, *, lockstep: bool, on_sent: Callable[[], None]):
+    def __init__(
+        self,
+        node: Node,
+        *,
+        lockstep: bool,
+        on_sent: Callable[[], None],
+        on_braked: Callable[[SentAction], None],
+    ):
         self._frame_id = f"{robot_of(node)}/bin"
         self._clock = None if lockstep else node.get_clock()
-        self._on_sent = on_sent
+        self._on_sent, self._on_braked = on_sent, on_braked
         deep = QoSProfile(depth=20)
         self._commanded = node.create_publisher(ActionCommanded, "action/commanded", deep)
         node.create_subscription(ActionSent, "action/sent", self._take, deep)
@@ -56,8 +64,13 @@ class ActionChannel:
         )
 
     def _take(self, message: ActionSent) -> None:
-        self._sent = (ros_messages.from_time(message.header.stamp), message)
-        self._on_sent()
+        stamp_s = ros_messages.from_time(message.header.stamp)
+        again = self._sent is not None and self._sent[0] == stamp_s
+        self._sent = (stamp_s, message)
+        if again:
+            self._on_braked(ros_messages.from_action_sent(message))
+        else:
+            self._on_sent()
 
     def is_free(self, stamp_s: float) -> bool:
         """True where no command, of this node or another, has answered this stamp or a later."""

@@ -20,6 +20,7 @@ setup(
         "console_scripts": [
             "camera_node = mtopt_control.camera.camera_node:main",
             "arm_node = mtopt_control.arm.arm_node:main",
+            "cell_stop_node = mtopt_control.arm.cell_stop_node:main",
             "bin_reset_node = mtopt_control.bin_reset.bin_reset_node:main",
             "episode_node = mtopt_control.episode.episode_node:main",
             "recorder_node = mtopt_control.recorder.recorder_node:main",

@@ -17,12 +17,14 @@ from rclpy.action import ActionClient
 from rclpy.action.server import RCLError
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage, Image, JointState
-from std_msgs.msg import Header
-from std_srvs.srv import Trigger
+from std_msgs.msg import Bool, Header
+from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from mtopt_control.arm.arm_node import ArmNode
+from mtopt_control.arm.cell_stop_node import CellStopNode
 from mtopt_control.bin_reset.bin_reset_node import BinResetNode
 from mtopt_control.camera.camera_node import CameraNode
 from mtopt_control.episode.ros_bin_reset import BinResetClient
@@ -36,7 +38,6 @@ from mtopt_spec.action import Action, Kind
 from mtopt_spec.errors import InputError
 from mtopt_spec.goal import Goal, GoalTruth
 from mtopt_spec.image_codec import decode_jpeg
-
 
 CAMERAS = ("camera", "wrist_camera")
 WATCHED = {
@@ -80,14 +81,11 @@ def commanded(action, stamp_s=0.0):
 
 @pytest.fixture
 def arm_probe(spinner, robot_file):
-    spinner.add(
-        ArmNode(
-            context=spinner.context,
-            namespace="/robot_1",
-            parameter_overrides=overrides(robot_file=str(robot_file), lockstep=True, **WATCHED),
-        )
-    )
+    values = overrides(robot_file=str(robot_file), lockstep=True, **WATCHED)
+    arm = ArmNode(context=spinner.context, namespace="/robot_1", parameter_overrides=values)
+    spinner.add(arm)
     node = probe(spinner)
+    node.arm = arm
     node.sent = listen(node, ActionSent, "action/sent")
     node.trajectories = listen(node, JointTrajectory, "joint_trajectory")
     node.tools = listen(node, ToolState, "tool_state")
@@ -168,6 +166,86 @@ def test_stale_state_and_the_stop_service_hold(spinner, arm_probe):
         arm_probe.actions.publish(commanded(Action(Kind.HOLD), 10.0 + 0.2 * count))
         spinner.until(lambda count=count: len(arm_probe.sent) > count)
         assert arm_probe.sent[-1].error_code == code
+
+
+def call(spinner, node, kind, name, request):
+    client = node.create_client(kind, name)
+    spinner.until(client.service_is_ready)
+    future = client.call_async(request)
+    spinner.until(future.done)
+    return future.result()
+
+
+def ask_to_hold(spinner, node, stamp_s):
+    """The arm's answer to a hold at a time at which all its signs are fresh."""
+    node.joints.publish(joint_state(stamp_s))
+    node.heartbeats.publish(Header(stamp=ros_messages.to_time(stamp_s)))
+    spinner.until(lambda: node.tools_at(stamp_s))
+    count = len(node.sent)
+    node.actions.publish(commanded(Action(Kind.HOLD), stamp_s))
+    spinner.until(lambda: len(node.sent) > count)
+    return node.sent[-1]
+
+
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+@pytest.mark.parametrize("topic", ["/stop", "/robot_1/stop"])
+@pytest.mark.parametrize("qos", [LATCHED, DEEP], ids=["latched", "volatile"])
+def test_a_stop_topic_is_latched_until_resume(spinner, arm_probe, topic, qos):
+    assert ask_to_hold(spinner, arm_probe, 20.0).error_code == ActionSent.ERROR_NONE
+    stop = arm_probe.create_publisher(Bool, topic, qos)
+    spinner.until(stop.get_subscription_count)
+    stop.publish(Bool(data=False))
+    assert ask_to_hold(spinner, arm_probe, 20.2).error_code == ActionSent.ERROR_NONE
+    stop.publish(Bool(data=True))
+    spinner.until(lambda: arm_probe.arm.stopped)
+    assert ask_to_hold(spinner, arm_probe, 20.4).error_code == ActionSent.ERROR_STOPPED
+    resumed = call(spinner, arm_probe, Trigger, "arm/resume", Trigger.Request())
+    assert not resumed.success and topic in resumed.message, "the topic still says stop"
+    stop.publish(Bool(data=False))
+    spinner.until(lambda: not arm_probe.arm.stop_asserted)
+    assert ask_to_hold(spinner, arm_probe, 20.6).error_code == ActionSent.ERROR_STOPPED
+    assert call(spinner, arm_probe, Trigger, "arm/resume", Trigger.Request()).success
+    assert ask_to_hold(spinner, arm_probe, 20.8).error_code == ActionSent.ERROR_NONE
+
+
+def test_an_arm_that_comes_late_is_stopped_by_the_cells_service(spinner, robot_file):
+    spinner.add(CellStopNode(context=spinner.context))
+    node = probe(spinner)
+    assert call(spinner, node, SetBool, "/cell/stop", SetBool.Request(data=True)).success
+    values = overrides(robot_file=str(robot_file), lockstep=True, **WATCHED)
+    late = spinner.add(
+        ArmNode(context=spinner.context, namespace="/robot_1", parameter_overrides=values)
+    )
+    spinner.until(lambda: late.stopped)
+    call(spinner, node, SetBool, "/cell/stop", SetBool.Request(data=False))
+    spinner.until(lambda: not late.stop_asserted)
+    assert late.stopped, "only its own reset lets it move"
+    assert call(spinner, node, Trigger, "arm/resume", Trigger.Request()).success
+    assert not late.stopped
+
+
+@pytest.mark.parametrize("what", ["heartbeat", "camera"])
+def test_in_lockstep_a_sign_of_some_ticks_ago_is_too_old(spinner, arm_probe, what):
+    assert ask_to_hold(spinner, arm_probe, 30.0).error_code == ActionSent.ERROR_NONE
+    arm_probe.joints.publish(joint_state(31.2))
+    if what == "camera":
+        arm_probe.heartbeats.publish(Header(stamp=ros_messages.to_time(31.2)))
+    spinner.until(lambda: arm_probe.tools_at(31.2))
+    for _ in range(10):
+        spinner.executor.spin_once(timeout_sec=0.01)
+    count = len(arm_probe.sent)
+    arm_probe.actions.publish(commanded(Action(translation_m=(0.0, 0.02, 0.0)), 31.2))
+    spinner.until(lambda: len(arm_probe.sent) > count)
+    codes = {
+        "heartbeat": ActionSent.ERROR_NO_HEARTBEAT,
+        "camera": ActionSent.ERROR_STALE_OBSERVATION,
+    }
+    assert arm_probe.sent[-1].error_code == codes[what]
+    np.testing.assert_array_equal(
+        arm_probe.trajectories[-1].points[-1].positions, [*ROBOT.home_position, 0.05]
+    )
 
 
 def test_a_missing_limit_stops_the_start(spinner, robot_file):

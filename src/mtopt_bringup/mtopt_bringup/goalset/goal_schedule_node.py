@@ -8,6 +8,7 @@ from pathlib import Path
 from rclpy.node import Node
 
 from mtopt_bringup.goalset.goal_set import GoalSet, read_goal_set
+from mtopt_control.arm.cell_stop_node import CellStopNode
 from mtopt_learning.evaluate.goal_schedule import AnsweredOnce, GoalJob, GoalSchedule
 from mtopt_learning.policy.scripted_pick import CLEAN_PICK
 from mtopt_msgs.srv import AssignTask
@@ -70,8 +71,8 @@ def goal_jobs(goals: GoalSet) -> list[GoalJob]:
 
 
 def main() -> int:
-    """Runs the node until it is stopped."""
-    return run(lambda context: [GoalScheduleNode(context=context)])
+    """Runs the node until it is stopped, and the cell's stop service beside it."""
+    return run(lambda context: [GoalScheduleNode(context=context), CellStopNode(context=context)])
 
 
 if __name__ == "__main__":

@@ -123,6 +123,16 @@ class ArmNode(Node):
             steady = Clock(clock_type=ClockType.STEADY_TIME)
             self.create_timer(p.watch_period_s, self._watch, clock=steady)
 
+    @property
+    def stopped(self) -> bool:
+        """Latched: it holds until arm/resume."""
+        return self._core.stopped
+
+    @property
+    def stop_asserted(self) -> bool:
+        """A stop topic's last word is stop."""
+        return bool(self._stops.asserted())
+
     def _on_joint_state(self, message: JointStateMessage) -> None:
         reading = ros_messages.from_joint_state(message)
         try:

@@ -65,8 +65,8 @@ class EpisodeParameters:
         home_spread_m: Spread of the home position in x and y.
         first_episode_number: Of this process's first episode.
         max_image_age_s: Free-running: of a picture in an observation.
-        heartbeat_period_s: Between two heartbeats on the node's clock, without which the arm holds; where
-            time stands still there is one a tick.
+        heartbeat_period_s: Between two heartbeats on the node's clock, without which the arm holds;
+            where time stands still there is one a tick.
         observation_timeout_s: Wall time without the next observation that is a fault.
         answer_timeout_s: Wall time without a service's answer that is a fault.
         ask_again_s: Wall time without a service's answer after which it is asked again, and then

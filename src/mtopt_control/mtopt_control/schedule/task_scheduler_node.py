@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
+from mtopt_control.arm.cell_stop_node import CellStopNode
 from mtopt_control.schedule.scheduler import ScheduleConfig, TaskScheduler
 from mtopt_msgs.msg import TaskStatistic, TaskStatistics
 from mtopt_msgs.srv import AssignTask
@@ -102,8 +103,8 @@ class TaskSchedulerNode(Node):
 
 
 def main() -> int:
-    """Runs the node until it is stopped."""
-    return run(lambda context: [TaskSchedulerNode(context=context)])
+    """Runs the node until it is stopped, and the cell's stop service beside it."""
+    return run(lambda context: [TaskSchedulerNode(context=context), CellStopNode(context=context)])
 
 
 if __name__ == "__main__":

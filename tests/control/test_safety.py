@@ -133,9 +133,9 @@ def signs_at(event: Event, controller: CubicController, now_s: float):
 
 def is_hazard(event: Event, signs: Signs, now_s: float, sees: bool) -> bool:
     """Whether the signs forbid to move; written anew, not asked of the code."""
-    old = [now_s - signs.joint_state_s > 0.11, now_s - signs.heartbeat_s > 0.31]
+    old = [now_s - signs.joint_state_s > 0.100001, now_s - signs.heartbeat_s > 0.300001]
     if sees:
-        old += [now_s - signs.camera_s > 0.31, now_s - signs.observation_s > 0.31]
+        old += [now_s - signs.camera_s > 0.300001, now_s - signs.observation_s > 0.300001]
     return any(old) or event.flaw in ("nan", "inf", "effort")
 
 

@@ -9,6 +9,7 @@ from types import ModuleType
 SUMMARY = "Measure speed: ratios within one run, since machines differ and are noisy."
 EXAMPLE = "mtopt benchmark collect --json"
 BENCHMARKS = {
+    "arm": "from an action to its trajectory, tracking in MuJoCo, from a stop to a hold",
     "cell": "control steps a second of the ROS cell, and where the time goes",
     "collect": "episodes a second and core in-process, against bare physics and rendering",
     "bags": "recorder drops, dataset build time, image rate of the cache",

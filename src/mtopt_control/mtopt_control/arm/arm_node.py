@@ -167,10 +167,9 @@ class ArmNode(Node):
         if self._reading is None:
             self._complain("no joint state yet: an action was left undone")
             return
-        early_s = self._core.free_at_s - self._now_s(message)
-        waits = not self._settings.lockstep and self._waiting is None
-        if waits and 0.0 < early_s <= 0.5 * CONTROL_PERIOD_S:
-            self._waiting = message  # a little early: `_watch` takes it when the arm is free
+        early = not self._settings.lockstep and self._clock_s() < self._core.free_at_s
+        if early and self._waiting is None:
+            self._waiting = message  # `_watch` takes it when the motion under way is over
         else:
             self._take(message)
 

@@ -156,8 +156,9 @@ class BinResetNode(Node):
         if sent is None:
             return
         asked = self._request.action.kind
-        if sent.error == ArmError.NONE and sent.action.kind != asked:
-            self._command(tick_s)  # somebody else's command came first: again, in this tick
+        first = sent.error == ArmError.NONE and sent.action.kind != asked
+        if first or sent.error == ArmError.BUSY:
+            self._command(tick_s)  # somebody else's command came first: again
             return
         self._feedback()
         if self._goal.is_cancel_requested and not self._canceling:

@@ -287,7 +287,7 @@ def _go_home(offset_m: tuple[float, float, float], *, opened: bool):
     action = Action(Kind.HOME, open=opened, home_offset_m=offset_m)
     for _ in range(_HOMING_PERIODS):
         sent, observation = yield Act(action)
-        if sent.error != ArmError.TRACKING:  # it gave way; another try may pass
+        if sent.error not in (ArmError.TRACKING, ArmError.BUSY):  # another try may pass
             _check_arm(sent)
         if sent.arrived:
             return observation

@@ -1,0 +1,137 @@
+"""Stops robots of a running cell in the middle of their motions."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+
+import numpy as np
+
+from mtopt_spec.errors import InputError
+
+
+def stops_ms(robots: int, stops: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Calls arm/stop of one robot after the other while it moves.
+
+    Returns:
+        (stops,) ms from the call to the answer that the arm brakes, and to the set point's rest.
+
+    Raises:
+        RuntimeError: The cell ended before all were stopped.
+    """
+    from mtopt_bringup.domain import domain_environment
+    from mtopt_bringup.graph import CellOptions
+    from mtopt_bringup.ros_cell import run_cell
+
+    os.environ.update(domain_environment())
+    with tempfile.TemporaryDirectory() as folder, _Stopper(robots, stops, seed) as stopper:
+        options = CellOptions(
+            robots=robots, episodes=10_000, out=folder, seed=seed, lockstep=False,
+            run="stops", tasks=("lift-any",),
+        )  # fmt: skip
+        run = run_cell(options, while_running=stopper.go_on)
+        if not stopper.done:
+            raise RuntimeError(f"the cell ended before all was measured: {run.failure}")
+    return np.array(stopper.hold_ms), np.array(stopper.rest_ms)
+
+
+class _Stopper:
+    """Waits for a robot's motion, stops it, notes when it holds, and lets it go on."""
+
+    def __init__(self, robots: int, stops: int, seed: int):
+        if robots < 1 or stops < 1:
+            raise InputError(
+                "robots, stops", where="benchmark arm", got=(robots, stops), expected="above 0"
+            )
+        self._robots, self._stops = robots, stops
+        self._random = np.random.default_rng(seed)
+        self.hold_ms: list[float] = []
+        self.rest_ms: list[float] = []
+        self._warm_s = time.monotonic() + 20.0
+
+    @property
+    def done(self) -> bool:
+        """All stops are measured."""
+        return len(self.hold_ms) >= self._stops
+
+    def __enter__(self):
+        from rclpy.context import Context
+        from rclpy.node import Node
+        from std_srvs.srv import Trigger
+
+        from mtopt_msgs.msg import ActionSent
+        from mtopt_spec.ros_run import EventsExecutor
+
+        self._context = Context()
+        self._context.init(domain_id=int(os.environ["ROS_DOMAIN_ID"]))
+        self._node = Node("benchmark", context=self._context)
+        self._executor = EventsExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._sent: dict[str, tuple[float, ActionSent]] = {}
+        self._clients = {}
+        for i in range(self._robots):
+            name = f"robot_{i + 1}"
+            self._node.create_subscription(
+                ActionSent,
+                f"/{name}/action/sent",
+                lambda message, name=name: self._sent.__setitem__(
+                    name, (time.perf_counter(), message)
+                ),
+                20,
+            )
+            self._clients[name] = {
+                what: self._node.create_client(Trigger, f"/{name}/arm/{what}")
+                for what in ("stop", "resume")
+            }
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._executor.shutdown(timeout_sec=0)
+        self._node.destroy_node()
+        self._context.try_shutdown()
+
+    def go_on(self, supervisor) -> None:
+        """Called while the cell runs: one stop at a time; ends the cell when all is measured."""
+        if time.monotonic() < self._warm_s:
+            self._spin(0.02)
+        elif not self.done:
+            self._stop_one(f"robot_{1 + len(self.hold_ms) % self._robots}")
+        else:
+            raise KeyboardInterrupt  # as a person would end it
+
+    def _stop_one(self, name: str) -> None:
+        from std_srvs.srv import Trigger
+
+        from mtopt_msgs.msg import ActionCommanded, ActionSent
+
+        moving = {ActionCommanded.KIND_STEP, ActionCommanded.KIND_HOME}
+        self._sent.pop(name, None)
+        if not self._wait(lambda: name in self._sent and self._sent[name][1].kind in moving, 5.0):
+            return
+        began_s = self._sent[name][0]
+        while time.perf_counter() < began_s + self._random.uniform(0.0, 0.1):
+            self._spin(0.001)
+        called_s = time.perf_counter()
+        self._clients[name]["stop"].call_async(Trigger.Request())
+        stopped = ActionSent.ERROR_STOPPED
+        held = self._wait(lambda: self._sent[name][1].error_code == stopped, 2.0)
+        resumed = self._clients[name]["resume"].call_async(Trigger.Request())
+        self._wait(resumed.done, 5.0)
+        if not held:
+            return
+        arrived_s = self._sent[name][0]
+        self.hold_ms.append(1e3 * (arrived_s - called_s))
+        # At the latest: five twelfths of a control period for a braking from where it is fastest.
+        self.rest_ms.append(self.hold_ms[-1] + 1e3 * 0.2 * 5 / 12)
+
+    def _wait(self, condition, timeout_s: float) -> bool:
+        end_s = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > end_s:
+                return False
+            self._spin(0.005)
+        return True
+
+    def _spin(self, timeout_s: float) -> None:
+        self._executor.spin_once(timeout_sec=timeout_s)

@@ -191,7 +191,7 @@ def test_no_sequence_makes_a_command_outside_the_limits(first, sequence):
         moving = now_s < controller.over_s - 1e-6
         if event.what == "step":
             sees_now = sees if moving else action.kind == Kind.STEP
-            anew = arm.counts_anew or now_s < newest_s
+            anew = now_s < newest_s or (arm.counts_anew and not moving)
             newest_s = now_s
             answer = arm.step(action, state, now_s, signs)
         else:

@@ -63,6 +63,7 @@ class SimulatorParameters:
     start_timeout_s: float
     discovery_s: float
     readings_per_period: int
+    pictures_per_period: int
     publish_truth: bool
     threads: int
     video: str
@@ -75,8 +76,8 @@ class SimulatorParameters:
         defaults = {
             "robots": 7, "seed": 0, "lockstep": True, "real_time_factor": 1.0,
             "lockstep_timeout_s": 10.0, "start_timeout_s": 60.0, "discovery_s": 1.0,
-            "readings_per_period": 5, "publish_truth": True, "threads": 0, "video": "",
-            "world": "", "tasks_file": "tasks.yaml",
+            "readings_per_period": 5, "pictures_per_period": 1, "publish_truth": True,
+            "threads": 0, "video": "", "world": "", "tasks_file": "tasks.yaml",
         }  # fmt: skip
         values = SimulatorParameters(
             **{name: node.declare_parameter(name, value).value for name, value in defaults.items()}
@@ -86,6 +87,12 @@ class SimulatorParameters:
                 raise InputError(
                     name, where="simulator_node", got=getattr(values, name), expected="above 0"
                 )
+        pictures, readings = values.pictures_per_period, values.readings_per_period
+        if not 0 < pictures <= readings or readings % pictures:
+            raise InputError(
+                "pictures_per_period", where="simulator_node", got=pictures,
+                expected=f"a divisor of readings_per_period, {readings}",
+            )  # fmt: skip
         return values
 
 
@@ -284,13 +291,14 @@ class SimulatorNode(Node):
     def _free_slice(self) -> None:
         """Free-running: a part of a control period, whatever was commanded.
 
-        Pictures are taken in the period's last part, so that they are there at its end.
+        One picture a period is taken in its last part, so that it is there at the period's end.
         """
         p = self._settings
         self._slice += 1
         self._note_tick()
         self._tick, part = divmod(self._slice, p.readings_per_period)
-        cameras = self._cameras if part == p.readings_per_period - 1 else ()
+        looks = (part + 1) % (p.readings_per_period // p.pictures_per_period) == 0
+        cameras = self._cameras if looks else ()
         began_s = time.perf_counter()
         slice_s = CONTROL_PERIOD_S / p.readings_per_period
         sensed = self._threads.map(

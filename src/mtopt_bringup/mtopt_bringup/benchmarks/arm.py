@@ -77,7 +77,7 @@ def _load(count: int) -> Iterator[None]:
 
 
 def _tracking(steps: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Distance, mm, and angle, degrees, between the tool's measured and commanded pose at the end of each step."""
+    """Distances, mm, and angles, degrees, of the measured tool from where each step ends."""
     from mtopt_control.arm.arm_core import ArmCore
     from mtopt_control.arm.kinematics import ArmKinematics, read_urdf
     from mtopt_sim.station import Station

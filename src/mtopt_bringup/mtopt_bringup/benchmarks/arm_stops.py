@@ -59,6 +59,7 @@ class _Stopper:
         from rclpy.context import Context
         from rclpy.node import Node
         from std_srvs.srv import Trigger
+        from trajectory_msgs.msg import JointTrajectory
 
         from mtopt_msgs.msg import ActionSent
         from mtopt_spec.ros_run import EventsExecutor
@@ -69,6 +70,7 @@ class _Stopper:
         self._executor = EventsExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._sent: dict[str, tuple[float, ActionSent]] = {}
+        self._rest_s: dict[str, float] = {}
         self._clients = {}
         for i in range(self._robots):
             name = f"robot_{i + 1}"
@@ -77,6 +79,14 @@ class _Stopper:
                 f"/{name}/action/sent",
                 lambda message, name=name: self._sent.__setitem__(
                     name, (time.perf_counter(), message)
+                ),
+                20,
+            )
+            self._node.create_subscription(
+                JointTrajectory,
+                f"/{name}/joint_trajectory",
+                lambda message, name=name: self._rest_s.__setitem__(
+                    name, time.perf_counter() + _duration_s(message)
                 ),
                 20,
             )
@@ -116,14 +126,12 @@ class _Stopper:
         self._clients[name]["stop"].call_async(Trigger.Request())
         stopped = ActionSent.ERROR_STOPPED
         held = self._wait(lambda: self._sent[name][1].error_code == stopped, 2.0)
+        if held:
+            self.hold_ms.append(1e3 * (self._sent[name][0] - called_s))
+            self._spin_for(0.02)  # the braking's trajectory may come after its answer
+            self.rest_ms.append(1e3 * (self._rest_s[name] - called_s))
         resumed = self._clients[name]["resume"].call_async(Trigger.Request())
         self._wait(resumed.done, 5.0)
-        if not held:
-            return
-        arrived_s = self._sent[name][0]
-        self.hold_ms.append(1e3 * (arrived_s - called_s))
-        # At the latest: five twelfths of a control period for a braking from where it is fastest.
-        self.rest_ms.append(self.hold_ms[-1] + 1e3 * 0.2 * 5 / 12)
 
     def _wait(self, condition, timeout_s: float) -> bool:
         end_s = time.monotonic() + timeout_s
@@ -133,5 +141,16 @@ class _Stopper:
             self._spin(0.005)
         return True
 
+    def _spin_for(self, wall_s: float) -> None:
+        end_s = time.monotonic() + wall_s
+        while time.monotonic() < end_s:
+            self._spin(0.005)
+
     def _spin(self, timeout_s: float) -> None:
         self._executor.spin_once(timeout_sec=timeout_s)
+
+
+def _duration_s(message) -> float:
+    """Of a trajectory message."""
+    last = message.points[-1].time_from_start
+    return last.sec + 1e-9 * last.nanosec

@@ -48,7 +48,7 @@ class _Stopper:
         self._random = np.random.default_rng(seed)
         self.hold_ms: list[float] = []
         self.rest_ms: list[float] = []
-        self._warm_s = time.monotonic() + 20.0
+        self._started = False
 
     @property
     def done(self) -> bool:
@@ -103,8 +103,9 @@ class _Stopper:
 
     def go_on(self, supervisor) -> None:
         """Called while the cell runs: one stop at a time; ends the cell when all is measured."""
-        if time.monotonic() < self._warm_s:
+        if not self._started:
             self._spin(0.02)
+            self._started = len(self._sent) == self._robots
         elif not self.done:
             self._stop_one(f"robot_{1 + len(self.hold_ms) % self._robots}")
         else:

@@ -109,7 +109,7 @@ def test_with_gazebo_its_server_and_bridge_share_a_container(tmp_path):
     assert graph[0].components[1].parameters["config_file"].endswith("r/ros_gz_bridge.yaml")
 
 
-@pytest.mark.parametrize("name", ["cell", "robot", "train_eval", "replay"])
+@pytest.mark.parametrize("name", ["cell", "robot", "simulator", "train_eval", "replay"])
 def test_every_argument_says_what_it_is(name):
     arguments = launch_file(f"{name}.launch.py").generate_launch_description()
     found = {argument.name: argument for argument in arguments.get_launch_arguments()}
@@ -157,6 +157,18 @@ def test_robot_launch_starts_the_robot_of_the_cell(tmp_path):
     assert [p.role for p in cell_graph(options) if p.name == "robot_3"] == [Role.WORKER]
 
 
+def test_simulator_launch_starts_the_simulator_of_the_cell(tmp_path):
+    from mtopt_bringup.graph import simulator_graph
+
+    module = launch_file("simulator.launch.py")
+    context = context_of(module, robots="1", world="one_station.sdf", out=str(tmp_path))
+    (node,) = nodes_of(module.start(context))
+    (process,) = simulator_graph(CellOptions(robots=1, world="one_station.sdf", out=str(tmp_path)))
+    executable, _, files = started(node, context)
+    assert executable == process.executable
+    assert files[-1]["/**"]["ros__parameters"] == dict(process.parameters)
+
+
 def test_train_eval_takes_its_three_commands_in_turn():
     module = launch_file("train_eval.launch.py")
     values = {name: default for name, (default, _) in module.ARGUMENTS.items()}
@@ -200,6 +212,13 @@ def test_a_cell_ends_when_its_robots_are_done_and_replays_its_bag(launched, tmp_
     said = json.loads(re.search(r"lift-any: (\{.*\})", replay.output).group(1))
     assert said["steps"] == sum(len(e.commanded) for e in episodes) and said["refused"] == 0
     assert said["median_distance_m"] < 1e-3 and said["same_flags"] > 0.9
+
+
+def test_a_simulator_alone_runs_until_ctrl_c(launched, tmp_path):
+    launch = launched("simulator.launch.py", robots=1, world="one_station.sdf", out=tmp_path)
+    launch.until(lambda: "simulating 1 stations" in launch.output)
+    launch.interrupt()
+    assert launch.wait() == 0, launch.output[-2000:]
 
 
 def test_ctrl_c_closes_the_bag_and_leaves_nobody(launched, tmp_path):

@@ -173,29 +173,34 @@ def robot_names(options: CellOptions) -> tuple[str, ...]:
     return tuple(f"robot_{i + 1}" for i in range(options.robots))
 
 
+def simulator_graph(options: CellOptions) -> tuple[NodeProcess, ...]:
+    """What plays the robots' part: the simulator, and what stands between it and the cell."""
+    if options.sim == "gazebo":
+        return tuple(_gazebo(options))
+    if options.sim == "none":
+        return ()
+    return (
+        NodeProcess(
+            "simulator", "mtopt_sim", "mtopt_sim.simulator_node", Role.ESSENTIAL, 2,
+            parameter_files=("simulator_node.yaml",),
+            parameters={
+                "robots": options.robots,
+                "seed": options.seed,
+                "lockstep": options.lockstep,
+                "real_time_factor": options.real_time_factor,
+                "lockstep_timeout_s": options.lockstep_timeout_s,
+                "video": options.video,
+                "world": options.world,
+                **_tasks_file(options),
+            },
+        ),
+    )  # fmt: skip
+
+
 def cell_graph(options: CellOptions) -> tuple[NodeProcess, ...]:
     """All processes of a cell, in the order of their start."""
     robots = list(robot_names(options))
-    processes = []
-    if options.sim == "gazebo":
-        processes += _gazebo(options)
-    if options.sim == "mujoco":
-        processes.append(
-            NodeProcess(
-                "simulator", "mtopt_sim", "mtopt_sim.simulator_node", Role.ESSENTIAL, 2,
-                parameter_files=("simulator_node.yaml",),
-                parameters={
-                    "robots": options.robots,
-                    "seed": options.seed,
-                    "lockstep": options.lockstep,
-                    "real_time_factor": options.real_time_factor,
-                    "lockstep_timeout_s": options.lockstep_timeout_s,
-                    "video": options.video,
-                    "world": options.world,
-                    **_tasks_file(options),
-                },
-            )
-        )  # fmt: skip
+    processes = list(simulator_graph(options))
     if options.record:
         processes.append(
             NodeProcess(

@@ -1,4 +1,4 @@
-"""`mtopt doctor`: is everything here that a cell needs?"""
+"""`mtopt doctor`: is everything here that a cell needs? Is a simulator what a cell expects?"""
 
 from __future__ import annotations
 
@@ -28,12 +28,18 @@ _RENDER = (
 
 
 def add_arguments(parser) -> None:
-    """Only --disk, the folder that will hold the bags."""
+    """--disk is the folder that will hold the bags; --backend checks a simulator instead."""
     parser.add_argument("--disk", type=Path, default=Path("."), help="where bags will be written")
+    parser.add_argument(
+        "--backend", choices=("mujoco", "gazebo"),
+        help="start this simulator of a one-robot cell and check that it conforms",
+    )  # fmt: skip
 
 
 def run(arguments) -> dict:
     """All checks; exit code 1 when one fails."""
+    if arguments.backend:
+        return importlib.import_module("mtopt_bringup.conformance.report").run(arguments.backend)
     checks = []
     for name, check in _checks(arguments.disk):
         try:

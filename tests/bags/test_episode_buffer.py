@@ -80,9 +80,12 @@ def test_messages_of_every_order_make_the_same_episode(feeder, make_episode):
 
 def test_what_is_before_after_or_of_another_episode_is_left_out(feeder, make_episode):
     before, episode, after = (make_episode(n, start_s=n * 0.6) for n in range(3))
-    for one in (before, after):
-        feeder.feed(one, [m for m in episode_messages(one) if "episode/" not in m.topic])
-    feeder.feed(episode, episode_messages(episode))
+    messages = episode_messages(episode)
+    for one, its in ((before, episode_messages(before)), (after, episode_messages(after))):
+        feeder.feed(one, [m for m in its if "episode/" not in m.topic])
+        if one is before:
+            feeder.feed(episode, messages[:-1])
+    feeder.feed(episode, messages[-1:])
     got = content(feeder.buffer.poll(0.0).messages)
     assert got == content(episode_messages(episode)[:-1])
 
@@ -145,8 +148,8 @@ def test_joint_states_on_their_way_are_waited_for(feeder, make_episode):
 def test_what_is_said_twice_counts_once(feeder, make_episode):
     episode = make_episode(0)
     messages = episode_messages(episode)
-    again = [m for m in messages if "episode/" not in m.topic]
-    feeder.feed(episode, [messages[0], *again, *again, messages[-1]])
+    twice = [m for m in messages if "episode/" not in m.topic for _ in range(2)]
+    feeder.feed(episode, [messages[0], *twice, messages[-1]])
     assert content(feeder.buffer.poll(0.0).messages) == content(messages[:-1])
 
 
@@ -175,6 +178,38 @@ def test_a_simulator_that_starts_anew_does_not_mix_with_the_one_before(feeder, m
     complete = feeder.buffer.poll(0.0)
     assert complete.begin.episode_id == "test-robot_1-1"
     assert content(complete.messages) == content(episode_messages(second)[:-1])
+
+
+@pytest.mark.parametrize("first_s", [0.4, 3.0, 100.0])
+@pytest.mark.parametrize("begin_is", ["first", "second"])
+def test_runs_of_whatever_length_do_not_mix(feeder, make_episode, first_s, begin_is):
+    """Both runs have messages of the same topics and stamps."""
+    first = make_episode(0, start_s=first_s, steps=4)
+    second = make_episode(1, start_s=first_s - 0.4, steps=6)
+    feeder.feed(first, episode_messages(first)[:-1])
+    messages = episode_messages(second)
+    ahead = messages if begin_is == "first" else [*messages[1:3], messages[0], *messages[3:]]
+    feeder.feed(second, ahead)
+    feeder.feed(first, episode_messages(first)[-1:], now_s=0.0)
+    complete = feeder.buffer.poll(0.0)
+    assert complete.begin.episode_id == "test-robot_1-1"
+    assert content(complete.messages) == content(messages[:-1])
+    assert {m.cdr for m in complete.messages} == {m.cdr for m in messages[:-1]}
+    refused = feeder.buffer.poll(0.0)
+    assert isinstance(refused, Refused) and "time went back" in refused.problem, "at once"
+
+
+def test_an_episode_that_had_ended_is_kept_when_time_goes_back(feeder, make_episode):
+    first, second = make_episode(0, start_s=9.0), make_episode(1, start_s=0.0)
+    messages = episode_messages(first)
+    stamp = max(m.log_time_ns for m in messages)
+    late = [m for m in messages if m.topic.endswith("joint_states") and m.log_time_ns == stamp]
+    feeder.feed(first, [m for m in messages if m not in late])
+    assert feeder.buffer.poll(0.0) is None, "it waits for what may be on its way"
+    feeder.feed(second, episode_messages(second))
+    ended = [feeder.buffer.poll(0.0) for _ in range(2)]
+    assert [one.begin.episode_id for one in ended] == ["test-robot_1-0", "test-robot_1-1"]
+    assert [one.end.reason for one in ended] == [first.end.reason, second.end.reason]
 
 
 def test_memory_is_bounded_while_a_robot_is_silent(feeder, make_episode):

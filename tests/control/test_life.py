@@ -438,3 +438,12 @@ def test_the_requests_of_the_machine_are_all_known_to_the_world():
     known = {Act, AskTask, Begin, Choose, End, Judge, LabelByTruth, Look, NewScene}
     known |= {ReadHinge, RecordStep, Recover, ResetBin}
     assert set(requests.Request.__args__) == known
+
+
+def test_a_fault_while_a_robot_waits_makes_it_wait_on():
+    life = run_robot(LifeConfig("robot_1"), TASKS)
+    assert isinstance(next(life), AskTask)
+    assert isinstance(life.throw(CellFault(Fault.INTERRUPTED, "pulled the plug")), Recover)
+    waits = life.throw(CellFault(Fault.ARM, "and again"))
+    assert isinstance(waits, Recover) and waits.fault == Fault.ARM
+    assert isinstance(life.send(None), Act)

@@ -731,3 +731,55 @@ def test_the_process_ends_cleanly_on_a_signal_and_says_what_is_wrong(domain_id, 
         timeout=90,
     )
     assert wrong.returncode == 2 and "coin" in wrong.stderr and "Traceback" not in wrong.stderr
+
+
+def begin_anew(cell):
+    """A simulator that was started again: its time is 0, its arm at home."""
+    cell.tick, cell.hinge, cell.hinge_goal = 0, 0.0, 0.0
+    cell.position = np.array([*ROBOT.home_position, 0.05])
+    cell.show()
+
+
+@pytest.mark.parametrize("when", ["idle", "home", "step", "choose", "reset", "end"])
+def test_time_that_goes_back_ends_the_episode_and_the_next_one_is_whole(
+    spinner, robot_file, when, monkeypatch
+):
+    """Wherever a robot is in its life; an episode that has ended is the recorder's to judge."""
+    cell = spinner.add(FakeCell(context=spinner.context, episodes=3))
+    cell.reset_bin = when == "reset"
+    held_back = []
+    if when == "end":
+        publish = cell._recorded.publish
+        monkeypatch.setattr(cell._recorded, "publish", held_back.append)
+    if when == "choose":
+        cell.answers_lost = 1000
+    robot = whole_robot(spinner, robot_file, autostart=when != "idle")
+    start(spinner, cell, robot)
+    begun = {
+        "idle": lambda: cell.tick > 5,
+        "home": lambda: cell.asked and cell.tick > 1 and not cell.begins,
+        "step": lambda: cell.begins and cell.sent and cell.sent[-1].step_index == 1,
+        "choose": lambda: type(robot.episode._request).__name__ == "Choose",
+        "reset": lambda: cell.hinge > 0.2,
+        "end": lambda: held_back,
+    }[when]
+    spinner.until(begun)
+    ended = len(cell.ends)
+    assert cell.tick > 1
+    begin_anew(cell)
+    if when == "end":
+        spinner.until(lambda: robot.episode._observation is None)
+        monkeypatch.setattr(cell._recorded, "publish", publish)
+        publish(held_back[0])
+    cell.answers_lost = 0
+    if when == "idle":
+        seen = len(cell.trajectories)
+        spinner.until(lambda: len(cell.trajectories) > seen + 3)
+        return
+    spinner.until(lambda: [e.reason for e in cell.ends[ended:]].count(0) >= 1)
+    good = next(end for end in cell.ends[ended:] if end.reason == 0)
+    begin = next(b for b in cell.begins if b.episode_id == good.episode_id)
+    first_s, last_s = (ros_messages.from_time(m.header.stamp) for m in (begin, good))
+    assert first_s <= last_s and good.steps == 3 and good.dropped_frames == 0
+    void = [end for end in cell.ends if end.reason == 2]
+    assert [end.fault_msg for end in void] == ["time went back"] * (when == "step")

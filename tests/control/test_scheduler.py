@@ -256,3 +256,21 @@ def test_an_object_that_no_task_lifts_is_refused():
     tasks = TaskList([task for task in CLOTH_TASKS if task.name != "lift-cloth"])
     with pytest.raises(InputError, match="cloth"):
         TaskScheduler(ScheduleConfig(("robot_1",), 5, tasks=("cover-object",)), tasks)
+
+
+def test_reports_of_before_time_went_back_count_and_silence_is_of_the_new_time():
+    config = ScheduleConfig(THREE, 30, seed=3, robot_timeout_s=60.0)
+    scheduler = TaskScheduler(config, TASKS)
+    for name in THREE:
+        first = scheduler.assign(TaskRequest(1000.0, name, 0, False, None))
+        report = EpisodeReport(first.task, first.policy, True, False)
+        scheduler.assign(TaskRequest(1010.0, name, 1, True, report))
+    assert sum(record.attempts for record in scheduler.records.values()) == 0, "of this tick"
+    scheduler.assign(TaskRequest(0.2, "robot_1", 2, False, None))
+    assert sum(record.attempts for record in scheduler.records.values()) == 3
+    share = scheduler._robots["robot_2"].share
+    scheduler._robots["robot_1"].counted = scheduler._robots["robot_1"].share
+    assert scheduler.assign(TaskRequest(50.0, "robot_1", 3, False, None)) is None
+    assert scheduler._robots["robot_2"].share == share, "silent for 50 s, not for ever"
+    assert scheduler.assign(TaskRequest(70.0, "robot_1", 3, False, None)) is not None
+    assert scheduler._robots["robot_2"].share == share - 1

@@ -323,6 +323,47 @@ def test_trajectories_become_dense_and_readings_one(spun, gazebo, worlds, root):
     assert len(fake.trajectories[1].points) == 100
 
 
+def test_a_world_that_is_reset_begins_anew(spun, gazebo, worlds, root):
+    """Gazebo's time is 0 again, and its arm somewhere else than the last trajectory led."""
+    from rosgraph_msgs.msg import Clock
+    from trajectory_msgs.msg import JointTrajectory
+
+    from mtopt_msgs.msg import SceneTruth
+    from mtopt_sim.gazebo_arm_node import GazeboArmNode
+    from mtopt_sim.gazebo_truth_node import GazeboTruthNode
+    from mtopt_spec.ros_messages import from_time, to_joint_trajectory, to_time
+
+    gazebo.reset(0)
+    fake = FakeGazebo(spun, gazebo, base_of(worlds))
+    on_clock = parameters(root, use_sim_time=True)
+    spun.add(GazeboArmNode(context=spun.context, parameter_overrides=on_clock))
+    truth = parameters(root, use_sim_time=True, publish_period_s=0.05)
+    spun.add(GazeboTruthNode(context=spun.context, parameter_overrides=truth))
+    clock = fake.node.create_publisher(Clock, "/clock", 10)
+    arm = fake.node.create_publisher(JointTrajectory, "/robot_2/joint_trajectory", 10)
+    scenes = []
+    fake.node.create_subscription(SceneTruth, "/truth/robot_2/scene", scenes.append, 10)
+
+    def tell():
+        fake.tell()
+        clock.publish(Clock(clock=to_time(fake.now_s)))
+
+    fake.now_s = 50.0
+    spun.until(lambda: scenes and fake.joined and arm.get_subscription_count(), tell)
+    names, home = list(gazebo.joint_names), gazebo.joint_state().position[:8]
+    arm.publish(to_joint_trajectory(names, home[None] + 0.3, home[None] * 0, [0.2]))
+    spun.until(lambda: fake.trajectories, tell)
+    scenes.clear()
+    fake.now_s = 0.0
+    spun.until(lambda: scenes and from_time(scenes[-1].header.stamp) < 40.0, tell)
+    fake.now_s = 60.0  # the old trajectory would be over by now
+    spun.until(lambda: from_time(fake.joined[-1].header.stamp) > 59.0, tell)
+    arm.publish(to_joint_trajectory(names, home[None], home[None] * 0, [0.2]))
+    spun.until(lambda: len(fake.trajectories) > 1, tell)
+    first = np.array(fake.trajectories[1].points[0].positions)[:8]
+    np.testing.assert_allclose(first, home, atol=1e-3)
+
+
 @pytest.mark.parametrize("name", ["gazebo_arm_node", "gazebo_truth_node"])
 def test_a_nodes_file_holds_what_it_knows_and_its_defaults(name, root):
     import dataclasses

@@ -38,7 +38,8 @@ class CellOptions:
             bin_cell.sdf, in Gazebo with one robot one_station.sdf.
         record: Start the recorder; without it no episode is kept.
         use_sim_time: `auto`: where the clock is a simulator's that waits for nobody; `true` also
-            for a replayed /clock; `false` never.
+            for a replayed /clock; `false` never: MuJoCo, free-running, then goes by the wall
+            clock, too.
         lockstep: Physics waits for every robot (MuJoCo).
         real_time_factor: Free-running: simulated seconds a second.
         lockstep_timeout_s: Silence after which a robot is not waited for.
@@ -188,6 +189,7 @@ def simulator_graph(options: CellOptions) -> tuple[NodeProcess, ...]:
                 "seed": options.seed,
                 "lockstep": options.lockstep,
                 "real_time_factor": options.real_time_factor,
+                "wall_time": not options.lockstep and options.use_sim_time == "false",
                 "lockstep_timeout_s": options.lockstep_timeout_s,
                 "video": options.video,
                 "world": options.world,

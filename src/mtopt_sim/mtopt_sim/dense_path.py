@@ -63,6 +63,10 @@ class DensePath:
         speeds[-1] = 0.0  # the last point is held
         return dense[:, self._source], speeds[:, self._source], points_s
 
+    def begin_anew(self) -> None:
+        """Time went back: the next trajectory starts where the arm is."""
+        self._path = None
+
     def _now(self, now_s: float, measured: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         elapsed_s = now_s - self._began_s
         if self._path is None or elapsed_s < 0.0:  # the first one, or time began anew

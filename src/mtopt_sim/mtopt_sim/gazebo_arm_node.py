@@ -26,11 +26,19 @@ from mtopt_spec.resources import share_dir
 from mtopt_spec.robot import load_robot
 from mtopt_spec.ros_parameters import declare, installed
 from mtopt_spec.ros_run import run
+from mtopt_spec.ros_time_jump import TimeJumps
 
 
 @dataclass(frozen=True)
 class GazeboArmParameters:
-    """Parameters of gazebo_arm_node, described in params/gazebo_arm_node.yaml."""
+    """Parameters of gazebo_arm_node.
+
+    Attributes:
+        robots: Of the world.
+        robot_file: The robots' file, absolute or below the installed params/.
+        world: World file, absolute or below the installed worlds/.
+        point_s: Between two points of the trajectory that Gazebo gets.
+    """
 
     robots: tuple[str, ...] = ("robot_1",)
     robot_file: str = "robots/iiwa14.yaml"
@@ -61,6 +69,7 @@ class GazeboArmNode(Node):
         self._arm: dict[str, JointState] = {}
         self._hinge: dict[str, JointState] = {}
         self._paths, self._dense, self._joined = {}, {}, {}
+        self._jumps = TimeJumps(self, self._begin_anew)
         deep = QoSProfile(depth=20)
         for robot in p.robots:
             if robot not in world.models:
@@ -85,11 +94,19 @@ class GazeboArmNode(Node):
                 functools.partial(self._on_trajectory, robot), deep,
             )  # fmt: skip
 
+    def _begin_anew(self, now_s: float) -> None:
+        """Time went back: Gazebo's world was reset, or it was started again."""
+        self._arm.clear()
+        self._hinge.clear()
+        for path in self._paths.values():
+            path.begin_anew()
+
     def _on_hinge(self, robot: str, message: JointState) -> None:
         self._hinge[robot] = message
 
     def _on_arm(self, robot: str, message: JointState) -> None:
         """The arm's reading with the newest of the hinge, at the arm's stamp."""
+        self._jumps.see(robot, ros_messages.from_time(message.header.stamp))
         self._arm[robot] = message
         hinge = self._hinge.get(robot)
         if hinge is None:

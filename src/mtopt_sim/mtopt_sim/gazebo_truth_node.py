@@ -28,11 +28,22 @@ from mtopt_spec import ros_messages
 from mtopt_spec.errors import InputError
 from mtopt_spec.ros_parameters import declare, installed
 from mtopt_spec.ros_run import run
+from mtopt_spec.ros_time_jump import TimeJumps
 
 
 @dataclass(frozen=True)
 class GazeboTruthParameters:
-    """Parameters of gazebo_truth_node, described in params/gazebo_truth_node.yaml."""
+    """Parameters of gazebo_truth_node.
+
+    Attributes:
+        robots: Of the world.
+        robot_file: The robots' file, absolute or below the installed params/.
+        world: World file, absolute or below the installed worlds/.
+        tasks_file: Tasks that are labelled, absolute or below the installed params/.
+        publish_period_s: Of the truth.
+        grip_margin_m: A pad this near to an object touches it.
+        set_pose_timeout_s: Wall time to wait for Gazebo to put an object somewhere.
+    """
 
     robots: tuple[str, ...] = ("robot_1",)
     robot_file: str = "robots/iiwa14.yaml"
@@ -87,7 +98,8 @@ class GazeboTruthNode(Node):
             )
             for robot in p.robots
         }  # fmt: skip
-        self._heard = {robot: Heard() for robot in p.robots}
+        self._begin_anew()
+        self._jumps = TimeJumps(self, self._begin_anew)
         self._truth = {}
         for robot, station in self._stations.items():
             self._truth[robot] = self.create_publisher(
@@ -116,10 +128,16 @@ class GazeboTruthNode(Node):
 
     # --- what Gazebo tells -------------------------------------------------------------------
 
+    def _begin_anew(self, now_s: float = 0.0) -> None:
+        """At the start, and when time went back: nothing has been heard of this world yet."""
+        self._heard = {robot: Heard() for robot in self._settings.robots}
+
     def _on_joints(self, robot: str, message: JointState) -> None:
+        stamp_s = ros_messages.from_time(message.header.stamp)
+        self._jumps.see(f"{robot}/{message.name[:1]}", stamp_s)  # arm or hinge
         heard = self._heard[robot]
         heard.joints.update(zip(message.name, message.position))
-        heard.stamp_s = max(heard.stamp_s, ros_messages.from_time(message.header.stamp))
+        heard.stamp_s = max(heard.stamp_s, stamp_s)
 
     def _on_pose(self, robot: str, name: str, message: PoseStamped) -> None:
         heard, stamp_s = self._heard[robot], ros_messages.from_time(message.header.stamp)

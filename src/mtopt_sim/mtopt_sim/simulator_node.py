@@ -43,7 +43,7 @@ from mtopt_spec import ros_messages
 from mtopt_spec.action import CONTROL_PERIOD_S
 from mtopt_spec.bag_topics import CAMERA_NAMESPACES
 from mtopt_spec.errors import InputError
-from mtopt_spec.ros_parameters import installed
+from mtopt_spec.ros_parameters import declare, installed
 from mtopt_spec.ros_run import run
 
 SHOW_AGAIN_S = 0.5
@@ -53,47 +53,60 @@ STATIONS = QoSProfile(depth=20)
 
 @dataclass(frozen=True)
 class SimulatorParameters:
-    """Parameters of the node, named as in params/simulator_node.yaml."""
+    """Parameters of simulator_node.
 
-    robots: int
-    seed: int
-    lockstep: bool
-    real_time_factor: float
-    lockstep_timeout_s: float
-    start_timeout_s: float
-    discovery_s: float
-    readings_per_period: int
-    pictures_per_period: int
-    publish_truth: bool
-    threads: int
-    video: str
-    world: str
-    tasks_file: str
+    Attributes:
+        robots: Stations: the first ones of the world file.
+        seed: Of the scenes at the start.
+        lockstep: Physics waits for every robot's next trajectory; else it runs free.
+        real_time_factor: Free-running: simulated seconds a second.
+        wall_time: Free-running: stamps are the wall clock's, as those of real arms' drivers.
+        lockstep_timeout_s: Wall time of silence after which a robot is not waited for.
+        start_timeout_s: The same before a robot's first trajectory: it is starting.
+        discovery_s: Wall time to look for another simulator on this domain.
+        readings_per_period: Joint states a control period, the last one at its end.
+        pictures_per_period: Of each camera, free-running; a divisor of readings_per_period.
+        publish_truth: `/truth/<robot>/scene` at every tick.
+        threads: That compute stations; 0: one a core.
+        video: MP4 file of the cell to write; empty for none.
+        world: World file, absolute or below the installed worlds/; empty: bin_cell.sdf.
+        tasks_file: Tasks that are labelled, absolute or below the installed params/.
+    """
 
-    @staticmethod
-    def declare(node: Node) -> SimulatorParameters:
-        """Declares and checks them; the defaults are those of the YAML file."""
-        defaults = {
-            "robots": 7, "seed": 0, "lockstep": True, "real_time_factor": 1.0,
-            "lockstep_timeout_s": 10.0, "start_timeout_s": 60.0, "discovery_s": 1.0,
-            "readings_per_period": 5, "pictures_per_period": 1, "publish_truth": True,
-            "threads": 0, "video": "", "world": "", "tasks_file": "tasks.yaml",
-        }  # fmt: skip
-        values = SimulatorParameters(
-            **{name: node.declare_parameter(name, value).value for name, value in defaults.items()}
-        )
+    robots: int = 7
+    seed: int = 0
+    lockstep: bool = True
+    real_time_factor: float = 1.0
+    wall_time: bool = False
+    lockstep_timeout_s: float = 10.0
+    start_timeout_s: float = 60.0
+    discovery_s: float = 1.0
+    readings_per_period: int = 5
+    pictures_per_period: int = 1
+    publish_truth: bool = True
+    threads: int = 0
+    video: str = ""
+    world: str = ""
+    tasks_file: str = "tasks.yaml"
+
+    def __post_init__(self):
         for name in ("robots", "real_time_factor", "lockstep_timeout_s", "readings_per_period"):
-            if not getattr(values, name) > 0:
+            if not getattr(self, name) > 0:
                 raise InputError(
-                    name, where="simulator_node", got=getattr(values, name), expected="above 0"
+                    name, where="simulator_node", got=getattr(self, name), expected="above 0"
                 )
-        pictures, readings = values.pictures_per_period, values.readings_per_period
+        pictures, readings = self.pictures_per_period, self.readings_per_period
         if not 0 < pictures <= readings or readings % pictures:
             raise InputError(
                 "pictures_per_period", where="simulator_node", got=pictures,
                 expected=f"a divisor of readings_per_period, {readings}",
             )  # fmt: skip
-        return values
+        if self.wall_time and (self.lockstep or self.real_time_factor != 1.0):
+            raise InputError(
+                "wall_time", where="simulator_node",
+                got=f"lockstep {self.lockstep}, real_time_factor {self.real_time_factor}",
+                expected="lockstep false, real_time_factor 1: the wall clock waits for nobody",
+            )  # fmt: skip
 
 
 class SimulatorNode(Node):
@@ -103,7 +116,7 @@ class SimulatorNode(Node):
         super().__init__(
             "simulator_node", context=context, parameter_overrides=parameter_overrides or []
         )
-        self._settings = SimulatorParameters.declare(self)
+        self._settings = declare(self, SimulatorParameters)
         p = self._settings
         self.failure = ""
         self._threads = StationThreads(p.threads)
@@ -119,8 +132,8 @@ class SimulatorNode(Node):
         self._lockstep = Lockstep(
             self._names, time.monotonic(), p.lockstep_timeout_s, p.start_timeout_s
         )
-        self._tick = 0
-        self._slice = 0
+        self._slice = self._slice_due()
+        self._tick = self._slice // p.readings_per_period
         self._spent_s = {"physics": 0.0, "render": 0.0, "publish": 0.0, "tick": 0.0}
         self._control_steps = 0
         self._began_s = self._ended_s = self._last_shown_s = time.monotonic()
@@ -294,7 +307,7 @@ class SimulatorNode(Node):
         One picture a period is taken in its last part, so that it is there at the period's end.
         """
         p = self._settings
-        self._slice += 1
+        self._slice = max(self._slice + 1, self._slice_due())
         self._note_tick()
         self._tick, part = divmod(self._slice, p.readings_per_period)
         looks = (part + 1) % (p.readings_per_period // p.pictures_per_period) == 0
@@ -315,6 +328,17 @@ class SimulatorNode(Node):
             physics=sum(s.physics_s for s in sensed), render=sum(s.render_s for s in sensed)
         )
         self._spend(tick=time.perf_counter() - began_s)
+
+    def _slice_due(self) -> int:
+        """The slice that the wall clock has reached; 0 where stamps count from the start.
+
+        Where physics is too slow for the wall clock its time leaps, as on a robot that stalls.
+        """
+        p = self._settings
+        if not p.wall_time:
+            return 0
+        now_s = self.get_clock().now().nanoseconds / ros_messages.NANOSECONDS
+        return int(now_s * p.readings_per_period / CONTROL_PERIOD_S)
 
     def _note_tick(self) -> None:
         """Keeps the wall time of the first and the latest control step."""

@@ -132,6 +132,10 @@ class ArmCore:
     def resume(self) -> None:
         """Moves again, counting from wherever the arm is now."""
         self.stopped = False
+        self.count_anew()
+
+    def count_anew(self) -> None:
+        """Counts from wherever the arm is at the next fresh reading."""
         self._commanded = None
 
     def step(

@@ -28,6 +28,7 @@ from mtopt_spec.errors import InputError
 from mtopt_spec.robot import load_robot
 from mtopt_spec.ros_parameters import declare, installed, robot_of
 from mtopt_spec.ros_run import run
+from mtopt_spec.ros_time_jump import TimeJumps
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class ArmNode(Node):
         self._waiting: ActionCommanded | None = None
         self._answered_stamp = None
         self._tool_tick_s = self._tool_stamp_s = -math.inf
+        self._jumps = TimeJumps(self, self._begin_anew)
         deep = QoSProfile(depth=20)
         self._trajectories = self.create_publisher(JointTrajectory, "joint_trajectory", deep)
         self._sent = self.create_publisher(ActionSent, "action/sent", deep)
@@ -135,12 +137,19 @@ class ArmNode(Node):
 
     def _on_joint_state(self, message: JointStateMessage) -> None:
         reading = ros_messages.from_joint_state(message)
+        self._jumps.see("joint_states", reading.stamp_s)
         try:
             self._publish_tool_state(reading)
         except InputError as error:
             self._complain(str(error))
             return
         self._reading = reading
+
+    def _begin_anew(self, now_s: float) -> None:
+        """Time went back: the arm may be anywhere, and nothing has been answered yet."""
+        self._reading = self._answered_stamp = None
+        self._tool_tick_s = self._tool_stamp_s = -math.inf
+        self._core.count_anew()
 
     def _publish_tool_state(self, reading: JointState) -> None:
         """At the first reading of a tick; the same one again until somebody has acted."""

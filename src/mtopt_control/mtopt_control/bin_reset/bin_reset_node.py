@@ -24,6 +24,7 @@ from mtopt_spec.errors import InputError
 from mtopt_spec.robot import load_robot
 from mtopt_spec.ros_parameters import declare, installed
 from mtopt_spec.ros_run import run
+from mtopt_spec.ros_time_jump import TimeJumps
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class BinResetNode(Node):
         self._joint_state: bytes | None = None
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._heard_ns = 0
+        self._jumps = TimeJumps(self, self._begin_anew)
         self._arm = ActionChannel(
             self,
             lockstep=p.lockstep,
@@ -138,7 +140,13 @@ class BinResetNode(Node):
         self._request = request
         self._go_on_if_answered()
 
+    def _begin_anew(self, now_s: float) -> None:
+        """Time went back: what is under way is commanded again at the next tick."""
+        self._tick = self._joint_state = None
+        self._arm.begin_anew(now_s)
+
     def _on_tick(self, message: ToolState) -> None:
+        self._jumps.see("tool_state", ros_messages.from_time(message.header.stamp))
         self._tick = message
         if self._plan is not None:
             self._heard_ns = self._steady.now().nanoseconds

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mtopt_spec.observation import Observation
+from mtopt_spec.time_jump import is_ahead
 
 _SLACK_S = 1e-6
 
@@ -83,6 +84,16 @@ class ObservationAssembler:
         self._given_stamp_s = tool.stamp_s
         pictures: Mapping[str, bytes] = {name: self._images[name][1] for name in self._cameras}
         return replace(tool, images_jpeg=pictures)
+
+    def begin_anew(self, now_s: float) -> None:
+        """Time went back to `now_s`: what is later belongs to no observation."""
+        self._images = {
+            camera: image for camera, image in self._images.items() if not is_ahead(image[0], now_s)
+        }
+        if self._tool is not None and is_ahead(self._tool.stamp_s, now_s):
+            self._tool = None
+        if self._given_stamp_s is not None and is_ahead(self._given_stamp_s, now_s):
+            self._given_stamp_s = None
 
     def take_counts(self) -> FrameCounts:
         """What was missed since the last call."""

@@ -43,7 +43,9 @@ from mtopt_spec.interfaces import Fault, PolicyAnswer
 from mtopt_spec.observation import Observation
 from mtopt_spec.ros_parameters import declare, installed, robot_of
 from mtopt_spec.ros_run import run
+from mtopt_spec.ros_time_jump import TimeJumps
 from mtopt_spec.task import load_tasks
+from mtopt_spec.time_jump import is_ahead
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ class EpisodeNode(Node):
         self._observation: Observation | None = None
         self._complained = ""
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._jumps = TimeJumps(self, self._begin_anew)
         self._make_endpoints()
 
     def _make_endpoints(self) -> None:
@@ -183,11 +186,9 @@ class EpisodeNode(Node):
         now_s = None
         if not self._settings.lockstep:
             now_s = self.get_clock().now().nanoseconds / ros_messages.NANOSECONDS
-        self._see(
-            self._assembler.add_image(
-                camera, ros_messages.from_time(message.header.stamp), bytes(message.data), now_s
-            )
-        )
+        stamp_s = ros_messages.from_time(message.header.stamp)
+        self._jumps.see(camera, stamp_s)
+        self._see(self._assembler.add_image(camera, stamp_s, bytes(message.data), now_s))
 
     def _beat(self) -> None:
         """Says that this node is alive, on the clock that the arm's motions go by."""
@@ -197,7 +198,21 @@ class EpisodeNode(Node):
     def _on_tool_state(self, message: ToolState) -> None:
         if self._settings.lockstep:  # the tick is the time of now
             self._heartbeats.publish(Header(stamp=message.header.stamp, frame_id=self.get_name()))
-        self._see(self._assembler.add_tool(ros_messages.to_observation(message, {})))
+        tool = ros_messages.to_observation(message, {})
+        self._jumps.see("tool_state", tool.stamp_s)
+        self._see(self._assembler.add_tool(tool))
+
+    def _begin_anew(self, now_s: float) -> None:
+        """Time went back: a running episode is void, and waits for an observation of the new time.
+
+        One that has ended is the recorder's to judge; a robot that waits already goes on waiting.
+        """
+        self._assembler.begin_anew(now_s)
+        self._arm.begin_anew(now_s)
+        if self._observation is not None and is_ahead(self._observation.stamp_s, now_s):
+            self._observation = None
+        if self._life is not None and not isinstance(self._request, (End, Recover)):
+            self._throw(CellFault(Fault.INTERRUPTED, "time went back"))
 
     def _see(self, observation: Observation | None) -> None:
         """Takes the next tick's observation."""
@@ -238,6 +253,8 @@ class EpisodeNode(Node):
             sent = self._arm.answer(observation.stamp_s)
             if sent is not None:
                 self._send((sent, observation))
+        elif isinstance(request, AskTask) and self._deadline_ns is None:
+            self._ask_for_task(request)
         elif isinstance(request, (Look, Recover)) or request is _RESET_DONE:
             if self._arm.is_free(observation.stamp_s):
                 self._send(None if isinstance(request, Recover) else observation)
@@ -318,13 +335,17 @@ class EpisodeNode(Node):
             self._await(p.reset_timeout_s, Fault.ARM)
             on_done = self._if_still_asked(self._on_bin_reset)
             self._bin.reset(request.seed, on_done, self._if_still_asked(self._throw))
+        elif isinstance(request, AskTask):
+            self._ask_for_task(request)
         else:
-            if isinstance(request, AskTask):
-                request = replace(
-                    request, request=replace(request.request, stamp_s=self._observation.stamp_s)
-                )
             self._ask(request)
         return False
+
+    def _ask_for_task(self, request: AskTask) -> None:
+        """Now, or at the first observation of a time that began anew."""
+        if self._observation is not None:
+            stamp_s = self._observation.stamp_s
+            self._ask(replace(request, request=replace(request.request, stamp_s=stamp_s)))
 
     def _await(self, timeout_s: float, fault: Fault) -> None:
         self._deadline_ns = self._steady.now().nanoseconds + round(timeout_s * 1e9)

@@ -432,8 +432,8 @@ def _give_up(assignment: Assignment, fault: CellFault, progress: _Progress):
 def _recover(fault: CellFault):
     """Waits until observations come again and the arm takes commands, holding all the while."""
     while True:
-        yield Recover(fault.fault, fault.message)
         try:
+            yield Recover(fault.fault, fault.message)
             sent, _ = yield Act(Action(Kind.HOLD))
             while sent.error in _NOT_READY:
                 sent, _ = yield Act(Action(Kind.HOLD))

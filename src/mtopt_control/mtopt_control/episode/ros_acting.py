@@ -11,6 +11,8 @@ from mtopt_msgs.msg import ActionCommanded, ActionSent
 from mtopt_spec import ros_messages
 from mtopt_spec.action import CONTROL_PERIOD_S, Action, SentAction
 from mtopt_spec.ros_parameters import robot_of
+from mtopt_spec.ros_time_jump import on_clock_set_back
+from mtopt_spec.time_jump import is_ahead
 
 _EARLY_S = 1e-3
 
@@ -42,6 +44,7 @@ class ActionChannel:
         node.create_subscription(ActionSent, "action/sent", self._take, deep)
         self._stamp_s: float | None = None
         self._due_s = 0.0
+        self._set_back = on_clock_set_back(node, self._on_clock_set_back)
         self._sent: tuple[float, ActionSent] | None = None
 
     def command(
@@ -62,6 +65,11 @@ class ActionChannel:
                 step_index=step_index,
             )
         )
+
+    def _on_clock_set_back(self) -> None:
+        """A command of the new time may have been said while the clock was still the old one."""
+        if self._stamp_s is not None:
+            self._due_s = min(self._due_s, self._stamp_s + CONTROL_PERIOD_S - _EARLY_S)
 
     def _take(self, message: ActionSent) -> None:
         stamp_s = ros_messages.from_time(message.header.stamp)
@@ -94,3 +102,10 @@ class ActionChannel:
     def forget(self) -> None:
         """The last command's answer is of no interest any more."""
         self._stamp_s = None
+
+    def begin_anew(self, now_s: float) -> None:
+        """Time went back to `now_s`: no later stamp has been answered."""
+        if self._stamp_s is not None and is_ahead(self._stamp_s, now_s):
+            self._stamp_s = None
+        if self._sent is not None and is_ahead(self._sent[0], now_s):
+            self._sent = None

@@ -16,6 +16,7 @@ from mtopt_spec import bag_topics as topics
 from mtopt_spec.completeness import RecordedStamps
 from mtopt_spec.episode import EpisodeBegin, EpisodeEnd
 from mtopt_spec.interfaces import EndReason, Fault
+from mtopt_spec.time_jump import StampWatch
 
 _ACTIONS = (topics.ACTION_COMMANDED.name, topics.ACTION_SENT.name)
 
@@ -107,6 +108,9 @@ class EpisodeBuffer:
         self._infos: dict[str, _Heard] = {}
         self._begun: dict[str, _Begun] = {}
         self._ended: deque[_Ended] = deque()
+        self._settled: deque[EndedEpisode | Refused] = deque()
+        self._cut_off: set[str] = set()
+        self._watch = StampWatch()
         self._late_frames = 0
         self.abandoned = 0
 
@@ -128,7 +132,9 @@ class EpisodeBuffer:
         if topic.per == "episode":
             self._infos[topic.name] = heard
             return
-        self._notice_new_run(stamp)
+        # Actions come from several nodes, which may overtake each other.
+        if topic.per != "step" and self._watch.went_back(topic.name, stamp * 1e-9):
+            self._begin_anew()
         if topic.per == "tick":
             self._tick_ns = max(self._tick_ns, stamp)
             self._late_frames += late
@@ -139,7 +145,10 @@ class EpisodeBuffer:
     def begin(self, begin: EpisodeBegin, cdr: bytes) -> None:
         """An episode begins."""
         heard = _Heard(topics.EPISODE_BEGIN, stamp_ns(cdr), cdr)
-        self._notice_new_run(heard.stamp_ns)
+        went_back = self._watch.went_back(topics.EPISODE_BEGIN.name, heard.stamp_ns * 1e-9)
+        # It may overtake the first observation of a time that began anew.
+        if went_back or heard.stamp_ns < self._newest_ns - self._config.history_s * 1e9:
+            self._begin_anew()
         self._begun[begin.episode_id] = _Begun(begin, heard, self._late_frames)
 
     def end(self, end: EpisodeEnd, cdr: bytes, now_s: float) -> None:
@@ -148,16 +157,24 @@ class EpisodeBuffer:
 
     def poll(self, now_s: float) -> EndedEpisode | Refused | None:
         """The oldest episode that ended, once all of it is there or the deadline has passed."""
+        if self._settled:
+            return self._settled.popleft()
+        return self._oldest(now_s)
+
+    def _oldest(self, now_s: float) -> EndedEpisode | Refused | None:
         if not self._ended:
             return None
         ended = self._ended[0]
         overdue = now_s >= ended.give_up_at_s
         begun = self._begun.get(ended.end.episode_id)
         if begun is None:
-            if not overdue:
+            cut_off = ended.end.episode_id in self._cut_off
+            if not overdue and not cut_off:
                 return None
             self._ended.popleft()
-            return Refused(ended.end, "its begin was not heard")
+            self._cut_off.discard(ended.end.episode_id)
+            problem = "time went back in it" if cut_off else "its begin was not heard"
+            return Refused(ended.end, problem)
         messages = self._own_messages(begun, ended)
         lacking = self._lacking(begun.begin, ended, messages)
         if not overdue and (lacking or not self._stream_is_past(ended.stamp_ns)):
@@ -188,11 +205,16 @@ class EpisodeBuffer:
         bagged = [self._bagged(m) for m in ordered]
         return EndedEpisode(begun.begin, end, ended.stamp_ns, bagged)
 
-    def _notice_new_run(self, stamp: int) -> None:
-        """Forgets everything where time has gone back: another run of the simulator."""
-        if stamp >= self._newest_ns - self._config.history_s * 1e9:
-            return
+    def _begin_anew(self) -> None:
+        """Time went back: nothing of before is on its way, and none of it is mixed with what comes.
+
+        What has ended by then is settled with what has come of it.
+        """
+        self._watch = StampWatch()
+        while self._ended:
+            self._settled.append(self._oldest(float("inf")))
         self.abandoned += len(self._begun)
+        self._cut_off = set(self._begun)
         self._begun.clear()
         self._heard.clear()
         self._newest_ns = self._tick_ns = 0

@@ -185,6 +185,8 @@ class TaskScheduler:
         robot = self._robots[request.robot]
         if self._first_heard_s is None:
             self._first_heard_s = request.stamp_s
+        if robot.last_heard_s is not None and request.stamp_s < robot.last_heard_s:
+            self._begin_anew(request.stamp_s)
         robot.last_heard_s = request.stamp_s
         question = (request.episode_number, request.report, request.holding)
         if robot.outstanding is not None and robot.question == question:
@@ -217,6 +219,13 @@ class TaskScheduler:
         robot.assigned += 1
         robot.outstanding = (assignment, counts)
         return assignment
+
+    def _begin_anew(self, now_s: float) -> None:
+        """Time went back: all reports are of before, and silence counts from now on."""
+        self._settle(float("inf"))
+        self._first_heard_s = now_s
+        for robot in self._robots.values():
+            robot.last_heard_s = now_s if robot.last_heard_s is not None else None
 
     def _take_report(self, robot: _Robot, request: TaskRequest) -> None:
         """Closes the robot's last assignment with its report, or as void where none comes."""

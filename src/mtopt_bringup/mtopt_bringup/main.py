@@ -25,6 +25,7 @@ COMMANDS = {
     "eval": "measure each task's success rate in fresh scenes",
     "goals": "make goal pictures, measure who reaches them",
     "report": "write one HTML page about bags, training and evaluation",
+    "reference": "write down every topic, service, action and parameter",
     "benchmark": "measure speed: cell, collect, bags, policy",
 }
 

@@ -27,7 +27,15 @@ from mtopt_spec.ros_run import run
 
 @dataclass(frozen=True)
 class ReplayParameters:
-    """Parameters of replay_node, described in params/replay_node.yaml."""
+    """Parameters of replay_node.
+
+    Attributes:
+        bag: A bag, or a folder of bags.
+        policy: `bootstrap` (who acted then), `qfunction`, `random` or a script's name.
+        episodes: So many; 0: all.
+        report: JSON file of the comparison; empty: the log alone.
+        answer_timeout_s: Wall time without an answer after which it gives up.
+    """
 
     bag: str = ""
     policy: str = "bootstrap"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import re
 import typing
 from pathlib import Path
 from typing import TypeVar
 
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.exceptions import (
     InvalidParameterTypeException,
     InvalidParameterValueException,
@@ -35,25 +38,27 @@ def declare(node: Node, parameters: type[Parameters]) -> Parameters:
     """Declares a parameter for each field and returns their values.
 
     A field without a default must be set: a forgotten safety value stops the start. In lists of
-    strings, empty strings are left out, because a parameter file cannot hold an empty list.
+    strings, empty strings are left out, because a parameter file cannot hold an empty list. Each
+    parameter is described (`ros2 param describe`) by the words of the dataclass.
 
     Raises:
         InputError: One is missing, or of another type than the field.
     """
     hints = typing.get_type_hints(parameters)
-    values = {}
+    values, words = {}, descriptions(parameters)
     for field in dataclasses.fields(parameters):
         kind = _TYPES[hints[field.name]]
         where = f"parameters of {node.get_fully_qualified_name()}"
+        described = ParameterDescriptor(description=words.get(field.name, ""))
         try:
             if field.default is dataclasses.MISSING:
-                value = node.declare_parameter(field.name, kind).value
+                value = node.declare_parameter(field.name, kind, described).value
                 if value is None:
                     raise ParameterUninitializedException(field.name)
             else:
                 default = field.default
                 default = list(default) or [""] if isinstance(default, tuple) else default
-                value = node.declare_parameter(field.name, default).value
+                value = node.declare_parameter(field.name, default, described).value
         except ParameterUninitializedException:
             raise InputError(
                 f"parameter {field.name}",
@@ -70,6 +75,18 @@ def declare(node: Node, parameters: type[Parameters]) -> Parameters:
             value = tuple(item for item in value if item != "")
         values[field.name] = value
     return parameters(**values)
+
+
+def descriptions(parameters: type) -> dict[str, str]:
+    """Field to its words in `Attributes:` of the class, or of its `DESCRIBED_BY`."""
+    words = {}
+    for described in (getattr(parameters, "DESCRIBED_BY", parameters), parameters):
+        doc = inspect.getdoc(described) or ""
+        rows = doc.split("Attributes:\n")[-1] if "Attributes:\n" in doc else ""
+        parts = re.split(r"^ {4}(\w+(?:, \w+)*): ", rows, flags=re.MULTILINE)[1:]
+        for names, said in zip(parts[::2], parts[1::2]):
+            words |= dict.fromkeys(names.split(", "), " ".join(said.split()))
+    return words
 
 
 def installed(path: str, below: str = "") -> Path:

@@ -21,7 +21,14 @@ from mtopt_spec.task import load_tasks
 
 @dataclass(frozen=True)
 class GoalScheduleParameters:
-    """Parameters of the node, named as in params/goal_schedule_node.yaml."""
+    """Parameters of goal_schedule_node.
+
+    Attributes:
+        robots: Names of the cell's robots. Required.
+        goals: Folder of goals that have a scene. Required.
+        policy: That is to reach them.
+        tasks_file: Absolute or below the installed params/.
+    """
 
     robots: tuple[str, ...]
     goals: str

@@ -58,7 +58,22 @@ _SAME_CLOCK_NS = 60_000_000_000
 
 @dataclass(frozen=True)
 class RecorderParameters:
-    """Parameters of the node, named as in params/recorder_node.yaml."""
+    """Parameters of recorder_node, all of them required.
+
+    Attributes:
+        robots: Namespaces of the robots to record.
+        cameras: Names of their cameras.
+        out: Folder of the bags; one folder a robot below it.
+        max_episodes: Episodes of a bag before the next one is begun.
+        max_megabytes: Size of a bag from which on the next one is begun.
+        sync: Wait for the disk before an episode is acknowledged.
+        history_s: Messages before an episode's begin that are kept, time of stamps.
+        deadline_s: Wall time to wait after an episode's end for messages on their way.
+        max_episode_s: An episode without an end is given up after this.
+        late_s: A frame older than this when it comes is late.
+        queue_depth: Messages of one topic that may wait.
+        reliable: False for drivers that publish best effort.
+    """
 
     robots: tuple[str, ...]
     cameras: tuple[str, ...]

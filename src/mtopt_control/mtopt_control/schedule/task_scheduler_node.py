@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -20,7 +21,13 @@ from mtopt_spec.task import load_tasks
 
 @dataclass(frozen=True)
 class SchedulerParameters:
-    """Parameters of task_scheduler_node: where the tasks are, and the fields of ScheduleConfig."""
+    """Parameters of task_scheduler_node: where the tasks are, and the fields of ScheduleConfig.
+
+    Attributes:
+        tasks_file: Absolute or below the installed params/.
+    """
+
+    DESCRIBED_BY: ClassVar[type] = ScheduleConfig
 
     robots: tuple[str, ...]
     tasks_file: str = "tasks.yaml"

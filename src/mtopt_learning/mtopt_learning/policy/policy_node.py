@@ -33,7 +33,25 @@ from mtopt_spec.task import load_tasks
 
 @dataclass(frozen=True)
 class PolicyParameters:
-    """Parameters of the node, named as in params/policy_node.yaml."""
+    """Parameters of policy_node.
+
+    Attributes:
+        camera_size_px: Width, height that the calibration of the shoulder camera is for: the
+            scripted pick looks through it. Required, as the rest of it.
+        camera_intrinsics: fx, fy, cx, cy, px.
+        camera_position_bin_m: In the bin's frame.
+        camera_rotation_bin: 3 x 3, row by row: bin from camera; axes x right, y down, z forward.
+        tasks_file: Absolute or below the installed params/.
+        checkpoint: Folder of a Q-function; loaded again when it changes; may come later.
+        cem_samples: Actions tried in each iteration of the search.
+        cem_elites: Best ones that the next iteration is drawn around.
+        cem_iterations: Of the search.
+        epsilon: Share of random actions, for collecting.
+        noise: Standard deviation added to moves, in units of the largest move.
+        window_s: Longest wait for other robots' requests, wall time.
+        reload_period_s: Wall time between two looks at the checkpoint's folder.
+        threads: Of torch; 0 leaves them as they are.
+    """
 
     camera_size_px: tuple[int, ...]
     camera_intrinsics: tuple[float, ...]

@@ -26,7 +26,14 @@ from mtopt_spec.task import load_tasks
 
 @dataclass(frozen=True)
 class DetectorParameters:
-    """Parameters of the node, named as in params/success_detector_node.yaml."""
+    """Parameters of success_detector_node.
+
+    Attributes:
+        tasks_file: Absolute or below the installed params/.
+        checkpoint: Folder of a detector; without one every request is refused.
+        window_s: Longest wait for other robots' requests, wall time.
+        threads: Of torch; 0 leaves them as they are.
+    """
 
     tasks_file: str = "tasks.yaml"
     checkpoint: str = ""

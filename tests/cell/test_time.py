@@ -14,7 +14,7 @@ from mtopt_bringup.processes import process_specs
 from mtopt_bringup.ros_cell import run_cell
 from mtopt_bringup.supervisor import Role, Supervisor
 from mtopt_learning.bag.find import find_bags
-from mtopt_sim.simulator_node import SimulatorParameters
+from mtopt_sim.simulator_node import SimulatorParameters, next_slice
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import EndReason
 
@@ -79,6 +79,12 @@ def test_the_simulator_begins_anew_under_a_running_robot(tmp_path, domain_id, ep
     for episode in valid.values():
         assert (np.diff(episode.stamp_ns) > 0).all()
     assert len(find_bags([tmp_path])) == 2, "within a bag time goes on"
+
+
+def test_free_running_time_follows_the_clock():
+    assert [next_slice(100, due, 5) for due in (101, 100, 97)] == [101] * 3, "on time, or early"
+    assert next_slice(100, 130, 5) == 130, "too slow: it leaps"
+    assert next_slice(100, 50, 5) == 50, "the clock was set back"
 
 
 def test_time_that_waits_for_robots_is_no_wall_time():

@@ -4,17 +4,21 @@ import importlib.util
 import json
 import subprocess
 import sys
+from dataclasses import asdict, replace
+from functools import partial
 
 import pytest
 import yaml
 
-from mtopt_bringup.conformance import suite
-from mtopt_bringup.conformance.backend import GAZEBO, MUJOCO
-from mtopt_bringup.conformance.check import as_result
+from mtopt_bringup.conformance import motion, ros_scene, streams, suite
+from mtopt_bringup.conformance.backend import GAZEBO, MUJOCO, Backend, running
+from mtopt_bringup.conformance.check import as_result, run_checks
+from mtopt_bringup.conformance.client_node import Client
 from mtopt_bringup.gazebo_bridge import bridge_yaml
 from mtopt_bringup.graph import simulator_graph
 from mtopt_sim import gazebo_topics
 from mtopt_spec.resources import share_dir
+from mtopt_spec.robot import load_robot
 
 NEEDS_SIMULATOR = {
     "topics", "services", "rates", "stamps", "frames", "units", "pictures", "calibration", "seen",
@@ -36,6 +40,27 @@ def test_mujoco_conforms(domain_id):
     assert names >= NEEDS_SIMULATOR | worlds and len(worlds) >= 5
     details = {check["name"]: check["detail"] for check in result["checks"]}
     assert details["determinism"] == "two runs, equal to the bit"
+
+
+class FreeRunning(Backend):
+    """MuJoCo where time waits for nobody, asked what Gazebo is asked."""
+
+    def options(self, out):
+        return replace(super().options(out), real_time_factor=5.0)
+
+
+def test_the_suite_goes_by_a_time_that_waits_for_nobody(domain_id, tmp_path):
+    backend = FreeRunning(**{**asdict(GAZEBO), "name": "mujoco"})
+    world = share_dir() / "worlds" / backend.options("").world
+    robot = load_robot(share_dir() / "params/robots/iiwa14.yaml")
+    with running(backend, tmp_path, {"ROS_DOMAIN_ID": str(domain_id)}) as failure:
+        with Client(backend, robot, world, domain_id, failure) as client:
+            client.begin()
+            checks = [streams.check_rates, motion.check_tracking, ros_scene.check_new_scene,
+                      streams.check_stamps]  # fmt: skip
+            findings = run_checks([(c.__name__, partial(c, client)) for c in checks], print)
+    assert [f.detail for f in findings if not f.ok] == []
+    assert "/clock" in findings[-1].detail
 
 
 def test_without_gazebo_it_says_what_is_missing_and_fails(monkeypatch, tmp_path):

@@ -132,7 +132,7 @@ class SimulatorNode(Node):
         self._lockstep = Lockstep(
             self._names, time.monotonic(), p.lockstep_timeout_s, p.start_timeout_s
         )
-        self._slice = self._slice_due()
+        self._slice = self._wall_slice() if p.wall_time else 0
         self._tick = self._slice // p.readings_per_period
         self._spent_s = {"physics": 0.0, "render": 0.0, "publish": 0.0, "tick": 0.0}
         self._control_steps = 0
@@ -307,7 +307,8 @@ class SimulatorNode(Node):
         One picture a period is taken in its last part, so that it is there at the period's end.
         """
         p = self._settings
-        self._slice = max(self._slice + 1, self._slice_due())
+        due = self._wall_slice() if p.wall_time else self._slice + 1
+        self._slice = next_slice(self._slice, due, p.readings_per_period)
         self._note_tick()
         self._tick, part = divmod(self._slice, p.readings_per_period)
         looks = (part + 1) % (p.readings_per_period // p.pictures_per_period) == 0
@@ -318,7 +319,7 @@ class SimulatorNode(Node):
             range(len(self._names)),
             lambda i: sense(self._stations[i], self._slice, slice_s, 1, cameras),
         )
-        self._publish_clock(self._slice * slice_s)
+        self._publish_clock()
         for name, seen in zip(self._names, sensed):
             self._show(name, seen)
         if not part:
@@ -329,16 +330,10 @@ class SimulatorNode(Node):
         )
         self._spend(tick=time.perf_counter() - began_s)
 
-    def _slice_due(self) -> int:
-        """The slice that the wall clock has reached; 0 where stamps count from the start.
-
-        Where physics is too slow for the wall clock its time leaps, as on a robot that stalls.
-        """
-        p = self._settings
-        if not p.wall_time:
-            return 0
+    def _wall_slice(self) -> int:
+        """The slice that the wall clock has reached."""
         now_s = self.get_clock().now().nanoseconds / ros_messages.NANOSECONDS
-        return int(now_s * p.readings_per_period / CONTROL_PERIOD_S)
+        return int(now_s * self._settings.readings_per_period / CONTROL_PERIOD_S)
 
     def _note_tick(self) -> None:
         """Keeps the wall time of the first and the latest control step."""
@@ -359,7 +354,7 @@ class SimulatorNode(Node):
 
     def _look_at_all(self, names) -> list[Sensed]:
         """The present observation of several stations; time does not move."""
-        stamp_s = self._tick * CONTROL_PERIOD_S
+        stamp_s = self._now_s()
 
         def one(i: int) -> Sensed:
             station = self._stations[i]
@@ -387,9 +382,15 @@ class SimulatorNode(Node):
             )
             self._images[name, camera].publish(_image_message(image_hwc_u8, stamp, frame_id))
 
-    def _publish_clock(self, now_s: float | None = None) -> None:
-        now_s = self._tick * CONTROL_PERIOD_S if now_s is None else now_s
-        self._clock_publisher.publish(Clock(clock=ros_messages.to_time(now_s)))
+    def _publish_clock(self) -> None:
+        self._clock_publisher.publish(Clock(clock=ros_messages.to_time(self._now_s())))
+
+    def _now_s(self) -> float:
+        """Simulated time: of the last tick or, free-running, of the last part of a period."""
+        p = self._settings
+        if p.lockstep:
+            return self._tick * CONTROL_PERIOD_S
+        return self._slice * (CONTROL_PERIOD_S / p.readings_per_period)
 
     def _publish_diagnostics(self) -> None:
         """How much was simulated and where the wall time went."""
@@ -406,7 +407,7 @@ class SimulatorNode(Node):
             message="lockstep" if self._settings.lockstep else "free-running",
             values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
         )  # fmt: skip
-        stamp = ros_messages.to_time(self._tick * CONTROL_PERIOD_S)
+        stamp = ros_messages.to_time(self._now_s())
         self._diagnostics.publish(DiagnosticArray(header=Header(stamp=stamp), status=[status]))
 
     # --- services ----------------------------------------------------------------------------
@@ -432,7 +433,7 @@ class SimulatorNode(Node):
             self._threads.call(
                 index, new_scene, self._stations[index], request.seed, request.objects
             )
-            state = self._stations[index].joint_state(self._tick * CONTROL_PERIOD_S)
+            state = self._stations[index].joint_state(self._now_s())
             self._joint_states[request.robot].publish(ros_messages.to_joint_state(state))
             response.done = True
             response.objects = list(self._stations[index].objects)
@@ -447,6 +448,15 @@ class SimulatorNode(Node):
         if self._video is not None:
             self._video.close()
         super().destroy_node()
+
+
+def next_slice(last: int, due: int, per_period: int) -> int:
+    """The slice after the last one, on a clock that has come to `due`.
+
+    Where physics is too slow for the clock its time leaps, as on a robot that stalls. A clock that
+    was set back by more than a control period is followed.
+    """
+    return due if due < last + 1 - per_period else max(last + 1, due)
 
 
 def _image_message(image_hwc_u8: np.ndarray, stamp: Time, frame_id: str) -> Image:

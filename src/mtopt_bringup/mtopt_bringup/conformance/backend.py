@@ -32,6 +32,7 @@ class Backend:
 
     Attributes:
         name: One of `NAMES`.
+        lockstep: Time waits for the robot.
         settle_s: Simulated time from a trajectory's end until the arm must be there.
         tracking_rad, tracking_m: Of arm joints and of the finger, there.
         same_rad: Difference of joint positions between two runs of one seed; 0: to the bit.
@@ -41,6 +42,7 @@ class Backend:
     """
 
     name: str
+    lockstep: bool
     settle_s: float
     tracking_rad: float
     tracking_m: float
@@ -49,14 +51,12 @@ class Backend:
     drop_s: float
     start_s: float
 
-    @property
-    def lockstep(self) -> bool:
-        """Time waits for the robot."""
-        return self.options("").waits
-
     def options(self, out: str) -> CellOptions:
         """The one-robot cell whose simulator is checked; same robot, same world for both."""
-        return CellOptions(robots=1, sim=self.name, world="one_station.sdf", out=out, run="doctor")
+        return CellOptions(
+            robots=1, sim=self.name, lockstep=self.lockstep, world="one_station.sdf", out=out,
+            run="doctor",
+        )  # fmt: skip
 
     def missing(self) -> list[str]:
         """What this machine lacks for it, in words."""
@@ -90,8 +90,8 @@ class Backend:
         return [ProcessSpec("simulator", argv, Role.ESSENTIAL)]
 
 
-MUJOCO = Backend("mujoco", 0.0, 0.005, 0.002, 0.0, 0.0, 0.0, start_s=60.0)
-GAZEBO = Backend("gazebo", 0.12, 0.03, 0.003, 0.01, 4.0, 2.0, start_s=120.0)
+MUJOCO = Backend("mujoco", True, 0.0, 0.005, 0.002, 0.0, 0.0, 0.0, start_s=60.0)
+GAZEBO = Backend("gazebo", False, 0.12, 0.03, 0.003, 0.01, 4.0, 2.0, start_s=120.0)
 """Tracking as in docs/gazebo.md, once the arm has come to rest."""
 BACKENDS = {backend.name: backend for backend in (MUJOCO, GAZEBO)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -36,8 +37,11 @@ def parsed_world(path: Path) -> Element:
         InputError: The parser refuses the file.
     """
     program = parser()
-    if program is None:
-        return _put_includes_in(path)
+    return _put_includes_in(path) if program is None else _printed(path, program)
+
+
+@functools.cache
+def _printed(path: Path, program: str) -> Element:
     models = str(path.parent / "models")
     environment = {**os.environ, "SDF_PATH": models, "GZ_SIM_RESOURCE_PATH": models}
     environment.pop("LD_LIBRARY_PATH", None)  # the Ruby tool must not take our libraries

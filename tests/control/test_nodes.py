@@ -783,3 +783,18 @@ def test_time_that_goes_back_ends_the_episode_and_the_next_one_is_whole(
     assert first_s <= last_s and good.steps == 3 and good.dropped_frames == 0
     void = [end for end in cell.ends if end.reason == 2]
     assert [end.fault_msg for end in void] == ["time went back"] * (when == "step")
+
+
+def test_a_robots_actions_go_with_its_nodes(spinner, robot_file):
+    """What is left of them misleads the next robot that looks for its own."""
+    robot = whole_robot(spinner, robot_file)
+    watcher = spinner.add(Node("watcher", context=spinner.context))
+    names = [f"/robot_1/{name}/_action/send_goal" for name in ("reset_bin", "run_episode")]
+    spinner.until(lambda: all(watcher.count_services(name) for name in names))
+    for node in robot.nodes:
+        spinner.nodes.remove(node)
+        spinner.executor.remove_node(node)
+        node.destroy_node()
+    spinner.until(
+        lambda: not any(watcher.count_services(n) + watcher.count_clients(n) for n in names), 10.0
+    )

@@ -199,6 +199,11 @@ class BinResetNode(Node):
             self._plan.close()
             self._end(ResetBin.Result.ERROR_ARM, f"no tool state for {silent_s:.1f} s")
 
+    def destroy_node(self) -> None:
+        """Destroys the action server too: what a node leaves behind is still seen by others."""
+        self._server.destroy()
+        super().destroy_node()
+
     # --- the hinge -----------------------------------------------------------------------------
 
     def _on_joint_state(self, message: bytes) -> None:

@@ -479,6 +479,8 @@ class EpisodeNode(Node):
             except StopIteration:
                 pass
             life.close()
+        self._server.destroy()
+        self._bin.destroy()
         super().destroy_node()
 
 

@@ -104,6 +104,10 @@ class BinResetClient:
             if self._goal is not None:
                 self._goal.cancel_goal_async()
 
+    def destroy(self) -> None:
+        """Destroys the action client, which a node leaves behind."""
+        self._client.destroy()
+
     def _ended(self) -> None:
         self._asked, self._goal = False, None
         if not self._moves:

@@ -85,6 +85,11 @@ class EpisodeServers:
             scene = f"/truth/{robot_of(node)}/scene"
             node.create_subscription(SceneTruth, scene, self._on_scene, newest)
 
+    def destroy(self) -> None:
+        """Destroys the action servers, which a node leaves behind."""
+        for server in self._servers:
+            server.destroy()
+
     def _on_image(self, message: CompressedImage) -> None:
         self._image_jpeg = bytes(message.data)
 

@@ -16,7 +16,7 @@ from mtopt_bringup.ros_launch_actions import (
     patient_stop,
 )
 
-OPTIONS = ("sim", "detector", "lockstep", "record", "use_sim_time", "run", "autostart")
+OPTIONS = ("sim", "detector", "lockstep", "record", "use_sim_time", "run", "autostart", "arm")
 
 
 def start(context) -> list:

@@ -12,7 +12,7 @@ from mtopt_spec.episode import JointState
 from mtopt_spec.robot import load_robot
 
 ROOT = Path(__file__).resolve().parents[2]
-ROBOT = load_robot(ROOT / "params/robots/iiwa14.yaml")
+ROBOT = load_robot(ROOT / "params/robots/iiwa14/robot.yaml")
 XACRO = ROOT / "worlds/models/iiwa14_gripper/iiwa14_gripper.urdf.xacro"
 
 

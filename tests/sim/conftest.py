@@ -27,7 +27,7 @@ def station(root, worlds):
     return Station(
         worlds / "bin_cell.sdf",
         params=root / "params/sim.yaml",
-        robot_file=root / "params/robots/iiwa14.yaml",
+        robot_file=root / "params/robots/iiwa14/robot.yaml",
     )
 
 
@@ -35,4 +35,4 @@ def station(root, worlds):
 def robot(root):
     from mtopt_spec.robot import load_robot
 
-    return load_robot(root / "params/robots/iiwa14.yaml")
+    return load_robot(root / "params/robots/iiwa14/robot.yaml")

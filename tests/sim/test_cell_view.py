@@ -35,7 +35,7 @@ def test_objects_are_drawn_where_they_are_at_every_station(worlds, root, station
         worlds / "bin_cell.sdf",
         "robot_6",
         params=root / "params/sim.yaml",
-        robot_file=root / "params/robots/iiwa14.yaml",
+        robot_file=root / "params/robots/iiwa14/robot.yaml",
     )
     own.reset(0, objects=["apple"])
     view = CellView(worlds / "bin_cell.sdf", size_px=(90, 160), smooth=False)

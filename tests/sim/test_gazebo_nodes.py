@@ -55,7 +55,7 @@ def test_time_that_began_anew_starts_from_the_measured_arm():
 @pytest.fixture(scope="module")
 def files(root):
     return {
-        "params": root / "params/sim.yaml", "robot_file": root / "params/robots/iiwa14.yaml",
+        "params": root / "params/sim.yaml", "robot_file": root / "params/robots/iiwa14/robot.yaml",
     }  # fmt: skip
 
 
@@ -235,7 +235,7 @@ def parameters(root, **more):
 
     values = {
         "robots": ["robot_2"], "world": str(root / "worlds/bin_cell.sdf"),
-        "robot_file": str(root / "params/robots/iiwa14.yaml"), **more,
+        "robot_file": str(root / "params/robots/iiwa14/robot.yaml"), **more,
     }  # fmt: skip
     return [Parameter(name, value=value) for name, value in values.items()]
 

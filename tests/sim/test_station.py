@@ -41,7 +41,7 @@ def test_same_seed_and_commands_give_the_same_bits(station, worlds, root):
         worlds / "bin_cell.sdf",
         "robot_6",
         params=root / "params/sim.yaml",
-        robot_file=root / "params/robots/iiwa14.yaml",
+        robot_file=root / "params/robots/iiwa14/robot.yaml",
     )
     assert _equal(first, _wander(other, 7)), "a scene depends on the robot"
     assert not _equal(first, _wander(station, 9))
@@ -56,7 +56,7 @@ def test_stations_in_other_threads_give_the_same_bits(station, worlds, root):
             worlds / "bin_cell.sdf",
             name,
             params=root / "params/sim.yaml",
-            robot_file=root / "params/robots/iiwa14.yaml",
+            robot_file=root / "params/robots/iiwa14/robot.yaml",
         )
         results[name] = _wander(own, 3)
 
@@ -230,7 +230,7 @@ def test_picture_sizes_are_taken_as_height_and_width(worlds, root):
         worlds / "one_station.sdf",
         image_sizes={"shoulder": (48, 80)},
         params=root / "params/sim.yaml",
-        robot_file=root / "params/robots/iiwa14.yaml",
+        robot_file=root / "params/robots/iiwa14/robot.yaml",
     )
     assert own.render("shoulder").shape == (48, 80, 3)
     info = own.camera_info("shoulder")

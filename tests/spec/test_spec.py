@@ -72,7 +72,7 @@ def test_unknown_task_names_the_known_ones():
 
 @pytest.mark.parametrize("limit", ["max_acceleration", "max_jerk", "max_effort", "bin_planes"])
 def test_a_missing_limit_stops_the_start(tmp_path, limit):
-    data = yaml.safe_load((share_dir() / "params/robots/iiwa14.yaml").read_text())
+    data = yaml.safe_load((share_dir() / "params/robots/iiwa14/robot.yaml").read_text())
     del data[limit]
     path = tmp_path / "robot.yaml"
     path.write_text(yaml.safe_dump(data))
@@ -91,7 +91,7 @@ def test_a_missing_limit_stops_the_start(tmp_path, limit):
     ],
 )
 def test_a_robot_file_with_a_wrong_limit_or_shape_is_refused(tmp_path, field, value):
-    data = yaml.safe_load((share_dir() / "params/robots/iiwa14.yaml").read_text())
+    data = yaml.safe_load((share_dir() / "params/robots/iiwa14/robot.yaml").read_text())
     path = tmp_path / "robot.yaml"
     path.write_text(yaml.safe_dump(data | {field: value}))
     with pytest.raises(InputError, match=field):
@@ -101,7 +101,7 @@ def test_a_robot_file_with_a_wrong_limit_or_shape_is_refused(tmp_path, field, va
 
 
 def test_a_limit_of_nan_stops_the_start(tmp_path):
-    data = yaml.safe_load((share_dir() / "params/robots/iiwa14.yaml").read_text())
+    data = yaml.safe_load((share_dir() / "params/robots/iiwa14/robot.yaml").read_text())
     data["max_velocity"] = [float("nan")] * len(data["arm_joints"])
     path = tmp_path / "robot.yaml"
     path.write_text(yaml.safe_dump(data))

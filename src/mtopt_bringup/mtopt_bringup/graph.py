@@ -11,9 +11,12 @@ from pathlib import Path
 from mtopt_bringup.supervisor import Role
 from mtopt_spec.errors import InputError
 from mtopt_spec.resources import share_dir
+from mtopt_spec.robot import robot_folder
 
 ParameterValue = bool | int | float | str | list[str]
 SIMULATORS = ("mujoco", "gazebo", "none")
+ARM = "iiwa14"
+"""Kind of robot that the worlds have."""
 LOGS = "logs"
 """Folder of the processes' output, beside the bags."""
 
@@ -50,6 +53,7 @@ class CellOptions:
         goals: Folder of goals that the robots are to reach, each once, in place of tasks; '': none.
         max_steps: Control steps of an episode; 0: as in the parameter file.
         tasks_file: Of all nodes; '': the installed one.
+        arm: Kind of robot: a folder of params/robots, or a path of one; the worlds have iiwa14.
     """
 
     robots: int = 7
@@ -74,6 +78,7 @@ class CellOptions:
     goals: str = ""
     max_steps: int = 0
     tasks_file: str = ""
+    arm: str = ARM
 
     def __post_init__(self):
         for name, allowed in (
@@ -84,6 +89,9 @@ class CellOptions:
                 raise InputError(
                     name, where="cell", got=repr(getattr(self, name)), expected=allowed
                 )
+
+        if self.simulated and self.arm != ARM:
+            raise InputError("arm", where=f"cell with sim {self.sim}", got=self.arm, expected=ARM)
 
     @property
     def simulated(self) -> bool:
@@ -359,6 +367,7 @@ def _robot(options: CellOptions, name: str) -> NodeProcess:
             "simulator": options.simulated,
             "lockstep": options.waits,
             "judge": "detector" if options.detector else "simulator",
+            "robot_file": str(robot_folder(options.arm)),
             **({"max_steps": options.max_steps} if options.max_steps else {}),
             **_tasks_file(options),
             **({} if options.record else {"require_recorder": False}),

@@ -70,7 +70,7 @@ class BinCellEnv(gymnasium.Env):
         share = share_dir()
         self._tasks = load_tasks(share / "params" / "tasks.yaml")
         self._task = self._tasks.named(task)
-        self._robot = load_robot(share / "params" / "robots" / "iiwa14.yaml")
+        self._robot = load_robot(share / "params" / "robots" / "iiwa14" / "robot.yaml")
         self._urdf = (share / self._robot.urdf).read_text()
         self._station = Station(None if world is None else Path(world), robot)
         self._arm = ArmCore(self._robot, self._urdf)

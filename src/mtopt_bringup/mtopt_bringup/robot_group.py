@@ -96,7 +96,9 @@ class LocalGroup:
     """Robots of this process."""
 
     def __init__(self, config: GroupConfig):
-        robot = load_robot(config.robot_file or share_dir() / "params" / "robots" / "iiwa14.yaml")
+        robot = load_robot(
+            config.robot_file or share_dir() / "params" / "robots" / "iiwa14" / "robot.yaml"
+        )
         urdf = read_urdf(share_dir() / robot.urdf)
         self._sinks: list[ClosableSink] = []
         self.robots: list[RobotLoop] = []

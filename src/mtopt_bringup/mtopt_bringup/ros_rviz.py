@@ -19,7 +19,7 @@ def stations(options: CellOptions) -> tuple[World, tuple[str, ...]]:
 def rviz_actions(options: CellOptions) -> list[Node]:
     """RViz itself, and transforms of every link from the joint states."""
     world, robots = stations(options)
-    urdf = load_robot(share_dir() / "params/robots/iiwa14.yaml").urdf
+    urdf = load_robot(share_dir() / "params/robots/iiwa14/robot.yaml").urdf
     description = (share_dir() / urdf).read_text()
     nodes = []
     for robot in robots:

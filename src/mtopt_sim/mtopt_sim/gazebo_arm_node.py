@@ -41,7 +41,7 @@ class GazeboArmParameters:
     """
 
     robots: tuple[str, ...] = ("robot_1",)
-    robot_file: str = "robots/iiwa14.yaml"
+    robot_file: str = "robots/iiwa14/robot.yaml"
     world: str = "one_station.sdf"
     point_s: float = 0.004
 

@@ -46,7 +46,7 @@ class GazeboTruthParameters:
     """
 
     robots: tuple[str, ...] = ("robot_1",)
-    robot_file: str = "robots/iiwa14.yaml"
+    robot_file: str = "robots/iiwa14/robot.yaml"
     world: str = "one_station.sdf"
     tasks_file: str = "tasks.yaml"
     publish_period_s: float = 0.2

@@ -65,7 +65,7 @@ class Station:
         image_sizes: Camera name to (height_px, width_px).
         params: Parameter file; None takes the installed `params/sim.yaml`.
         robot_file: Robot file (home posture, finger opening); None takes
-            `params/robots/iiwa14.yaml`.
+            `params/robots/iiwa14/robot.yaml`.
 
     Attributes:
         stepping_s: Processor time spent in MuJoCo's steps alone.
@@ -85,7 +85,9 @@ class Station:
         robot_file: Path | None = None,
     ):
         self._params = load_sim_params(params or share_dir() / "params" / "sim.yaml")
-        config = load_robot(robot_file or share_dir() / "params" / "robots" / "iiwa14.yaml")
+        config = load_robot(
+            robot_file or share_dir() / "params" / "robots" / "iiwa14" / "robot.yaml"
+        )
         description = read_world(world or share_dir() / "worlds" / "bin_cell.sdf", robot)
         base = description.models[robot].pose
         self.robot = robot

@@ -1,14 +1,61 @@
-"""A robot as data: one file in params/robots/ a kind of arm."""
+"""A robot as data: a folder in params/robots/ a kind of arm, with robot.yaml in it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 import yaml
 
 from mtopt_spec.errors import InputError
+from mtopt_spec.resources import share_dir
+
+FILE = "robot.yaml"
+DESCRIPTION_TOPIC = "robot_description"
+"""As `urdf`: the description comes on this topic of the robot's namespace."""
+
+COMMANDS = ("trajectory", "action", "position")
+PARENTS = ("bin", "tool")
+
+
+@dataclass(frozen=True)
+class GripperConfig:
+    """How the gripper is driven. The arm's side counts in `finger_m`, metres of one finger.
+
+    Attributes:
+        command: `trajectory` (trajectory_msgs/JointTrajectory), `action`
+            (control_msgs/GripperCommand) or `position` (std_msgs/Float64MultiArray of one number,
+            as forward_command_controller takes it).
+        topic: Of it, below the robot's namespace. The arm's `trajectory_topic`: the finger is part
+            of the arm's trajectory.
+        joint_open, joint_closed: What `joint_states` says of the finger joint, in its own unit, at
+            `finger_open_m` and `finger_closed_m`; linear in between.
+        max_effort: Of the action, N; 0 leaves it to the driver.
+    """
+
+    command: str
+    topic: str
+    joint_open: float
+    joint_closed: float
+    max_effort: float
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """A camera's calibration.
+
+    Attributes:
+        info: YAML file of the camera_calibration package; absolute once it is loaded.
+        parent: `bin`, or `tool` for a camera on the wrist.
+        pose: x, y, z (m) and quaternion x, y, z, w of the optical frame (z forward, x right, y
+            down) in the parent's.
+    """
+
+    info: str
+    parent: str
+    pose: tuple[float, float, float, float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -17,13 +64,17 @@ class RobotConfig:
 
     Attributes:
         name: Of the kind of robot: `iiwa14`.
-        urdf: URDF or xacro, relative to the installed share folder of mtopt_bringup.
+        urdf: URDF or xacro: below the robot's folder, `package://<package>/...`, or
+            `robot_description`, the topic; a file is absolute once it is loaded.
         arm_joints: Names of the arm's joints, base first.
         finger_joint: Name of the gripper's driven joint (m a finger).
         hinge_joint: Name of the bin's hinge.
         base_link: Root frame of the arm.
-        tool_link: Frame between the finger tips, z out of the gripper.
-        bin_position_base_m: Origin of the bin's frame in the base's (axes parallel).
+        tool_link: Link of the description that carries the tool frame.
+        tool_offset: x, y, z (m), roll, pitch, yaw (rad) of the tool frame in it: between the finger
+            tips, z out of the gripper, fingers opening along y.
+        bin_position_base_m: Origin of the bin's frame in the base's.
+        bin_yaw_base_rad: Turn of the bin's frame about the base's z axis.
         workspace_low_m, workspace_high_m: Box in the bin's frame that the tool may not leave.
         max_velocity: One an arm joint, rad/s; not above the URDF's.
         max_acceleration: One an arm joint, rad/s^2.
@@ -33,7 +84,7 @@ class RobotConfig:
         home_position: One an arm joint, rad: tool over the picking area.
         home_height_m: Height of the tool there above the bin's floor.
         retract_position: One an arm joint, rad: clear of the tipping bin.
-        finger_open_m, finger_closed_m: Targets of the finger joint.
+        finger_open_m, finger_closed_m: Way of one finger, m.
         finger_max_velocity: m/s.
         finger_box_m: Lowest and highest corner of the closed finger that opens along +y, in the
             tool's frame; it moves as the finger joint does, and the other finger is its mirror.
@@ -43,6 +94,9 @@ class RobotConfig:
         bin_blocks: What else stands in the bin (plate, divider): lowest and highest corner, m.
         bin_reset: Stages of the tipping: [hinge angle rad, shortest s, longest s].
         max_state_age_s: Joint states older than this make the arm hold.
+        trajectory_topic: Of the arm's controller, below the robot's namespace.
+        gripper: How it is driven.
+        cameras: Calibration of each camera that has one, by name.
     """
 
     name: str
@@ -52,7 +106,9 @@ class RobotConfig:
     hinge_joint: str
     base_link: str
     tool_link: str
+    tool_offset: tuple[float, float, float, float, float, float]
     bin_position_base_m: tuple[float, float, float]
+    bin_yaw_base_rad: float
     workspace_low_m: tuple[float, float, float]
     workspace_high_m: tuple[float, float, float]
     max_velocity: tuple[float, ...]
@@ -71,15 +127,37 @@ class RobotConfig:
     bin_blocks: tuple[tuple[tuple[float, float, float], tuple[float, float, float]], ...]
     bin_reset: tuple[tuple[float, float, float], ...]
     max_state_age_s: float
+    trajectory_topic: str
+    gripper: GripperConfig
+    cameras: Mapping[str, CameraConfig]
+
+
+def robot_folder(name: str) -> Path:
+    """The folder of a robot: a path as it is, else a name below the installed params/robots/.
+
+    Raises:
+        InputError: There is none.
+    """
+    installed = share_dir() / "params" / "robots"
+    for folder in (Path(name), installed / name):
+        if (folder / FILE).is_file():
+            return folder.resolve()
+    raise InputError(
+        "robot", where=f"{installed} and {Path.cwd()}", got=name,
+        expected=f"one of {sorted(path.parent.name for path in installed.glob('*/' + FILE))}, or "
+        f"a folder with {FILE}",
+    )  # fmt: skip
 
 
 def load_robot(path: Path) -> RobotConfig:
-    """Reads a robot file.
+    """Reads a robot's folder, or its file.
 
     Raises:
         InputError: It is missing, lacks a field (a missing limit stops the start), has one too
             many, or a limit is not a positive finite number.
     """
+    path = Path(path)
+    path = path / FILE if path.is_dir() else path
     try:
         data = yaml.safe_load(Path(path).read_text())
     except FileNotFoundError:
@@ -88,15 +166,18 @@ def load_robot(path: Path) -> RobotConfig:
         raise InputError("robot file", where=path, got=f"{error}", expected="YAML") from error
     if not isinstance(data, dict):
         raise InputError("robot file", where=path, got=type(data).__name__, expected="a mapping")
-    names = {f.name for f in fields(RobotConfig)}
-    if set(data) != names:
-        raise InputError(
-            "robot fields",
-            where=path,
-            got=f"missing {sorted(names - set(data))}, unknown {sorted(set(data) - names)}",
-            expected="every field of RobotConfig",
-        )
-    config = RobotConfig(**{key: _frozen(value) for key, value in data.items()})
+    config = _filled(RobotConfig, data, path)
+    cameras = config.cameras or {}
+    parts = {
+        "urdf": _description(config.urdf, path.parent),
+        "gripper": _filled(GripperConfig, config.gripper, f"{path}, gripper"),
+        "cameras": {
+            name: _camera(camera, f"{path}, camera {name}", path.parent)
+            for name, camera in cameras.items()
+        },
+    }
+    config = replace(config, **parts)
+    _check_gripper(config, path)
     joints = len(config.arm_joints)
     limits = ("max_velocity", "max_acceleration", "max_jerk", "max_effort")
     for key in (*limits, "home_position", "retract_position"):
@@ -117,6 +198,71 @@ def load_robot(path: Path) -> RobotConfig:
             expected="low below high on each axis",
         )
     return config
+
+
+def _filled(kind, data: object, where: object):
+    """A dataclass of a mapping that has exactly its fields."""
+    names = {field.name for field in fields(kind)}
+    got = set(data) if isinstance(data, Mapping) else set()
+    if got != names:
+        raise InputError(
+            "robot fields",
+            where=where,
+            got=f"missing {sorted(names - got)}, unknown {sorted(got - names)}",
+            expected=f"every field of {kind.__name__}",
+        )
+    return kind(**{key: _frozen(value) for key, value in data.items()})
+
+
+def _description(urdf: str, folder: Path) -> str:
+    """Where the description is: the topic's name, or an absolute path."""
+    if urdf == DESCRIPTION_TOPIC:
+        return urdf
+    scheme, found, rest = str(urdf).partition("package://")
+    if found and not scheme:
+        package, _, name = rest.partition("/")
+        return str(share_dir(package) / name)
+    return str((folder / urdf).resolve())
+
+
+def _camera(data: object, where: str, folder: Path) -> CameraConfig:
+    camera = _filled(CameraConfig, data, where)
+    if camera.parent not in PARENTS:
+        raise InputError("parent", where=where, got=camera.parent, expected=PARENTS)
+    pose = np.asarray(camera.pose, float)
+    if pose.shape != (7,) or not abs(np.linalg.norm(pose[3:]) - 1.0) < 1e-3:
+        raise InputError(
+            "pose",
+            where=where,
+            got=camera.pose,
+            expected="x, y, z and a unit quaternion x, y, z, w",
+        )
+    return replace(camera, info=str((folder / camera.info).resolve()))
+
+
+def _check_gripper(config: RobotConfig, path: Path) -> None:
+    gripper = config.gripper
+    if gripper.command not in COMMANDS:
+        raise InputError("gripper command", where=path, got=gripper.command, expected=COMMANDS)
+    for low, high in (
+        (config.finger_closed_m, config.finger_open_m),
+        (gripper.joint_closed, gripper.joint_open),
+    ):
+        if low == high or not np.all(np.isfinite((low, high))):
+            raise InputError(
+                "finger", where=path, got=(low, high), expected="two finite numbers that differ"
+            )
+    shared = gripper.topic == config.trajectory_topic
+    if (
+        not config.trajectory_topic
+        or not gripper.topic
+        or shared > (gripper.command == COMMANDS[0])
+    ):
+        raise InputError(
+            "topics", where=path, got=(config.trajectory_topic, gripper.command, gripper.topic),
+            expected="a trajectory_topic, and another topic of the gripper, or the same one for a"
+            " trajectory",
+        )  # fmt: skip
 
 
 def _check_shapes(config: RobotConfig, path: Path) -> None:
@@ -146,4 +292,5 @@ def _check_shapes(config: RobotConfig, path: Path) -> None:
 
 
 def _frozen(value):
+    """Lists as tuples, all the way down."""
     return tuple(_frozen(item) for item in value) if isinstance(value, list) else value

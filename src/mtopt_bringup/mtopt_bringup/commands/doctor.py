@@ -132,7 +132,7 @@ def _world() -> tuple[bool, str]:
 
 def _robot() -> tuple[bool, str]:
     robot = importlib.import_module("mtopt_spec.robot")
-    config = robot.load_robot(share_dir() / "params" / "robots" / "iiwa14.yaml")
+    config = robot.load_robot(share_dir() / "params" / "robots" / "iiwa14" / "robot.yaml")
     urdf = share_dir() / config.urdf
     if not urdf.exists():
         raise InputError("URDF", where=config.name, got="no file", expected=urdf)

@@ -63,7 +63,7 @@ class Demonstrator:
     ):
         cell, tasks = CellConfig(robots=1, world=world), cell_tasks(tasks_file)
         life = LifeConfig(robot=cell_robots(cell)[0], run="goals")
-        robot = load_robot(share_dir() / "params" / "robots" / "iiwa14.yaml")
+        robot = load_robot(share_dir() / "params" / "robots" / "iiwa14" / "robot.yaml")
         arm = ArmCore(robot, read_urdf(share_dir() / robot.urdf))
         self._station = make_station(cell, life.robot)
         self._camera, self._scripts = camera, clean_scripts(tasks)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mtopt_control.arm.clamp import Motion, SafetyClamp
-from mtopt_control.arm.kinematics import ArmKinematics
+from mtopt_control.arm.kinematics import robot_kinematics
+from mtopt_control.arm.outputs import finger_way_m
 from mtopt_control.arm.signs import MaxAges, Reason, Signs, is_fresh, overload, silence
 from mtopt_control.arm.time_law import SLOWS_FROM, braking
 from mtopt_control.arm.trajectory import Trajectory, rest_of
@@ -75,22 +76,14 @@ class ArmCore:
         max_observation_age_s: float = math.inf,
     ):
         self.robot = robot
-        self._kinematics = ArmKinematics(
-            urdf,
-            robot.arm_joints,
-            robot.base_link,
-            robot.tool_link,
-            robot.bin_position_base_m,
-        )
-        missing = [
-            name for name in (robot.finger_joint,) if name not in self._kinematics.urdf_joint_names
-        ]
-        if missing:
+        self._kinematics = robot_kinematics(robot, urdf)
+        in_arm = robot.gripper.topic == robot.trajectory_topic
+        if in_arm and robot.finger_joint not in self._kinematics.urdf_joint_names:
             raise InputError(
                 "joints",
                 where=f"URDF of robot {robot.name}",
-                got=f"none named {missing}",
-                expected="the finger joint of the robot's file",
+                got=f"none named {robot.finger_joint}",
+                expected="the finger joint, which is in the arm's trajectory",
             )
         self._clamp = SafetyClamp(robot, self._kinematics, period_s)
         self._max_tracking_error_rad = max_tracking_error_rad
@@ -397,7 +390,7 @@ class ArmCore:
         return float(np.float32(min(max(opening, 0.0), MAX_OPENING_M)))
 
     def _measured(self, joint_state: JointState) -> np.ndarray:
-        """(joints + 1,) positions in the order of `joint_names`."""
+        """(joints + 1,) positions in the order of `joint_names`; the finger's in m of its way."""
         if self._joint_order is None or self._joint_order[0] != joint_state.names:
             missing = [name for name in self.joint_names if name not in joint_state.names]
             if missing:
@@ -410,4 +403,6 @@ class ArmCore:
                 )
             order = np.array([joint_state.names.index(name) for name in self.joint_names])
             self._joint_order = (joint_state.names, order)
-        return np.asarray(joint_state.position, float)[self._joint_order[1]]
+        measured = np.asarray(joint_state.position, float)[self._joint_order[1]]
+        measured[-1] = finger_way_m(self.robot, float(measured[-1]))
+        return measured

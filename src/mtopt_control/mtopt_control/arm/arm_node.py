@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import JointState as JointStateMessage
-from std_msgs.msg import Header
+from std_msgs.msg import Header, String
 from std_srvs.srv import Trigger
-from trajectory_msgs.msg import JointTrajectory
 
 from mtopt_control.arm.arm_core import ArmCore
 from mtopt_control.arm.kinematics import read_urdf
+from mtopt_control.arm.ros_outputs import ControllerOutputs
 from mtopt_control.arm.ros_stop import StopTopics
 from mtopt_control.arm.signs import Signs
 from mtopt_control.arm.trajectory import Trajectory
@@ -25,7 +27,7 @@ from mtopt_spec.action import CONTROL_PERIOD_S, Action, SentAction
 from mtopt_spec.bag_topics import CAMERA_NAMESPACES
 from mtopt_spec.episode import JointState
 from mtopt_spec.errors import InputError
-from mtopt_spec.robot import load_robot
+from mtopt_spec.robot import DESCRIPTION_TOPIC, RobotConfig, load_robot
 from mtopt_spec.ros_parameters import declare, installed, robot_of
 from mtopt_spec.ros_run import run
 from mtopt_spec.ros_time_jump import TimeJumps
@@ -74,6 +76,7 @@ class ArmNode(Node):
             **options,
         )
         self._settings = p = declare(self, ArmParameters)
+        self._core: ArmCore | None = None
         for name in (
             "max_tracking_error_rad",
             "heartbeat_timeout_s",
@@ -85,9 +88,23 @@ class ArmNode(Node):
             if not getattr(p, name) > 0:
                 raise InputError(name, where="arm_node", got=getattr(p, name), expected="above 0")
         robot = load_robot(installed(p.robot_file, "params"))
+        if robot.urdf == DESCRIPTION_TOPIC:
+            latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+            self._description = self.create_subscription(
+                String, DESCRIPTION_TOPIC, lambda message: self._begin(robot, message.data), latched
+            )
+        else:
+            self._begin(robot, read_urdf(Path(robot.urdf)))
+
+    def _begin(self, robot: RobotConfig, urdf: str) -> None:
+        """Makes core and endpoints, once the description is there."""
+        if self._core is not None:
+            self.get_logger().error("another robot_description came: start again to use it")
+            return
+        p = self._settings
         self._core = ArmCore(
             robot,
-            read_urdf(installed(robot.urdf)),
+            urdf,
             max_tracking_error_rad=p.max_tracking_error_rad,
             max_heartbeat_age_s=p.heartbeat_timeout_s,
             max_camera_age_s=p.max_camera_age_s,
@@ -104,7 +121,7 @@ class ArmNode(Node):
         self._tool_tick_s = self._tool_stamp_s = -math.inf
         self._jumps = TimeJumps(self, self._begin_anew)
         deep = QoSProfile(depth=20)
-        self._trajectories = self.create_publisher(JointTrajectory, "joint_trajectory", deep)
+        self._outputs = ControllerOutputs(self, robot)
         self._sent = self.create_publisher(ActionSent, "action/sent", deep)
         self._tool = self.create_publisher(ToolState, "tool_state", deep)
         # only the newest reading counts
@@ -128,12 +145,12 @@ class ArmNode(Node):
     @property
     def stopped(self) -> bool:
         """Latched: it holds until arm/resume."""
-        return self._core.stopped
+        return self._core is not None and self._core.stopped
 
     @property
     def stop_asserted(self) -> bool:
         """A stop topic's last word is stop."""
-        return bool(self._stops.asserted())
+        return self._core is not None and bool(self._stops.asserted())
 
     def _on_joint_state(self, message: JointStateMessage) -> None:
         reading = ros_messages.from_joint_state(message)
@@ -195,15 +212,8 @@ class ArmNode(Node):
     def _publish(self, message: ActionCommanded, sent: SentAction, trajectory: Trajectory) -> None:
         """Sends a trajectory, and says so in answer to a command."""
         if len(trajectory.times_s):
-            joint_trajectory = ros_messages.to_joint_trajectory(
-                trajectory.joint_names,
-                trajectory.positions,
-                trajectory.velocities,
-                trajectory.times_s,
-            )
-            if self._settings.lockstep:
-                joint_trajectory.header.stamp = message.header.stamp
-            self._trajectories.publish(joint_trajectory)
+            start = message.header.stamp if self._settings.lockstep else Time()
+            self._outputs.send(trajectory, self._core.gripper_closed, start)
         self._sent.publish(
             ros_messages.to_action_sent(
                 sent,

@@ -11,6 +11,7 @@ import pinocchio as pin
 from scipy.linalg.lapack import dposv
 
 from mtopt_spec.errors import InputError
+from mtopt_spec.robot import RobotConfig
 
 _UNIT = np.eye(6)
 
@@ -46,8 +47,10 @@ class ArmKinematics:
         urdf: URDF text.
         arm_joints: Names of the arm's joints, base first.
         base_link: Frame that `bin_position_base_m` is given in.
-        tool_link: Frame between the finger tips, z out of the gripper.
-        bin_position_base_m: Origin of the bin's frame; its axes are parallel to the base's.
+        tool_link: Link that carries the tool frame (between the finger tips, z out of the gripper).
+        bin_position_base_m: Origin of the bin's frame.
+        bin_yaw_base_rad: Its turn about the base's z axis.
+        tool_offset: x, y, z (m), roll, pitch, yaw (rad) of the tool frame in `tool_link`.
 
     Raises:
         InputError: The URDF cannot be read, or lacks one of the names.
@@ -60,6 +63,8 @@ class ArmKinematics:
         base_link: str,
         tool_link: str,
         bin_position_base_m: Sequence[float],
+        bin_yaw_base_rad: float = 0.0,
+        tool_offset: Sequence[float] = (0.0,) * 6,
     ):
         try:
             model = pin.buildModelFromXML(urdf)
@@ -89,13 +94,14 @@ class ArmKinematics:
                 got=list(arm_joints),
                 expected="joints of one degree of freedom each, base first",
             )
-        _move_origin(model, base_link, bin_position_base_m)
+        _move_origin(model, base_link, bin_position_base_m, bin_yaw_base_rad)
+        self._tool = _add_tool(model, tool_link, tool_offset)
         self._model = model
         self._data = model.createData()
-        self._tool = model.getFrameId(tool_link)
         self.position_low = np.array(model.lowerPositionLimit)
         self.position_high = np.array(model.upperPositionLimit)
         self.urdf_max_velocity = np.array(model.velocityLimit)
+        self.urdf_max_effort = np.array(model.effortLimit)
 
     def pose(self, q: np.ndarray) -> np.ndarray:
         """(4,) x, y, z, azimuth of the tool in the bin's frame for (joints,) positions."""
@@ -112,6 +118,13 @@ class ArmKinematics:
         """(3, 3) rotation and (3,) position of the tool in the bin's frame."""
         tool = self._tool_at(q)
         return tool.rotation.copy(), tool.translation.copy()
+
+    def dexterity(self, q: np.ndarray) -> float:
+        """Smallest singular value of the tool's Jacobian (m or rad a rad); 0 where it is stuck."""
+        pin.computeJointJacobians(self._model, self._data, q)
+        pin.updateFramePlacement(self._model, self._data, self._tool)
+        jacobian = pin.getFrameJacobian(self._model, self._data, self._tool, pin.LOCAL)
+        return float(np.linalg.svd(jacobian, compute_uv=False)[-1])
 
     def _tool_at(self, q: np.ndarray) -> pin.SE3:
         """The tool's frame in the bin's frame."""
@@ -165,15 +178,43 @@ class ArmKinematics:
         return None
 
 
-def _move_origin(model: pin.Model, base_link: str, position_base_m: Sequence[float]) -> None:
-    """Puts a model's origin to a point of its base, axes parallel to the base's.
+def robot_kinematics(robot: RobotConfig, urdf: str) -> ArmKinematics:
+    """Of a robot's folder and the text of its description.
+
+    Raises:
+        InputError: The two contradict each other.
+    """
+    return ArmKinematics(
+        urdf,
+        robot.arm_joints,
+        robot.base_link,
+        robot.tool_link,
+        robot.bin_position_base_m,
+        robot.bin_yaw_base_rad,
+        robot.tool_offset,
+    )
+
+
+def _add_tool(model: pin.Model, link: str, offset: Sequence[float]) -> int:
+    """Adds the tool frame to a link; its index."""
+    frame = model.frames[model.getFrameId(link)]
+    placement = frame.placement * pin.SE3(pin.rpy.rpyToMatrix(*offset[3:]), np.array(offset[:3]))
+    tool = pin.Frame("mtopt_tool", frame.parentJoint, placement, pin.FrameType.OP_FRAME)
+    return model.addFrame(tool)
+
+
+def _move_origin(
+    model: pin.Model, base_link: str, position_base_m: Sequence[float], yaw_base_rad: float
+) -> None:
+    """Puts a model's origin to a pose in its base's frame.
 
     So all that pinocchio computes is in the bin's frame.
     """
     data = model.createData()
     pin.framesForwardKinematics(model, data, pin.neutral(model))
     base = data.oMf[model.getFrameId(base_link)]
-    origin = pin.SE3(base.rotation, base.act(np.asarray(position_base_m, float))).inverse()
+    turned = base.rotation @ pin.rpy.rpyToMatrix(0.0, 0.0, yaw_base_rad)
+    origin = pin.SE3(turned, base.act(np.asarray(position_base_m, float))).inverse()
     for joint in range(1, model.njoints):
         if model.parents[joint] == 0:
             model.jointPlacements[joint] = origin * model.jointPlacements[joint]

@@ -1,0 +1,258 @@
+"""Each shipped robot: its folder, and its arm_node as a process before its controllers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from cell_robot import ROOT
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from mtopt_control.arm.arm_core import ArmCore
+from mtopt_control.arm.kinematics import read_urdf
+from mtopt_control.arm.outputs import controller_trajectories, finger_joint, finger_way_m
+from mtopt_control.arm.trajectory import Trajectory
+from mtopt_msgs.msg import ActionCommanded, ActionSent, ToolState
+from mtopt_spec import ros_messages
+from mtopt_spec.action import Action, Kind
+from mtopt_spec.errors import InputError
+from mtopt_spec.robot import load_robot
+
+ROBOTS = ROOT / "params" / "robots"
+NAMES = sorted(path.parent.name for path in ROBOTS.glob("*/robot.yaml"))
+GRIPPER_COMMAND = """float64 position
+float64 max_effort
+---
+float64 position
+float64 effort
+bool stalled
+bool reached_goal
+---
+float64 position
+float64 effort
+bool stalled
+bool reached_goal
+"""
+
+
+def changed(folder: Path, name: str, **fields) -> Path:
+    """A copy of a shipped robot with other fields."""
+    shutil.copytree(ROBOTS / name, folder)
+    data = yaml.safe_load((folder / "robot.yaml").read_text())
+    (folder / "robot.yaml").write_text(yaml.safe_dump({**data, **fields}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def control_msgs(tmp_path_factory) -> dict[str, str]:
+    """Paths to control_msgs/GripperCommand: none where it is installed, else built by rosidl."""
+    try:
+        import control_msgs.action  # noqa: F401
+
+        return {}
+    except ImportError:
+        pass
+    work = tmp_path_factory.mktemp("control_msgs")
+    package = work / "src" / "control_msgs"
+    (package / "action").mkdir(parents=True)
+    (package / "msg").mkdir()
+    text = GRIPPER_COMMAND.split("---", 1)
+    (package / "msg" / "GripperCommand.msg").write_text(text[0])
+    (package / "action" / "GripperCommand.action").write_text(
+        "control_msgs/GripperCommand command\n---" + text[1]
+    )
+    manifest = (ROOT / "src/mtopt_msgs/package.xml").read_text()
+    (package / "package.xml").write_text(manifest.replace("mtopt_msgs", "control_msgs"))
+    (package / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.22)\nproject(control_msgs)\n"
+        "find_package(ament_cmake REQUIRED)\nfind_package(rosidl_default_generators REQUIRED)\n"
+        'rosidl_generate_interfaces(control_msgs "msg/GripperCommand.msg"'
+        ' "action/GripperCommand.action")\nament_package()\n'
+    )
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "colcon", "--log-level", "error", "build", "--merge-install",
+            "--base-paths", "src", "--cmake-args", "-DBUILD_TESTING=OFF",
+            f"-DPython3_EXECUTABLE={sys.executable}",
+        ],
+        cwd=work, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    install = work / "install"
+    site = next(install.glob("lib/python3*/site-packages"))
+    paths = {
+        "AMENT_PREFIX_PATH": install, "LD_LIBRARY_PATH": install / "lib", "PYTHONPATH": site,
+    }  # fmt: skip
+    return {name: f"{path}{os.pathsep}{os.environ.get(name, '')}" for name, path in paths.items()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_robot_is_whole_and_agrees_with_its_description(name):
+    robot = load_robot(ROBOTS / name)
+    assert robot.name == name
+    ArmCore(robot, read_urdf(Path(robot.urdf)))
+
+
+def test_the_shipped_robots():
+    assert NAMES == ["iiwa14", "panda", "ur5e"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "field", ["max_velocity", "max_acceleration", "max_jerk", "workspace_low_m", "gripper"]
+)
+def test_a_missing_limit_stops_the_start(tmp_path, name, field):
+    folder = changed(tmp_path / "robot", name)
+    data = yaml.safe_load((folder / "robot.yaml").read_text())
+    del data[field]
+    (folder / "robot.yaml").write_text(yaml.safe_dump(data))
+    with pytest.raises(InputError, match=field):
+        load_robot(folder)
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"urdf": "package://no_such_package/x.urdf"}, "no_such_package"),
+        ({"gripper": {"command": "wish"}}, "joint_open"),
+        ({"trajectory_topic": "franka_gripper/gripper_action"}, "topic"),
+        ({"cameras": {"shoulder": {"info": "x.yaml", "parent": "bin", "pose": [0] * 7}}}, "pose"),
+        ({"finger_closed_m": 0.04}, "finger"),
+    ],
+)
+def test_a_folder_with_a_flaw_is_refused(tmp_path, fields, word):
+    with pytest.raises(InputError, match=word):
+        load_robot(changed(tmp_path / "robot", "panda", **fields))
+
+
+def test_what_the_controllers_get(tmp_path):
+    ur5e = load_robot(ROBOTS / "ur5e")
+    names = (*ur5e.arm_joints, ur5e.finger_joint)
+    motion = Trajectory(
+        names, np.arange(7.0)[None] / 100, np.arange(7.0)[None] / 10, np.array([0.2])
+    )
+    (topic, arm), = controller_trajectories(ur5e, motion).items()  # fmt: skip
+    assert topic == "scaled_joint_trajectory_controller/joint_trajectory"
+    assert arm.joint_names == ur5e.arm_joints and arm.positions.shape == (1, 6)
+    own = {**vars(ur5e.gripper), "command": "trajectory", "topic": "grip/joint_trajectory"}
+    separate = load_robot(changed(tmp_path / "robot", "ur5e", gripper=own))
+    finger = controller_trajectories(separate, motion)["grip/joint_trajectory"]
+    assert finger.joint_names == (ur5e.finger_joint,)
+    # 60 of 42.5 mm open: linear beyond the ends; the knuckle turns 0.8 rad for the whole way
+    np.testing.assert_allclose(finger.positions, [[0.8 - 0.06 * 0.8 / 0.0425]])
+    np.testing.assert_allclose(finger.velocities, [[-0.6 * 0.8 / 0.0425]])
+    for way_m in (0.0, 0.01, 0.0425):
+        assert finger_way_m(ur5e, finger_joint(ur5e, way_m)) == pytest.approx(way_m)
+    iiwa = load_robot(ROBOTS / "iiwa14")
+    motion = Trajectory(
+        (*iiwa.arm_joints, iiwa.finger_joint),
+        np.random.default_rng(0).random((3, 8)), np.ones((3, 8)), np.arange(3.0),
+    )  # fmt: skip
+    (topic, same), = controller_trajectories(iiwa, motion).items()  # fmt: skip
+    assert topic == "joint_trajectory"
+    np.testing.assert_array_equal(same.positions, motion.positions)  # to the last bit
+
+
+def test_each_robot_moves_through_its_own_controllers(spinner, domain_id, tmp_path, control_msgs):
+    """arm_node as a process a robot; the controllers as another process; DDS in between."""
+    panda = load_robot(ROBOTS / "panda")
+    position = {**vars(panda.gripper), "command": "position", "topic": "hand/commands"}
+    described = changed(tmp_path / "described", "panda", urdf="robot_description", gripper=position)
+    folders = {
+        "robot_1": ROBOTS / "iiwa14", "robot_2": ROBOTS / "ur5e", "robot_3": ROBOTS / "panda",
+        "robot_4": described,
+    }  # fmt: skip
+    pairs = [f"{name}={folder}" for name, folder in folders.items()]
+    commands = [[str(Path(__file__).with_name("follower_node.py")), *pairs]]
+    for name, folder in folders.items():
+        commands.append(
+            [
+                "-m", "mtopt_control.arm.arm_node", "--ros-args", "-r", f"__ns:=/{name}",
+                "--params-file", str(ROOT / "params/arm_node.yaml"), "-p", f"robot_file:={folder}",
+            ]
+        )  # fmt: skip
+    processes = [
+        subprocess.Popen([sys.executable, *command], env={**os.environ, **control_msgs})
+        for command in commands
+    ]
+    try:
+        probes = {name: Probe(spinner, name, load_robot(path)) for name, path in folders.items()}
+        spinner.until(lambda: all(p.tool and p.ready() for p in probes.values()), 60)
+        for probe in probes.values():
+            probe.begin()
+        spinner.until(lambda: all(p.act() for p in probes.values()), 60)
+        spinner.until(lambda: all(p.closed() for p in probes.values()), 30)
+        for probe in probes.values():
+            probe.check()
+    finally:
+        for process in processes:
+            process.terminate()
+        codes = [process.wait(timeout=20) for process in processes]
+    assert codes == [0] * len(codes)
+
+
+class Probe:
+    """Sends a robot five steps of 1 cm and closes its gripper; looks at what comes of it."""
+
+    STEPS = 5
+
+    def __init__(self, spinner, name: str, robot):
+        from rclpy.node import Node
+
+        self.robot = robot
+        self.node = node = spinner.add(Node("probe", context=spinner.context, namespace=f"/{name}"))
+        self.tool = self.state = self.arm = None
+        self.sent, self.asked_s = [], 0.0
+        node.create_subscription(ToolState, "tool_state", lambda m: setattr(self, "tool", m), 20)
+        node.create_subscription(
+            JointState, "joint_states", lambda m: setattr(self, "state", m), 20
+        )
+        node.create_subscription(ActionSent, "action/sent", self.sent.append, 20)
+        node.create_subscription(
+            JointTrajectory, robot.trajectory_topic, lambda m: setattr(self, "arm", m), 20
+        )
+        self.actions = node.create_publisher(ActionCommanded, "action/commanded", 20)
+
+    def ready(self) -> bool:
+        return self.actions.get_subscription_count() > 0 and self.node.count_publishers(
+            self.robot.trajectory_topic
+        )
+
+    def begin(self) -> None:
+        self.first = list(self.tool.position_bin_m)
+
+    def act(self) -> bool:
+        """One action a tick; True once all are answered."""
+        stamp_s = ros_messages.from_time(self.tool.header.stamp)
+        if len(self.sent) < self.STEPS and stamp_s >= self.asked_s + 0.19:
+            self.asked_s = stamp_s
+            action = Action(Kind.STEP, (0.01, 0.0, -0.005), close=True)
+            header = ros_messages.to_header(stamp_s, "bin")
+            self.actions.publish(
+                ros_messages.to_action_commanded(
+                    action, header=header, episode_id="", step_index=len(self.sent)
+                )
+            )
+        return len(self.sent) >= self.STEPS
+
+    def closed(self) -> bool:
+        return self.tool.gripper_opening_m < 0.002 and self.moved()[0] > 0.045
+
+    def moved(self) -> np.ndarray:
+        return np.array(self.tool.position_bin_m) - self.first
+
+    def check(self) -> None:
+        assert [message.error_code for message in self.sent] == [0] * self.STEPS
+        np.testing.assert_allclose(self.moved(), [0.05, 0.0, -0.025], atol=2e-3)
+        finger = list(self.state.position)[self.state.name.index(self.robot.finger_joint)]
+        assert finger == pytest.approx(self.robot.gripper.joint_closed, abs=0.02)
+        own = {self.robot.finger_joint} & set(self.arm.joint_names)
+        assert bool(own) == (self.robot.name == "iiwa14")
+        assert set(self.robot.arm_joints) <= set(self.arm.joint_names)

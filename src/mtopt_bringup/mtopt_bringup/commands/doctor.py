@@ -15,8 +15,11 @@ from mtopt_bringup.domain import free_domain
 from mtopt_spec.errors import InputError
 from mtopt_spec.resources import share_dir
 
-SUMMARY = "Checks this machine: Python, ROS, rendering, messages between processes, disk, world."
-EXAMPLE = "mtopt doctor --json"
+SUMMARY = (
+    "Checks this machine: Python, ROS, rendering, messages between processes, disk, world. "
+    "With --robot: the bring-up check of a robot that runs, read-only unless --move is given."
+)
+EXAMPLE = "mtopt doctor --json\n  mtopt doctor --robot ur5e --namespace robot_1 --out ur5e.json"
 
 _NEEDED_FREE_BYTES = 2_000_000_000
 _RENDER = (
@@ -28,18 +31,54 @@ _RENDER = (
 
 
 def add_arguments(parser) -> None:
-    """--disk is the folder that will hold the bags; --backend checks a simulator instead."""
+    """Of this machine, of a simulator, and of a robot."""
     parser.add_argument("--disk", type=Path, default=Path("."), help="where bags will be written")
     parser.add_argument(
         "--backend", choices=("mujoco", "gazebo"),
         help="start this simulator of a one-robot cell and check that it conforms",
     )  # fmt: skip
+    robot = parser.add_argument_group("a robot (docs/hardware.md)")
+    robot.add_argument(
+        "--robot", metavar="NAME", help="its folder: below params/robots/, or a path"
+    )
+    robot.add_argument(
+        "--namespace", default="robot_1", help="of it in the ROS graph (default robot_1)"
+    )
+    robot.add_argument(
+        "--seconds", type=float, default=5.0, help="to listen to its streams (default 5)"
+    )
+    robot.add_argument(
+        "--wait", type=float, default=10.0, metavar="S", help="to find it (default 10)"
+    )
+    robot.add_argument("--offline", action="store_true", help="only what needs no robot")
+    robot.add_argument(
+        "--board", metavar="BOARD",
+        help="in view: checkerboard:COLUMNSxROWS:SQUARE_M (inner corners) or "
+        "charuco:COLUMNSxROWS:SQUARE_M:MARKER_M (squares)",
+    )  # fmt: skip
+    robot.add_argument(
+        "--board-pose", type=float, nargs=7, metavar=("X", "Y", "Z", "QX", "QY", "QZ", "QW"),
+        help="of it in the bin's frame, m and quaternion",
+    )  # fmt: skip
+    robot.add_argument(
+        "--calibrate", metavar="CAMERA",
+        help="let the person show --board to this camera, and write its calibration to --out",
+    )  # fmt: skip
+    robot.add_argument(
+        "--move", action="store_true", help="then move the arm a little, after asking"
+    )
+    robot.add_argument("--yes", action="store_true", help="do not ask before moving")
+    robot.add_argument("--out", type=Path, metavar="FILE", help="write the result there, too")
 
 
 def run(arguments) -> dict:
     """All checks; exit code 1 when one fails."""
     if arguments.backend:
         return importlib.import_module("mtopt_bringup.conformance.report").run(arguments.backend)
+    if arguments.robot is not None:
+        from mtopt_bringup.doctor.command import check_robot
+
+        return check_robot(arguments)
     checks = []
     for name, check in _checks(arguments.disk):
         try:

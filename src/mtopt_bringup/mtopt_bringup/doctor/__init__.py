@@ -1,0 +1,1 @@
+"""Bring-up of a robot: its folder, its streams, its cameras, its first motions."""

@@ -1,0 +1,85 @@
+"""A camera's intrinsics from a board that a person shows to it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from mtopt_bringup.doctor.boards import Board, Corners, calibrate, find_corners, is_new_view
+from mtopt_bringup.doctor.calibration_checks import MAX_RESIDUAL_PX
+from mtopt_bringup.doctor.camera_file import write_camera_info
+from mtopt_bringup.doctor.probe_node import ProbeNode
+from mtopt_bringup.ros_visit import RosVisit
+from mtopt_spec.errors import InputError
+from mtopt_spec.robot import robot_folder
+
+VIEWS = 15
+_PATIENCE_S = 60.0
+
+
+def calibrate_camera(
+    robot: str, namespace: str, camera: str, board: Board | None, out: Path | None, wait_s: float
+) -> dict:
+    """Takes views until there are enough, writes the file that `robot.yaml` names as `info`.
+
+    Args:
+        robot: Folder of params/robots, or a path.
+        namespace: Of the robot in the ROS graph.
+        camera: Name of the camera.
+        board: That is shown.
+        out: File; None: `<camera>_camera.yaml` in the robot's folder.
+        wait_s: For the first picture, wall time.
+
+    Returns:
+        `file`, `views`, `residual_px`; `exit_code` 1 where that is too large.
+
+    Raises:
+        InputError: No board is told, no picture comes, or the board is not shown.
+    """
+    if board is None:
+        raise InputError(
+            "--board", where="--calibrate", got="none", expected="the board that is shown"
+        )
+    path = out or robot_folder(robot) / f"{camera}_camera.yaml"
+    with RosVisit(lambda context: ProbeNode(namespace, (camera,), context=context)) as visit:
+        heard = visit.node.cameras[camera]
+        visit.listen(1.0)
+        visit.node.begin()
+        if not visit.until(lambda: bool(heard.pictures), wait_s):
+            raise InputError(
+                "pictures", where=heard.topic, got=f"none in {wait_s:g} s", expected="a camera"
+            )
+        views: list[Corners] = []
+        while len(views) < VIEWS:
+            heard.pictures.clear()
+            if not visit.until(lambda: _new_view(board, heard, views), _PATIENCE_S):
+                raise InputError(
+                    "board", where=heard.topic,
+                    got=f"{len(views)} of {VIEWS} views, and no new one in {_PATIENCE_S:g} s",
+                    expected="it in new poses: near and far, tilted, in every corner",
+                )  # fmt: skip
+            sys.stderr.write(f"view {len(views)} of {VIEWS}\n")
+        height, width = heard.pictures[-1].shape[:2]
+    info, residual = calibrate(views, camera, width, height)
+    write_camera_info(path, info)
+    good = residual <= MAX_RESIDUAL_PX
+    sys.stderr.write(
+        f"{path}: residual {residual:.2f} px{'' if good else ', too large: print the board flat'}\n"
+    )
+    return {
+        "file": str(path), "views": len(views), "residual_px": residual, "ok": good,
+        "exit_code": int(not good),
+    }  # fmt: skip
+
+
+def _new_view(board: Board, heard, views: list[Corners]) -> bool:
+    """Takes the newest picture's view where it is a new one."""
+    if not heard.pictures:
+        return False
+    picture = heard.pictures[-1]
+    view = find_corners(board, picture)
+    if view is None or not is_new_view(view, views, picture.shape[1]):
+        heard.pictures.clear()
+        return False
+    views.append(view)
+    return True

@@ -20,7 +20,7 @@ BIN = "models/tilting_bin/model.sdf"
 
 @pytest.fixture(scope="module")
 def robot():
-    return load_robot(share_dir() / "params/robots/iiwa14.yaml")
+    return load_robot(share_dir() / "params/robots/iiwa14/robot.yaml")
 
 
 @pytest.fixture(scope="module")

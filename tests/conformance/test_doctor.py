@@ -52,7 +52,7 @@ class FreeRunning(Backend):
 def test_the_suite_goes_by_a_time_that_waits_for_nobody(domain_id, tmp_path):
     backend = FreeRunning(**{**asdict(GAZEBO), "name": "mujoco"})
     world = share_dir() / "worlds" / backend.options("").world
-    robot = load_robot(share_dir() / "params/robots/iiwa14.yaml")
+    robot = load_robot(share_dir() / "params/robots/iiwa14/robot.yaml")
     with running(backend, tmp_path, {"ROS_DOMAIN_ID": str(domain_id)}) as failure:
         with Client(backend, robot, world, domain_id, failure) as client:
             client.begin()

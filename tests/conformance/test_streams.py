@@ -36,7 +36,7 @@ def client(station):
 
     client = Client.__new__(Client)
     client.backend, client.world, client.robot = MUJOCO, WORLD, "robot_1"
-    client.config = load_robot(share_dir() / "params/robots/iiwa14.yaml")
+    client.config = load_robot(share_dir() / "params/robots/iiwa14/robot.yaml")
     client.joint_names = station.joint_names
     client.heard = {key: deque() for key in ("joint_states", "clock", "truth")}
     client.node = SimpleNamespace()

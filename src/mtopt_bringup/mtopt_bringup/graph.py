@@ -366,7 +366,7 @@ def _robot(options: CellOptions, name: str) -> NodeProcess:
             "exit_when_finished": True,
             "simulator": options.simulated,
             "lockstep": options.waits,
-            "judge": "detector" if options.detector else "simulator",
+            "judge": _judge(options),
             "robot_file": str(robot_folder(options.arm)),
             **({"max_steps": options.max_steps} if options.max_steps else {}),
             **_tasks_file(options),
@@ -374,6 +374,13 @@ def _robot(options: CellOptions, name: str) -> NodeProcess:
             **_clock(options),
         },
     )  # fmt: skip
+
+
+def _judge(options: CellOptions) -> str:
+    """Whose label is the reward."""
+    if options.detector:
+        return "detector"
+    return "simulator" if options.simulated else "none"
 
 
 def _tasks_file(options: CellOptions) -> dict[str, ParameterValue]:

@@ -49,7 +49,7 @@ class _Driver:
         from mtopt_spec.robot import load_robot
         from mtopt_spec.ros_run import EventsExecutor
 
-        robot = load_robot(share_dir() / "params" / "robots" / "iiwa14.yaml")
+        robot = load_robot(share_dir() / "params" / "robots" / "iiwa14" / "robot.yaml")
         self._names = [*robot.arm_joints, robot.finger_joint]
         self._position = [*robot.home_position, robot.finger_open_m]
         self._context = Context()

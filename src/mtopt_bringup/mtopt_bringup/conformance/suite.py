@@ -16,7 +16,7 @@ from mtopt_bringup.domain import domain_environment
 from mtopt_spec.resources import share_dir
 from mtopt_spec.robot import load_robot
 
-ROBOT_FILE = "robots/iiwa14.yaml"
+ROBOT_FILE = "robots/iiwa14/robot.yaml"
 
 
 def check_backend(backend: Backend, tell: Callable[[Finding], None]) -> list[Finding]:

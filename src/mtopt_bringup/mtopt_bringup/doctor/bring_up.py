@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
-from rclpy.context import Context
 
 from mtopt_bringup.doctor.boards import Board
 from mtopt_bringup.doctor.calibration_checks import (
@@ -37,6 +36,8 @@ from mtopt_spec.errors import InputError
 from mtopt_spec.robot import DESCRIPTION_TOPIC, RobotConfig, load_robot, robot_folder
 
 MAX_CAMERA_OFFSET_S = 0.15
+FIND_S = 3.0
+"""To find the cameras of a robot whose joints are found."""
 
 
 @dataclass(frozen=True)
@@ -112,13 +113,13 @@ def _live_names(asked: BringUp) -> list[str]:
 
 
 def _visit(asked: BringUp, robot: RobotConfig, may_move: Callable[[str], bool]) -> list[Check]:
-    def probe(context: Context) -> ProbeNode:
-        return ProbeNode(asked.namespace, asked.cameras, context=context)
-
-    with RosVisit(probe) as visit:
+    with RosVisit(lambda c: ProbeNode(asked.namespace, asked.cameras, context=c)) as visit:
         node = visit.node
         found = visit.until(lambda: bool(node.names), asked.wait_s)
         if found:
+            visit.until(node.finds_all, FIND_S)
+            node.listen_to_cameras()
+            visit.until(node.sees_all, asked.wait_s)
             node.begin()
             visit.listen(asked.seconds)
         by_topic = robot.urdf == DESCRIPTION_TOPIC
@@ -179,10 +180,11 @@ def _check_camera(
         MAX_CAMERA_OFFSET_S,
     )  # fmt: skip
     quality, info, board = (f"{name} {part}" for part in ("quality", "camera_info", "board"))
-    if not heard.pictures:
+    pictures = heard.pictures()
+    if not pictures:
         why = heard.refused or "no picture came"
         return [stream, *(not_done(part, why) for part in (quality, info, board))]
-    checks = [stream, check_pictures(quality, list(heard.pictures))]
+    checks = [stream, check_pictures(quality, pictures)]
     if name not in robot.cameras:
         why = "the folder has no calibration of it"
         return [*checks, not_done(info, why), not_done(board, why)]
@@ -193,17 +195,13 @@ def _check_camera(
     if camera.parent == "tool" and pose_bin_tool is None:
         return [*checks, not_done(board, "nobody knows where the tool is")]
     known = None if asked.pose_bin_board is None else pose_matrix(asked.pose_bin_board)
-    pictures: Sequence[np.ndarray] = list(heard.pictures)
     return [*checks, check_board(board, asked.board, pictures, camera, known, pose_bin_tool)]
 
 
 def _move(
     asked: BringUp, robot: RobotConfig, kinematics: ArmKinematics, may_move: Callable[[str], bool]
 ) -> Check:
-    def mover(context: Context) -> MoverNode:
-        return MoverNode(asked.namespace, robot, context=context)
-
-    with RosVisit(mover) as visit:
+    with RosVisit(lambda c: MoverNode(asked.namespace, robot, context=c)) as visit:
         node = visit.node
         if not visit.until(lambda: node.ready, asked.wait_s):
             return judged(

@@ -43,15 +43,15 @@ def calibrate_camera(
     path = out or robot_folder(robot) / f"{camera}_camera.yaml"
     with RosVisit(lambda context: ProbeNode(namespace, (camera,), context=context)) as visit:
         heard = visit.node.cameras[camera]
-        visit.listen(1.0)
-        visit.node.begin()
-        if not visit.until(lambda: bool(heard.pictures), wait_s):
+        visit.until(visit.node.finds_all, wait_s)
+        visit.node.listen_to_cameras()
+        if not visit.until(lambda: bool(heard.messages), wait_s):
             raise InputError(
                 "pictures", where=heard.topic, got=f"none in {wait_s:g} s", expected="a camera"
             )
         views: list[Corners] = []
         while len(views) < VIEWS:
-            heard.pictures.clear()
+            heard.messages.clear()
             if not visit.until(lambda: _new_view(board, heard, views), _PATIENCE_S):
                 raise InputError(
                     "board", where=heard.topic,
@@ -59,7 +59,7 @@ def calibrate_camera(
                     expected="it in new poses: near and far, tilted, in every corner",
                 )  # fmt: skip
             sys.stderr.write(f"view {len(views)} of {VIEWS}\n")
-        height, width = heard.pictures[-1].shape[:2]
+        height, width = heard.pictures()[-1].shape[:2]
     info, residual = calibrate(views, camera, width, height)
     write_camera_info(path, info)
     good = residual <= MAX_RESIDUAL_PX
@@ -74,12 +74,13 @@ def calibrate_camera(
 
 def _new_view(board: Board, heard, views: list[Corners]) -> bool:
     """Takes the newest picture's view where it is a new one."""
-    if not heard.pictures:
+    pictures = heard.pictures()
+    if not pictures:
         return False
-    picture = heard.pictures[-1]
+    picture = pictures[-1]
     view = find_corners(board, picture)
     if view is None or not is_new_view(view, views, picture.shape[1]):
-        heard.pictures.clear()
+        heard.messages.clear()
         return False
     views.append(view)
     return True

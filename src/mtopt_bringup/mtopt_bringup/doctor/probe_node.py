@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import numpy as np
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo as CameraInfoMessage
 from sensor_msgs.msg import CompressedImage, Image, JointState
@@ -19,6 +19,7 @@ from std_msgs.msg import String
 from mtopt_bringup.doctor.camera_file import CameraInfo
 from mtopt_bringup.doctor.stream_checks import Arrivals
 from mtopt_control.camera.frame import from_raw
+from mtopt_control.recorder.cdr_fields import stamp_ns
 from mtopt_spec import ros_messages
 from mtopt_spec.bag_topics import CAMERA_NAMESPACES
 from mtopt_spec.errors import InputError
@@ -34,10 +35,10 @@ class Stream:
     def __init__(self):
         self._rows: list[tuple[float, float]] = []
 
-    def took(self, stamp, clock_s: float | None) -> None:
+    def took(self, stamp_s: float, clock_s: float | None) -> None:
         """Notes a message, if the cell's time is known."""
         if clock_s is not None:
-            self._rows.append((ros_messages.from_time(stamp), clock_s))
+            self._rows.append((stamp_s, clock_s))
 
     def arrivals(self) -> Arrivals:
         """All of them."""
@@ -51,16 +52,39 @@ class HeardCamera:
     Attributes:
         topic: Of its pictures.
         stream: Of these.
-        pictures: The newest ones, RGB.
+        messages: The newest ones, as they came: big pictures take long to unpack.
         info: The newest calibration of its driver; None before the first.
         refused: Why a picture was none.
     """
 
     topic: str = ""
+    kind: type[Image] | type[CompressedImage] = Image
     stream: Stream = field(default_factory=Stream)
-    pictures: deque[np.ndarray] = field(default_factory=lambda: deque(maxlen=KEPT_PICTURES))
+    messages: deque[bytes] = field(default_factory=lambda: deque(maxlen=KEPT_PICTURES))
     info: CameraInfo | None = None
     refused: str = ""
+
+    def pictures(self) -> list[np.ndarray]:
+        """The newest pictures, (h, w, 3) uint8 RGB."""
+        found = []
+        for data in self.messages:
+            message = deserialize_message(data, self.kind)
+            try:
+                found.append(_picture(message, self.topic))
+            except (InputError, ValueError) as error:
+                self.refused = str(error)
+        return found
+
+
+def _picture(message: Image | CompressedImage, where: str) -> np.ndarray:
+    """(h, w, 3) uint8 RGB."""
+    if isinstance(message, CompressedImage):
+        return decode_jpeg(bytes(message.data))
+    picture = from_raw(
+        message.data, height=message.height, width=message.width, step=message.step,
+        encoding=message.encoding, where=where,
+    )  # fmt: skip
+    return np.ascontiguousarray(picture)
 
 
 class ProbeNode(Node):
@@ -88,59 +112,85 @@ class ProbeNode(Node):
         # best effort hears publishers of either kind
         any_kind = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._quality = any_kind
         self.joint_topic = self.resolve_topic_name("joint_states")
         self.create_subscription(Clock, "/clock", self._on_clock, any_kind)
         self.create_subscription(JointState, "joint_states", self._on_joints, any_kind)
         self.create_subscription(String, DESCRIPTION_TOPIC, self._on_description, latched)
         self.cameras = {name: HeardCamera() for name in cameras}
 
-    def begin(self) -> None:
-        """Takes streams anew: that of the joints, and each camera's raw or compressed pictures."""
-        self.joints = Stream()
+    def listen_to_cameras(self) -> None:
+        """Subscribes to what each camera's driver publishes: raw pictures, or compressed ones."""
         for name, heard in self.cameras.items():
             below = CAMERA_NAMESPACES.get(name, name)
-            raw = self.resolve_topic_name(f"{below}/image_raw")
-            compressed = self.resolve_topic_name(f"{below}/image/compressed")
+            raw, compressed = self._topics(name)
             by_driver = self.count_publishers(raw) > 0 or not self.count_publishers(compressed)
-            kind, heard.topic = (Image, raw) if by_driver else (CompressedImage, compressed)
+            heard.kind, heard.topic = (Image, raw) if by_driver else (CompressedImage, compressed)
             self.create_subscription(
-                kind, heard.topic, lambda m, heard=heard: self._on_image(heard, m), self._quality
-            )
+                heard.kind, heard.topic,
+                lambda data, info, heard=heard: self._on_image(heard, data, info),
+                self._quality(heard.topic), raw=True,
+            )  # fmt: skip
+            info = self.resolve_topic_name(f"{below}/camera_info")
             self.create_subscription(
-                CameraInfoMessage, f"{below}/camera_info",
-                lambda m, heard=heard: self._on_info(heard, m), self._quality,
+                CameraInfoMessage, info, lambda m, heard=heard: self._on_info(heard, m),
+                self._quality(info),
             )  # fmt: skip
 
-    def clock_s(self) -> float | None:
-        """The cell's time: that of `/clock` where somebody publishes it, else wall time."""
+    def _quality(self, topic: str) -> QoSProfile:
+        """As reliable as its publishers: of big pictures, best effort loses what a cell gets."""
+        kinds = {info.qos_profile.reliability for info in self.get_publishers_info_by_topic(topic)}
+        reliable = kinds == {ReliabilityPolicy.RELIABLE}
+        return QoSProfile(
+            depth=5,
+            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        )
+
+    def _topics(self, camera: str) -> tuple[str, str]:
+        """Of a camera's raw pictures, and of its compressed ones."""
+        below = CAMERA_NAMESPACES.get(camera, camera)
+        names = (f"{below}/image_raw", f"{below}/image/compressed")
+        return tuple(self.resolve_topic_name(name) for name in names)
+
+    def finds_all(self) -> bool:
+        """True once somebody publishes pictures of every camera."""
+        topics = (self._topics(name) for name in self.cameras)
+        return all(any(self.count_publishers(topic) for topic in pair) for pair in topics)
+
+    def sees_all(self) -> bool:
+        """True once a picture of every camera that somebody publishes has come."""
+        cameras = self.cameras.values()
+        return all(c.messages or not self.count_publishers(c.topic) for c in cameras)
+
+    def begin(self) -> None:
+        """Judges streams from now on."""
+        self.joints = Stream()
+        for heard in self.cameras.values():
+            heard.stream = Stream()
+
+    def clock_s(self, info: dict) -> float | None:
+        """The cell's time when a message came: of `/clock` where somebody publishes it, else wall.
+
+        Args:
+            info: Of the message, from the middleware, which notes the wall time by itself.
+        """
         if self.simulated_s is None and not self.count_publishers("/clock"):
-            return time.time()
+            return info["received_timestamp"] / ros_messages.NANOSECONDS
         return self.simulated_s
 
     def _on_clock(self, message: Clock) -> None:
         self.simulated_s = ros_messages.from_time(message.clock)
 
-    def _on_joints(self, message: JointState) -> None:
-        self.joints.took(message.header.stamp, self.clock_s())
+    def _on_joints(self, message: JointState, info: dict) -> None:
+        stamp_s = ros_messages.from_time(message.header.stamp)
+        self.joints.took(stamp_s, self.clock_s(info))
         self.names, self.position = list(message.name), list(message.position)
 
     def _on_description(self, message: String) -> None:
         self.urdf = message.data
 
-    def _on_image(self, heard: HeardCamera, message: Image | CompressedImage) -> None:
-        heard.stream.took(message.header.stamp, self.clock_s())
-        try:
-            if isinstance(message, CompressedImage):
-                heard.pictures.append(decode_jpeg(bytes(message.data)))
-            else:
-                picture = from_raw(
-                    message.data, height=message.height, width=message.width, step=message.step,
-                    encoding=message.encoding, where=heard.topic,
-                )  # fmt: skip
-                heard.pictures.append(np.ascontiguousarray(picture))
-        except (InputError, ValueError) as error:
-            heard.refused = str(error)
+    def _on_image(self, heard: HeardCamera, data: bytes, info: dict) -> None:
+        heard.stream.took(stamp_ns(data) / ros_messages.NANOSECONDS, self.clock_s(info))
+        heard.messages.append(data)
 
     def _on_info(self, heard: HeardCamera, message: CameraInfoMessage) -> None:
         if message.k[0] > 0:

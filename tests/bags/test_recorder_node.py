@@ -114,6 +114,24 @@ def test_an_episode_is_on_disk_when_it_is_acknowledged(graph, tmp_path, make_epi
     assert [e.end for e in got] == [make_episode(n, start_s=5.0 * n).end for n in range(2)]
 
 
+def test_two_runs_with_the_same_stamps_are_two_bags_of_their_own(graph, tmp_path, make_episode):
+    """Time goes back by less than the recorder remembers, as where a short bag is played twice."""
+    played = [make_episode(n, start_s=1.0 + (n % 2)) for n in range(4)]
+    acks = [graph.say(episode) for episode in played]
+    assert [ack.error_msg for ack in acks] == [""] * 4
+    assert len({ack.bag for ack in acks}) == 2, "within a bag time goes on"
+    graph.recorder.destroy_node()
+    found = []
+    for bag in find_bags([tmp_path]):
+        with BagReader(bag) as reader:
+            found += reader.episodes()
+    assert [e.end for e in found] == [e.end for e in played]
+    for got, said in zip(found, played):
+        assert (got.stamp_ns[1:] > got.stamp_ns[:-1]).all()
+        pictures = [*(step.observation for step in said.steps), said.last_observation]
+        assert list(got.images_jpeg["shoulder"]) == [o.images_jpeg["shoulder"] for o in pictures]
+
+
 def test_a_full_disk_refuses_the_episode_and_keeps_the_others(graph, make_episode):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     bag = Path(graph.say(make_episode(0)).bag)

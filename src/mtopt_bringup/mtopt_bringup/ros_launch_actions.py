@@ -137,7 +137,9 @@ def _at_its_end(process: NodeProcess) -> dict:
         return {"respawn": True, "respawn_delay": RESTART_DELAY_S}
     if process.role is Role.ESSENTIAL:
         reason = f"{process.name} ended: without it there is no cell"
-        return {"on_exit": [OpaqueFunction(function=_fail, args=[reason])]}
+        # A Ctrl-C reaches all processes at once: launch may hear of this end before its own.
+        fail = OpaqueFunction(function=_fail, args=[reason])
+        return {"on_exit": [TimerAction(period=RESTART_DELAY_S, actions=[fail])]}
     return {}
 
 

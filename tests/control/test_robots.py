@@ -13,6 +13,7 @@ import pytest
 import yaml
 from cell_robot import ROOT
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory
 
 from mtopt_control.arm.arm_core import ArmCore
@@ -164,11 +165,14 @@ def test_each_robot_moves_through_its_own_controllers(spinner, domain_id, tmp_pa
     """arm_node as a process a robot; the controllers as another process; DDS in between."""
     panda = load_robot(ROBOTS / "panda")
     position = {**vars(panda.gripper), "command": "position", "topic": "hand/commands"}
-    described = changed(tmp_path / "described", "panda", urdf="robot_description", gripper=position)
+    busy = {"max_state_age_s": 1.0}  # this machine does more than control an arm
+    described = {"urdf": "robot_description", "gripper": position}
     folders = {
-        "robot_1": ROBOTS / "iiwa14", "robot_2": ROBOTS / "ur5e", "robot_3": ROBOTS / "panda",
-        "robot_4": described,
-    }  # fmt: skip
+        "robot_1": changed(tmp_path / "1", "iiwa14", **busy),
+        "robot_2": changed(tmp_path / "2", "ur5e", **busy),
+        "robot_3": changed(tmp_path / "3", "panda", **busy),
+        "robot_4": changed(tmp_path / "4", "panda", **busy, **described),
+    }
     pairs = [f"{name}={folder}" for name, folder in folders.items()]
     commands = [[str(Path(__file__).with_name("follower_node.py")), *pairs]]
     for name, folder in folders.items():
@@ -209,7 +213,7 @@ class Probe:
         self.robot = robot
         self.node = node = spinner.add(Node("probe", context=spinner.context, namespace=f"/{name}"))
         self.tool = self.state = self.arm = None
-        self.sent, self.asked_s = [], 0.0
+        self.sent, self.asked_s, self.asked = [], 0.0, 0
         node.create_subscription(ToolState, "tool_state", lambda m: setattr(self, "tool", m), 20)
         node.create_subscription(
             JointState, "joint_states", lambda m: setattr(self, "state", m), 20
@@ -219,20 +223,30 @@ class Probe:
             JointTrajectory, robot.trajectory_topic, lambda m: setattr(self, "arm", m), 20
         )
         self.actions = node.create_publisher(ActionCommanded, "action/commanded", 20)
+        signs = ("episode/heartbeat", "camera/image/seen", "wrist_camera/image/seen")
+        self.signs = [node.create_publisher(Header, topic, 1) for topic in signs]
+        node.create_timer(0.02, self.live)
 
     def ready(self) -> bool:
         return self.actions.get_subscription_count() > 0 and self.node.count_publishers(
             self.robot.trajectory_topic
         )
 
+    def live(self) -> None:
+        """What an episode node and cameras say of themselves."""
+        now = Header(stamp=self.node.get_clock().now().to_msg())
+        for publisher in self.signs:
+            publisher.publish(now)
+
     def begin(self) -> None:
         self.first = list(self.tool.position_bin_m)
 
     def act(self) -> bool:
-        """One action a tick; True once all are answered."""
+        """One action a tick, after the answer to the last; True once all are answered."""
         stamp_s = ros_messages.from_time(self.tool.header.stamp)
-        if len(self.sent) < self.STEPS and stamp_s >= self.asked_s + 0.19:
-            self.asked_s = stamp_s
+        answered = len(self.sent) == self.asked < self.STEPS
+        if answered and stamp_s >= self.asked_s + 0.19:
+            self.asked_s, self.asked = stamp_s, self.asked + 1
             action = Action(Kind.STEP, (0.01, 0.0, -0.005), close=True)
             header = ros_messages.to_header(stamp_s, "bin")
             self.actions.publish(

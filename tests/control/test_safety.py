@@ -204,10 +204,9 @@ def test_no_sequence_makes_a_command_outside_the_limits(first, sequence):
             assert not moving or hazard, "only a stop comes in between"
             assert np.isfinite(trajectory.positions).all()
             if anew:  # it counts from the reading, wherever that says the arm is
-                at = dict(zip(state.names, state.position))
-                measured = [at[name] for name in arm.joint_names]
+                measured = np.append(state.position[1:8], controller.at(now_s)[0][7])
                 assert np.isfinite(measured).all()
-                controller.hold(np.array(measured), now_s)
+                controller.hold(measured, now_s)
             acceleration = controller.at(now_s)[2]
             tool = kinematics().pose(controller.at(now_s)[0][:7])[:3]
             inside = bool(np.all(tool >= LOW - 1e-3) and np.all(tool <= HIGH + 1e-3))

@@ -95,7 +95,7 @@ class ArmCore:
         self.gripper_closed = False
         self._finger_goal = robot.finger_open_m
         self._commanded: np.ndarray | None = None
-        self._finger = robot.finger_open_m
+        self._finger: float | None = None
         self._max_ages = MaxAges(
             robot.max_state_age_s, max_heartbeat_age_s, max_camera_age_s, max_observation_age_s
         )
@@ -169,7 +169,9 @@ class ArmCore:
         if self._commanded is None:
             if (unknown := self._no_start(joint_state, measured, signs, now_s)) is not None:
                 return self._nothing(*(reason or unknown), measured)
-            self._commanded, self._finger = measured[:-1], float(measured[-1])
+            self._commanded = measured[:-1]
+            if self._finger is None:  # later on it keeps its command, and so what it holds
+                self._finger = float(measured[-1])
         start = self._commanded
         if reason is not None and reason[0] != ArmError.EFFORT:
             return self._hold(Motion(start, True, *reason), now_s)

@@ -11,6 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -39,6 +40,8 @@ from mtopt_bringup.processes import process_specs  # noqa: E402
 from mtopt_spec.robot import load_robot  # noqa: E402
 
 PAGE = ROOT / "docs" / "hardware.md"
+SIDE, FOCAL = HEIGHT_PX // 2, focal_length_px() / 2
+"""Of the drivers' pictures, px: square as an observation's."""
 SOON = {"doctor": ["--wait", "60", "--seconds", "1.5", "--json"], "bags": ["--json"]}
 """What is appended to a command so that it is over soon."""
 
@@ -101,7 +104,7 @@ def test_the_rehearsal(tmp_path, domain_id):
 
 
 class CameraDrivers(Node):
-    """The drivers of both cameras: raw pictures, a calibration, 10 Hz; spun by its own thread."""
+    """The drivers of both cameras: raw pictures, a calibration, 20 Hz; spun by its own thread."""
 
     def __init__(self, pictures):
         self.own = Context()
@@ -115,7 +118,7 @@ class CameraDrivers(Node):
             )
             for name in ("camera", "wrist_camera")
         }
-        self.create_timer(0.1, self.publish)
+        self.create_timer(0.05, self.publish)
         self.executor_ = SingleThreadedExecutor(context=self.own)
         self.executor_.add_node(self)
         self.thread = threading.Thread(target=self.spin)
@@ -128,13 +131,12 @@ class CameraDrivers(Node):
             pass
 
     def publish(self):
-        """The same picture twice, then the next."""
-        picture = self.pictures[(self.shown // 2) % len(self.pictures)]
+        """The same picture four times, then the next."""
+        picture = self.pictures[(self.shown // 4) % len(self.pictures)]
         self.shown += 1
-        f, info = focal_length_px(), CameraInfo(height=HEIGHT_PX, width=WIDTH_PX)
-        info.k = [f, 0.0, WIDTH_PX / 2 - 0.5, 0.0, f, HEIGHT_PX / 2 - 0.5, 0.0, 0.0, 1.0]
-        info.d = [0.0] * 5
-        image = Image(height=HEIGHT_PX, width=WIDTH_PX, step=3 * WIDTH_PX, encoding="bgr8")
+        info = CameraInfo(height=SIDE, width=SIDE, d=[0.0] * 5)
+        info.k = [FOCAL, 0.0, SIDE / 2 - 0.5, 0.0, FOCAL, SIDE / 2 - 0.5, 0.0, 0.0, 1.0]
+        image = Image(height=SIDE, width=SIDE, step=3 * SIDE, encoding="bgr8")
         image.data = np.ascontiguousarray(picture[..., ::-1]).tobytes()
         image.header.stamp = info.header.stamp = self.get_clock().now().to_msg()
         for images, infos in self.ends.values():
@@ -153,6 +155,12 @@ def board_poses(count=30):
         pose[:3, :3] = Rotation.from_euler("xyz", draw.uniform(-0.45, 0.45, 3)).as_matrix()
         pose[:3, 3] = draw.uniform((-0.08, -0.06, 0.0), (0.08, 0.08, 0.12))
         yield pose
+
+
+def small(scene: BoardScene, pose: np.ndarray) -> np.ndarray:
+    edge = (WIDTH_PX - HEIGHT_PX) // 2
+    square = scene.show(pose)[:, edge : edge + HEIGHT_PX]
+    return cv2.resize(square, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
 
 
 def edit(folder: Path, **fields) -> None:
@@ -174,7 +182,7 @@ def test_a_robot_from_its_folder_to_its_first_motion(tmp_path, domain_id):
     edit(folder, gripper=gripper)  # control_msgs is not everywhere
     place = looking_at(np.array([-0.1, -0.25, 0.45]), np.array([0.0, 0.02, 0.0]))
     scene = BoardScene(tmp_path, parse_board(board[board.index("--board") + 1]), place)
-    views, flat = [scene.show(pose) for pose in board_poses()], scene.show(np.eye(4))
+    views, flat = [small(scene, pose) for pose in board_poses()], [small(scene, np.eye(4))]
     scene.close()
     follower = [str(ROOT / "tests/control/follower_node.py"), f"robot_1={folder}"]
     processes = [subprocess.Popen([sys.executable, *follower])]
@@ -183,10 +191,10 @@ def test_a_robot_from_its_folder_to_its_first_motion(tmp_path, domain_id):
         code, result, told = run(calibrate, tmp_path)
         assert code == 0 and result["views"] == 15 and result["residual_px"] < 0.4, told
         info = read_camera_info(folder / "shoulder_camera.yaml")
-        assert info.matrix[0, 0] == pytest.approx(focal_length_px(), rel=0.02)
+        assert info.matrix[0, 0] == pytest.approx(FOCAL, rel=0.02)
         camera = {"info": "shoulder_camera.yaml", "parent": "bin", "pose": pose_numbers(place)}
         edit(folder, cameras={"shoulder": camera})
-        drivers.pictures = [flat]
+        drivers.pictures = flat
         code, result, told = run(board, tmp_path)
         seen = figures(result, "shoulder board")
         assert code == 0 and seen["residual_px"] < 0.5 and seen["offset_m"] < 0.01, told
@@ -197,7 +205,7 @@ def test_a_robot_from_its_folder_to_its_first_motion(tmp_path, domain_id):
         assert code == 0, told
         motion = figures(result, "motion")
         assert motion["moved_mm"] == pytest.approx(40, abs=3) and motion["rest_mm"] < 1
-        assert motion["action_to_trajectory_ms"] < 50
+        assert motion["action_to_trajectory_ms"] < 200
     finally:
         drivers.close()
         for process in processes:

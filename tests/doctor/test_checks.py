@@ -126,13 +126,16 @@ def camera_info():
 
 def test_pictures_are_judged_by_focus_and_light(scene):
     picture = scene.show(np.eye(4))
-    assert check_pictures("p", [picture]).state == OK
+    square = picture[:, 80:560]
+    assert check_pictures("p", [square], (64, 64)).state == OK
+    wide = check_pictures("p", [picture], (64, 64))
+    assert wide.state == FAIL and "crop in the driver" in wide.detail
     for flaw, word in (
-        (cv2.GaussianBlur(picture, (0, 0), 20), "focus"),
-        (np.clip(picture.astype(int) * 3, 0, 255).astype(np.uint8), "overexposed"),
-        (picture // 8, "underexposed"),
+        (cv2.GaussianBlur(square, (0, 0), 20), "focus"),
+        (np.clip(square.astype(int) * 3, 0, 255).astype(np.uint8), "overexposed"),
+        (square // 8, "underexposed"),
     ):
-        check = check_pictures("p", [flaw])
+        check = check_pictures("p", [flaw], (64, 64))
         assert check.state == FAIL and word in check.detail
 
 

@@ -33,6 +33,7 @@ from mtopt_bringup.ros_visit import RosVisit
 from mtopt_control.arm.kinematics import ArmKinematics, read_urdf, robot_kinematics
 from mtopt_spec.bag_topics import CAMERA_NAMESPACES
 from mtopt_spec.errors import InputError
+from mtopt_spec.observation import DEFAULT_IMAGE_SIZES
 from mtopt_spec.robot import DESCRIPTION_TOPIC, RobotConfig, load_robot, robot_folder
 
 MAX_CAMERA_OFFSET_S = 0.15
@@ -149,7 +150,10 @@ def _visit(asked: BringUp, robot: RobotConfig, may_move: Callable[[str], bool]) 
         here = dict(zip(node.names, node.position))
         pose_bin_tool = _tool_pose(kinematics, np.array([here[j] for j in robot.arm_joints]))
     for name in asked.cameras:
-        checks += _check_camera(asked, robot, name, node.cameras[name], pose_bin_tool)
+        heard = node.cameras[name]
+        ticks = node.simulated_s is not None or not heard.by_driver
+        min_rate_hz = MIN_CAMERA_RATE_HZ[ticks]
+        checks += _check_camera(asked, robot, name, heard, min_rate_hz, pose_bin_tool)
     if not asked.move:
         return [*checks, not_done("motion", "not asked for: --move")]
     failed = [check.name for check in checks if check.state == FAIL]
@@ -173,10 +177,15 @@ def _tool_pose(kinematics: ArmKinematics, q: np.ndarray) -> np.ndarray:
 
 
 def _check_camera(
-    asked: BringUp, robot: RobotConfig, name: str, heard: HeardCamera, pose_bin_tool
+    asked: BringUp,
+    robot: RobotConfig,
+    name: str,
+    heard: HeardCamera,
+    min_rate_hz: float,
+    pose_bin_tool,
 ) -> list[Check]:
     stream = check_stream(
-        f"{name} pictures", heard.topic, heard.stream.arrivals(), MIN_CAMERA_RATE_HZ,
+        f"{name} pictures", heard.topic, heard.stream.arrivals(), min_rate_hz,
         MAX_CAMERA_OFFSET_S,
     )  # fmt: skip
     quality, info, board = (f"{name} {part}" for part in ("quality", "camera_info", "board"))
@@ -184,7 +193,7 @@ def _check_camera(
     if not pictures:
         why = heard.refused or "no picture came"
         return [stream, *(not_done(part, why) for part in (quality, info, board))]
-    checks = [stream, check_pictures(quality, pictures)]
+    checks = [stream, check_pictures(quality, pictures, DEFAULT_IMAGE_SIZES[name])]
     if name not in robot.cameras:
         why = "the folder has no calibration of it"
         return [*checks, not_done(info, why), not_done(board, why)]

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 
 from mtopt_bringup.doctor.checks import Check, judged
+from mtopt_control.camera.frame import to_size
+from mtopt_spec.errors import InputError
 
 MIN_SHARPNESS = 20.0
 """Variance of the Laplacian of 8-bit grey values, at 64 px height."""
@@ -40,8 +42,16 @@ def exposure(image_hwc_u8: np.ndarray) -> dict[str, float]:
     }
 
 
-def check_pictures(name: str, images_hwc_u8: Sequence[np.ndarray]) -> Check:
-    """Sharpness and exposure, medians over pictures."""
+def check_pictures(
+    name: str, images_hwc_u8: Sequence[np.ndarray], size_px: tuple[int, int]
+) -> Check:
+    """Sharpness and exposure, medians over pictures, and the ratio of an observation's.
+
+    Args:
+        name: Of the check.
+        images_hwc_u8: Pictures of one camera.
+        size_px: Height and width of its picture in an observation.
+    """
     sharp = float(np.median([sharpness(image) for image in images_hwc_u8]))
     shown = [exposure(image) for image in images_hwc_u8]
     figures = {key: float(np.median([one[key] for one in shown])) for key in shown[0]}
@@ -55,6 +65,10 @@ def check_pictures(name: str, images_hwc_u8: Sequence[np.ndarray]) -> Check:
     elif figures["mean"] > MEAN_RANGE[1]:
         problems.append("too bright")
     height, width = images_hwc_u8[-1].shape[:2]
+    try:
+        to_size(images_hwc_u8[-1], *size_px, where=name)
+    except InputError as error:
+        problems.append(str(error))
     return judged(
         name, problems,
         f"{width}x{height} px, sharpness {sharp:.0f}, mean {figures['mean']:.0f}, "

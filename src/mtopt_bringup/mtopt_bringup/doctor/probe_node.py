@@ -51,6 +51,7 @@ class HeardCamera:
 
     Attributes:
         topic: Of its pictures.
+        kind: Of them: a driver's raw ones, or those that camera_node makes, one a tick.
         stream: Of these.
         messages: The newest ones, as they came: big pictures take long to unpack.
         info: The newest calibration of its driver; None before the first.
@@ -63,6 +64,11 @@ class HeardCamera:
     messages: deque[bytes] = field(default_factory=lambda: deque(maxlen=KEPT_PICTURES))
     info: CameraInfo | None = None
     refused: str = ""
+
+    @property
+    def by_driver(self) -> bool:
+        """The pictures are a driver's raw ones."""
+        return self.kind is Image
 
     def pictures(self) -> list[np.ndarray]:
         """The newest pictures, (h, w, 3) uint8 RGB."""
@@ -152,9 +158,8 @@ class ProbeNode(Node):
         return tuple(self.resolve_topic_name(name) for name in names)
 
     def finds_all(self) -> bool:
-        """True once somebody publishes pictures of every camera."""
-        topics = (self._topics(name) for name in self.cameras)
-        return all(any(self.count_publishers(topic) for topic in pair) for pair in topics)
+        """True once a driver publishes raw pictures of every camera."""
+        return all(self.count_publishers(self._topics(name)[0]) for name in self.cameras)
 
     def sees_all(self) -> bool:
         """True once a picture of every camera that somebody publishes has come."""

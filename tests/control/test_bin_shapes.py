@@ -44,7 +44,8 @@ def test_the_robots_file_has_the_bin_of_the_world():
 def test_clear_over_the_bin_and_deep_in_floor_plate_and_wall():
     assert depth(0.0, 0.0, 0.1) < 0.0
     assert depth(0.0, 0.0, 0.005) == pytest.approx(0.012 - 0.005, abs=1e-6), "finger tips, floor"
-    assert depth(0.0, 0.32, 0.012) == pytest.approx(0.006, abs=1e-6), "finger tips, plate"
+    assert depth(-0.1, 0.32, 0.012) == pytest.approx(0.006, abs=1e-6), "finger tips, plate"
+    assert depth(0.0, 0.32, 0.018) == pytest.approx(0.005, abs=1e-6), "finger tips, ridge"
     # fingers along y, open, over the foot of the near wall: its outer tip is 0.071 m aside
     tip, (_, ny, nz, offset, _) = np.array([-0.165 - 0.071, 0.018 - 0.012]), ROBOT.bin_planes[0]
     assert depth(0.0, -0.165, 0.018) == pytest.approx(offset - ny * tip[0] - nz * tip[1], abs=1e-6)

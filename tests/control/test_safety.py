@@ -168,8 +168,9 @@ def check(controller: CubicController, acceleration, action: Action, inside: boo
         assert np.all(places <= HIGH + PATH_SLACK_M + 5e-4)
     if np.ptp(arm, axis=0).any():
         widest = float(finger.max())
-        allowed = max(TOUCH_M, shapes().depth_m(rotations[:1], places[:1], widest))
-        assert shapes().depth_m(rotations, places, widest) <= allowed + 5e-4
+        met = shapes().depth_m(rotations[:1], places[:1], widest)
+        allowed = TOUCH_M + 5e-4 if met <= TOUCH_M else met + 5e-3  # beyond: it may bow more
+        assert shapes().depth_m(rotations, places, widest) <= allowed
 
 
 @given(st.integers(0, 5), st.lists(events, min_size=1, max_size=9))

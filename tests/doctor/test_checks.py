@@ -240,11 +240,11 @@ def followed(robot, urdf, late_s=0.0, sag_rad=0.0, still=False) -> tuple[Followe
         assert np.all(tool < np.array(plan.high_m) + 1e-3)
     np.testing.assert_allclose(kinematics.pose(q), kinematics.pose(home), atol=1e-3)
     times = np.arange(0.5, 1.5 + 0.2 * len(plan.actions), 0.01)
-    nothing = Followed(np.array([0.002]), trajectories, [(0.0, home)], ())
+    nothing = Followed(np.array([0.002]), trajectories, [(0.0, home)])
     path = sent_path(nothing, times - late_s)
     path[:, 1] += sag_rad * (times > 1.0)
     path = np.tile(home, (len(times), 1)) if still else path
-    return Followed(np.array([0.002, 0.004]), trajectories, list(zip(times, path)), ()), kinematics
+    return Followed(np.array([0.002, 0.004]), trajectories, list(zip(times, path))), kinematics
 
 
 @pytest.mark.parametrize("name", ROBOTS)

@@ -224,14 +224,16 @@ def _move(
         if not may_move(plan.words()):
             return not_done("motion", "the person said no")
         node.begin(plan)
-        visit.until(lambda: node.done or node.others, 3.0 * len(plan.actions) * 0.2 + 5.0)
+        visit.until(lambda: node.done, 3.0 * len(plan.actions) * 0.2 + 5.0)
         if node.others:
             return judged(
                 "motion", ["somebody else commands the arm"],
                 "start its nodes with autostart:=false, and not in lockstep",
             )  # fmt: skip
+        if node.refused:
+            return judged("motion", [node.refused], "the motion was broken off there")
+        if not node.done:
+            return judged("motion", ["arm_node did not answer every action"], "")
         visit.listen(0.5)
         followed = node.followed()
-    if not node.done or not followed.trajectories:
-        return judged("motion", ["arm_node did not answer every action", *followed.errors], "")
     return judge_motion(followed, kinematics)

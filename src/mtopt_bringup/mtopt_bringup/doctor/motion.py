@@ -100,13 +100,11 @@ class Followed:
         trajectories: (came, (points, joints) positions, (points, joints) velocities, (points,)
             times) of each, arm joints alone.
         states: (came, (joints,) position) of each joint state, arm joints alone.
-        errors: What arm_node said against an action.
     """
 
     answers_s: np.ndarray
     trajectories: Sequence[tuple[float, np.ndarray, np.ndarray, np.ndarray]]
     states: Sequence[tuple[float, np.ndarray]]
-    errors: Sequence[str]
 
 
 def sent_path(followed: Followed, times_s: np.ndarray) -> np.ndarray:
@@ -166,7 +164,7 @@ def judge_motion(
         "rest_degrees": float(math.degrees(turn_rad[-1])),
         "moved_mm": 1000 * moved_m,
     }
-    problems = list(followed.errors)
+    problems = []
     if moved_m < 0.5 * WAY_M:
         problems.append(f"the tool moved by {1000 * moved_m:.1f} mm: no controller follows")
     if lag_s > max_lag_s:

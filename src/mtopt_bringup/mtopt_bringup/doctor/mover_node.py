@@ -32,6 +32,8 @@ class MoverNode(Node):
     Attributes:
         pose: x, y, z (m), azimuth (rad) of the tool, by the newest tool state; None before it.
         others: Somebody else commands the arm.
+        refused: What arm_node said against an action: the plan ends there, as what is left of it
+            would lead out of the box. Empty while all is well.
     """
 
     def __init__(self, name: str, robot: RobotConfig, *, context: Context):
@@ -39,13 +41,13 @@ class MoverNode(Node):
         self._robot = robot
         self.pose: tuple[float, ...] | None = None
         self.others = False
+        self.refused = ""
         self._plan: MotionPlan | None = None
         self._next = 0
         self._asked_s: dict[tuple[int, int], float] = {}
         self._answers_s: list[float] = []
         self._trajectories: list[tuple[float, np.ndarray, np.ndarray, np.ndarray]] = []
         self._states: list[tuple[float, np.ndarray]] = []
-        self._errors: list[str] = []
         self._answered = 0
         self._actions = self.create_publisher(ActionCommanded, ACTION_COMMANDED.name, 20)
         for kind, topic, take in (
@@ -63,8 +65,9 @@ class MoverNode(Node):
 
     @property
     def done(self) -> bool:
-        """All actions are answered."""
-        return self._plan is not None and self._answered >= len(self._plan.actions)
+        """All actions are answered, or the plan has ended early."""
+        answered = self._plan is not None and self._answered >= len(self._plan.actions)
+        return answered or self.others or bool(self.refused)
 
     def begin(self, plan: MotionPlan) -> None:
         """Asks for the plan's first action at the next tick."""
@@ -72,13 +75,11 @@ class MoverNode(Node):
 
     def followed(self) -> Followed:
         """What was heard so far."""
-        return Followed(
-            np.array(self._answers_s), self._trajectories, self._states, self._errors[:3]
-        )
+        return Followed(np.array(self._answers_s), self._trajectories, self._states)
 
     def _on_tick(self, message: ToolState) -> None:
         self.pose = (*(float(x) for x in message.position_bin_m), float(message.azimuth_rad))
-        if self._plan is None or self.others or self._next == len(self._plan.actions):
+        if self._plan is None or self.done or self._next == len(self._plan.actions):
             return
         stamp = (message.header.stamp.sec, message.header.stamp.nanosec)
         if stamp in self._asked_s or self._answered < self._next:
@@ -98,7 +99,7 @@ class MoverNode(Node):
             return
         self._answered = max(self._answered, message.step_index + 1)
         if message.error_code != ArmError.NONE:
-            self._errors.append(f"arm_node: {message.error_msg or message.error_code}")
+            self.refused = f"arm_node: {message.error_msg or message.error_code}"
 
     def _on_trajectory(self, message: JointTrajectory) -> None:
         if self._plan is None:

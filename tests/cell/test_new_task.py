@@ -58,7 +58,7 @@ def base(tmp_path_factory):
 def done(base, tmp_path_factory):
     """The experiment and what it gave, stopped once before its first stage."""
     out = tmp_path_factory.mktemp("new")
-    stopped = NewTasks(base, out, TINY, TASKS_FILE, WORLD, minutes=1e-6).run()
+    stopped = NewTasks(base, out, TINY, TASKS_FILE, WORLD, minutes=0).run()
     assert not stopped["finished"] and stopped["exit_code"] == 1
     assert not list((out / "stages").iterdir()) and not (out / "data").exists()
     return out, NewTasks(base, out, TINY, TASKS_FILE, WORLD).run()

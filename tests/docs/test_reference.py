@@ -38,5 +38,8 @@ def test_everything_has_a_meaning_and_no_meaning_is_left_over(nodes):
 def test_every_node_of_the_package_folders_is_on_it(nodes):
     """But for those of a command's own, which visit a cell."""
     files = {path.stem for path in ROOT.glob("src/*/mtopt_*/**/*_node.py")}
-    visitors = {"cell_monitor_node", "client_node", "end_watch_node", "loopback_node"}
+    visitors = {
+        "cell_monitor_node", "client_node", "end_watch_node", "loopback_node", "mover_node",
+        "probe_node",
+    }  # fmt: skip
     assert files - visitors == {node.name for node in nodes}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -65,15 +66,21 @@ class BoardScene:
             )
         )
         self.data = mujoco.MjData(self.model)
-        self.renderer = mujoco.Renderer(self.model, HEIGHT_PX, WIDTH_PX)
+        self._thread = ThreadPoolExecutor(1)  # whose GL context is no other renderer's
+        self._renderer = self._thread.submit(
+            mujoco.Renderer, self.model, HEIGHT_PX, WIDTH_PX
+        ).result()
 
     def show(self, middle_bin: np.ndarray) -> np.ndarray:
         """(h, w, 3) uint8: the board with its middle at a (4, 4) pose, face along +z."""
         x, y, z, w = Rotation.from_matrix(middle_bin[:3, :3]).as_quat()
         self.data.mocap_pos[0], self.data.mocap_quat[0] = middle_bin[:3, 3], (w, x, y, z)
         mujoco.mj_forward(self.model, self.data)
-        self.renderer.update_scene(self.data, "camera")
-        return self.renderer.render()
+        return self._thread.submit(self._render).result()
+
+    def _render(self) -> np.ndarray:
+        self._renderer.update_scene(self.data, "camera")
+        return self._renderer.render()
 
     def board_pose(self, middle_bin: np.ndarray) -> np.ndarray:
         """(4, 4) of the board's own frame: x along columns, y along rows (down), z into it."""
@@ -85,7 +92,8 @@ class BoardScene:
 
     def close(self) -> None:
         """Frees the picture's buffers."""
-        self.renderer.close()
+        self._thread.submit(self._renderer.close).result()
+        self._thread.shutdown()
 
 
 def focal_length_px() -> float:

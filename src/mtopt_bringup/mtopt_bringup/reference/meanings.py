@@ -7,8 +7,10 @@ import re
 from mtopt_spec.resources import share_dir
 
 _OF_NAME = {
+    "/cell/stop": "stops all arms, or takes that back: each then waits for its arm/resume",
     "/clock": "simulated time",
     "/diagnostics": "rates, counts and what is wrong",
+    "/stop": "true: all arms hold until arm/resume, those too that start later",
     "/gazebo/<robot>/<object>/pose": "an object's pose in the world, from Gazebo",
     "/gazebo/<robot>/bin/joint_states": "the hinge's readings, from Gazebo",
     "/gazebo/<robot>/joint_states": "the arm's readings, from Gazebo",
@@ -17,13 +19,16 @@ _OF_NAME = {
     "/<robot>/<camera>/image/camera_info": "the calibration at the observation's size",
     "/<robot>/<camera>/image/compressed": "JPEG at the observation's size: what policies see",
     "/<robot>/<camera>/image_raw": "a camera's pictures, RGB",
+    "/<robot>/<camera>/image/seen": "stamp of every picture that the driver gives",
     "/<robot>/arm/resume": "takes actions again, from wherever the arm is",
     "/<robot>/arm/stop": "holds, whatever is asked, until arm/resume",
     "/<robot>/bin/hinge_position_command": "angle of the bin's hinge, rad",
     "/<robot>/episode/goal/image/compressed": "the picture that the running episode is to reach",
+    "/<robot>/episode/heartbeat": "the episode node lives: without it the arm holds",
     "/<robot>/goal/image/compressed": "the newest goal picture, for reach_goal without one",
     "/<robot>/joint_states": "readings of arm, finger and hinge: rad, m",
     "/<robot>/joint_trajectory": "what the arm is to do in the next control period",
+    "/<robot>/stop": "true: the arm holds until arm/resume",
     "/<robot>/reach_goal_now": "an episode that is to reach the newest goal picture",
 }
 _FOLDERS = ("msg", "srv", "action")

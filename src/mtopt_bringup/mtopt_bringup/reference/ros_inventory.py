@@ -93,6 +93,7 @@ def _starts(folder: Path) -> tuple[_Start, ...]:
             {"adapt_camera_info": True},
         ),
         _Start(f"{control}.arm.arm_node", "ArmNode", here),
+        _Start(f"{control}.arm.cell_stop_node", "CellStopNode"),
         _Start(f"{control}.bin_reset.bin_reset_node", "BinResetNode", here),
         _Start(
             f"{control}.episode.episode_node", "EpisodeNode", here,
@@ -129,7 +130,10 @@ def read_nodes() -> Iterator[NodeEntry]:
 def _read(start: _Start) -> NodeEntry:
     name = start.module.rsplit(".", 1)[-1]
     file = share_dir() / "params" / f"{name}.yaml"
-    arguments = ["--ros-args", "--params-file", str(file), "-r", f"__ns:={start.namespace}"]
+    defaults = yaml.safe_load(file.read_text()) if file.exists() else {}  # not all have parameters
+    arguments = ["--ros-args", "-r", f"__ns:={start.namespace}"]
+    if defaults:
+        arguments += ["--params-file", str(file)]
     for key, value in start.parameters.items():
         arguments += ["-p", f"{key}:={json.dumps(value)}"]  # which is YAML, too
     context = Context()
@@ -144,7 +148,7 @@ def _read(start: _Start) -> NodeEntry:
                 _services(node.services),
                 _services(node.clients),
                 *_actions(node),
-                _parameters(node, yaml.safe_load(file.read_text()), start),
+                _parameters(node, defaults, start),
             )
         finally:
             node.destroy_node()

@@ -125,11 +125,11 @@ class ArmCore:
     def resume(self) -> None:
         """Moves again, counting from wherever the arm is now."""
         self.stopped = False
-        self.count_anew()
-
-    def count_anew(self) -> None:
-        """Counts from wherever the arm is at the next fresh reading."""
         self._commanded = None
+
+    def begin_anew(self) -> None:
+        """Time has gone back: nobody knows how far a motion has come, or where the arm is."""
+        self._under_way = self._commanded = None
 
     def step(
         self,
@@ -209,9 +209,8 @@ class ArmCore:
         return None if reason is None else self._brake(reason, now_s)
 
     def _notice_time(self, now_s: float) -> None:
-        """Where time has gone back nobody knows how far a motion has come: counts anew."""
         if now_s < self._newest_s - 1e-6:
-            self._under_way = self._commanded = None
+            self.begin_anew()
         self._newest_s = now_s
 
     def _moves(self, now_s: float) -> bool:

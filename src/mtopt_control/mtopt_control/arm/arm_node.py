@@ -163,10 +163,11 @@ class ArmNode(Node):
         self._reading = reading
 
     def _begin_anew(self, now_s: float) -> None:
-        """Time went back: the arm may be anywhere, and nothing has been answered yet."""
-        self._reading = self._answered_stamp = None
-        self._tool_tick_s = self._tool_stamp_s = -math.inf
-        self._core.count_anew()
+        """Time went back: the arm may be anywhere, nobody lives, nothing has been answered yet."""
+        self._reading = self._answered = self._waiting = self._answered_stamp = None
+        self._heartbeat_s = self._tool_tick_s = self._tool_stamp_s = -math.inf
+        self._seen_s = dict.fromkeys(self._seen_s, -math.inf)
+        self._core.begin_anew()
 
     def _publish_tool_state(self, reading: JointState) -> None:
         """At the first reading of a tick; the same one again until somebody has acted."""

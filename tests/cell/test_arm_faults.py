@@ -22,6 +22,7 @@ from mtopt_spec.ros_run import EventsExecutor
 
 MOVING_RAD_S = 0.02
 HOLDS_WITHIN_S = 0.2
+TRIES = 6
 READING_S = 0.04
 """Between two readings of the free-running simulator."""
 DRIVERS = {
@@ -98,6 +99,18 @@ class Watcher:
         return step and self.now_s - sent_s <= 2 * READING_S and self.readings[-1][1] > 0.2
 
     def play(self):
+        """Until a motion was broken off: on a busy machine the watch may come when it is over."""
+        for _ in range(TRIES):
+            yield from self.lose_and_return()
+            if self.braked()[:1] == [self.broken_off]:
+                return
+
+    def braked(self):
+        """What the arm said of signs that were too old, after the newest loss."""
+        codes = {ActionSent.ERROR_STALE_OBSERVATION, ActionSent.ERROR_STALE_STATE}
+        return [m.header for t, m in self.sent if self.killed_s < t and m.error_code in codes]
+
+    def lose_and_return(self):
         yield from self.until(self.in_motion, 120.0)
         self.driver.kill()
         sent = self.sent[-1][1]
@@ -151,9 +164,7 @@ def test_an_arm_without_eyes_or_sense_holds_and_comes_back(tmp_path, domain_id, 
     held_s = max(moved, default=killed_s) - killed_s
     logging.info("held after %.3f s, moves %.2f s after", held_s, watcher.moves_s - returned_s)
     assert held_s <= HOLDS_WITHIN_S + READING_S
-    codes = {ActionSent.ERROR_STALE_OBSERVATION, ActionSent.ERROR_STALE_STATE}
-    braked = [m.header for t, m in watcher.sent if killed_s < t and m.error_code in codes]
-    assert braked and braked[0] == watcher.broken_off, "the very motion was broken off"
+    assert watcher.braked()[:1] == [watcher.broken_off], "the very motion was broken off"
     voided = [m for t, m in watcher.ends if m.episode_id == watcher.episode_id]
     assert voided and voided[0].reason == EpisodeEnd.REASON_FAULT
     assert any(killed_s + 1.0 < t < returned_s for t in watcher.others), "the cell goes on"

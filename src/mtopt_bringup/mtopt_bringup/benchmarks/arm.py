@@ -79,7 +79,7 @@ def _load(count: int) -> Iterator[None]:
 def _tracking(steps: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Distances, mm, and angles, degrees, of the measured tool from where each step ends."""
     from mtopt_control.arm.arm_core import ArmCore
-    from mtopt_control.arm.kinematics import ArmKinematics, read_urdf
+    from mtopt_control.arm.kinematics import read_urdf, robot_kinematics
     from mtopt_sim.station import Station
     from mtopt_spec.action import CONTROL_PERIOD_S, MAX_AZIMUTH_RAD, MAX_TRANSLATION_M, Action
     from mtopt_spec.resources import share_dir
@@ -89,9 +89,7 @@ def _tracking(steps: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     urdf = read_urdf(share_dir() / robot.urdf)
     arm, station = ArmCore(robot, urdf), Station()
     station.reset(seed, objects=())
-    fk = ArmKinematics(
-        urdf, robot.arm_joints, robot.base_link, robot.tool_link, robot.bin_position_base_m
-    )
+    fk = robot_kinematics(robot, urdf)
     random, errors = np.random.default_rng(seed), []
     now_s, state = 0.0, station.joint_state(0.0)
     order = [state.names.index(name) for name in robot.arm_joints]

@@ -20,6 +20,7 @@ from mtopt_bringup.conformance.backend import Backend
 from mtopt_bringup.conformance.check import Nonconformity
 from mtopt_bringup.ros_visit import RosVisit
 from mtopt_control.arm.trajectory import rest_to_rest
+from mtopt_control.camera.frame import from_raw
 from mtopt_msgs.msg import SceneTruth
 from mtopt_msgs.srv import LabelSuccess, NewScene
 from mtopt_spec import ros_messages
@@ -125,9 +126,10 @@ class Client:
     def picture(self, camera: str) -> np.ndarray:
         """(h, w, 3) uint8 RGB of the latest picture."""
         message = self.heard[f"{camera}/image"][-1]
-        flat = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
-        image = flat[:, : 3 * message.width].reshape(message.height, message.width, 3)
-        return image[..., ::-1] if message.encoding == "bgr8" else image
+        return from_raw(
+            message.data, height=message.height, width=message.width, step=message.step,
+            encoding=message.encoding, where=f"picture of {camera}",
+        )  # fmt: skip
 
     def now_s(self) -> float:
         """Stamp of the latest joint state."""

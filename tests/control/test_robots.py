@@ -212,8 +212,8 @@ class Probe:
 
         self.robot = robot
         self.node = node = spinner.add(Node("probe", context=spinner.context, namespace=f"/{name}"))
-        self.tool = self.state = self.arm = None
-        self.sent, self.asked_s, self.asked = [], 0.0, 0
+        self.tool = self.state = self.arm = self.rested = None
+        self.sent, self.asked = [], 0
         node.create_subscription(ToolState, "tool_state", lambda m: setattr(self, "tool", m), 20)
         node.create_subscription(
             JointState, "joint_states", lambda m: setattr(self, "state", m), 20
@@ -242,12 +242,11 @@ class Probe:
         self.first = list(self.tool.position_bin_m)
 
     def act(self) -> bool:
-        """One action a tick, after the answer to the last; True once all are answered."""
-        stamp_s = ros_messages.from_time(self.tool.header.stamp)
-        answered = len(self.sent) == self.asked < self.STEPS
-        if answered and stamp_s >= self.asked_s + 0.19:
-            self.asked_s, self.asked = stamp_s, self.asked + 1
+        """One action after the motion of the last; True once all are answered."""
+        if len(self.sent) == self.asked < self.STEPS and self.rests():
+            self.asked += 1
             action = Action(Kind.STEP, (0.01, 0.0, -0.005), close=True)
+            stamp_s = ros_messages.from_time(self.tool.header.stamp)
             header = ros_messages.to_header(stamp_s, "bin")
             self.actions.publish(
                 ros_messages.to_action_commanded(
@@ -256,8 +255,21 @@ class Probe:
             )
         return len(self.sent) >= self.STEPS
 
+    def rests(self) -> bool:
+        """The joints are, to the last bits, where the answer says that the motion ends."""
+        if not self.sent:
+            return True
+        where = dict(zip(self.state.name, self.state.position, strict=True))
+        joints = [where[name] for name in self.robot.arm_joints]
+        return np.allclose(joints, self.sent[-1].target_position[: len(joints)], rtol=0, atol=1e-9)
+
     def closed(self) -> bool:
-        return self.tool.gripper_opening_m < 0.002 and self.moved()[0] > 0.045
+        """The tool, whose state follows the joints', is as the joints at their rest were."""
+        if self.rested is None and self.rests():
+            self.rested = ros_messages.from_time(self.state.header.stamp)
+        shown = ros_messages.from_time(self.tool.header.stamp)
+        rests = self.rested is not None and shown >= self.rested
+        return rests and self.tool.gripper_opening_m < 0.002
 
     def moved(self) -> np.ndarray:
         return np.array(self.tool.position_bin_m) - self.first

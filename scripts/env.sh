@@ -49,13 +49,17 @@ export VIRTUAL_ENV="$_mtopt_venv"
 
 export ROS_DISTRO=jazzy
 export RMW_IMPLEMENTATION="${RMW_IMPLEMENTATION:-rmw_fastrtps_cpp}"
-# A cell's robots talk on this machine only, unless asked otherwise.
-export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
-# Processes find each other sooner; the name that this Fast DDS reads, and that of later ones.
-export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-$_mtopt_root/params/fastdds.xml}"
+# A cell's robots talk on this machine only, unless asked otherwise. By the profile's one interface:
+# with LOCALHOST as its range rmw_fastrtps adds shared memory to whatever a profile says.
+_mtopt_profile=fastdds.xml
+[ -n "${ROS_AUTOMATIC_DISCOVERY_RANGE:-}" ] || _mtopt_profile=fastdds_localhost.xml
+export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-SUBNET}"
+# The name that this Fast DDS reads, and that of later ones.
+export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-$_mtopt_root/params/$_mtopt_profile}"
 export FASTDDS_DEFAULT_PROFILES_FILE="${FASTDDS_DEFAULT_PROFILES_FILE:-$FASTRTPS_DEFAULT_PROFILES_FILE}"
 # Pictures without a screen.
 export MUJOCO_GL="${MUJOCO_GL:-egl}"
 
 unset _mtopt_root _mtopt_venv _mtopt_site _mtopt_python _mtopt_old _mtopt_libs _mtopt_package
+unset _mtopt_profile
 unset -f _mtopt_prepend

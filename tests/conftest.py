@@ -13,7 +13,6 @@ from typing import IO
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 # Beyond 101 the discovery ports reach into the range that Linux hands out to any program.
 DOMAIN_IDS = range(1, 102)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -39,21 +40,41 @@ def test_through_a_link_and_beside_a_foreign_ros(tmp_path):
     assert Path(done.stdout.strip()) == tmp_path.resolve()
 
 
-def test_the_transport_reads_its_profile(tmp_path, domain_id):
-    """Without it every third pair of processes takes one to three seconds to find each other."""
+@pytest.mark.parametrize("reach", ["", "SUBNET"])
+def test_the_transport_reads_its_profile(tmp_path, domain_id, reach):
+    """Without it every third pair of processes takes one to three seconds to find each other.
+
+    And a process that is killed while it holds a lock in shared memory stops others.
+    """
+    port = 7400 + 250 * domain_id + 10
     program = (
-        "import os, rclpy; rclpy.init(); rclpy.create_node('peer'); "
-        "print(os.environ['FASTRTPS_DEFAULT_PROFILES_FILE'])"
+        "import rclpy, os; rclpy.init(); node = rclpy.create_node('peer'); "
+        "maps = open('/proc/self/maps').read(); sockets = open('/proc/net/udp').read(); "
+        "print(os.environ['FASTRTPS_DEFAULT_PROFILES_FILE'], '/dev/shm/fastrtps' in maps, "
+        f"':{port:04X} ' in sockets, '0100007F:{port:04X} ' in sockets)"
     )
     command = [ROOT / "mtopt", "shell", "python", "-c", program]
-    env = {**BARE, "ROS_DOMAIN_ID": str(domain_id)}
+    env = {**BARE, "ROS_DOMAIN_ID": str(domain_id), "ROS_AUTOMATIC_DISCOVERY_RANGE": reach}
     done = run(*command, cwd=tmp_path, env=env)
-    assert Path(done.stdout.strip()) == ROOT / "params/fastdds.xml"
     assert done.returncode == 0 and "XML" not in done.stderr
+    profile, shared_memory, there, this_machine_only = done.stdout.split()
+    name = "fastdds.xml" if reach else "fastdds_localhost.xml"
+    assert Path(profile) == ROOT / "params" / name
+    assert (shared_memory, there) == ("False", "True")
+    assert this_machine_only == str(not reach)
     broken = tmp_path / "broken.xml"
     broken.write_text("<dds><profiles>")
     spoilt = {**env, "FASTRTPS_DEFAULT_PROFILES_FILE": str(broken)}
     assert "XML" in run(*command, cwd=tmp_path, env=spoilt).stdout, "the profile is not read"
+
+
+def test_the_profiles_differ_by_the_interface_alone():
+    everywhere, here = (
+        (ROOT / "params" / name).read_text() for name in ("fastdds.xml", "fastdds_localhost.xml")
+    )
+    assert re.sub(r"\s*<interfaceWhiteList>.*</interfaceWhiteList>", "", here, flags=re.S) == (
+        everywhere
+    )
 
 
 @pytest.mark.parametrize("leftover", ["nothing", "interrupted"])

@@ -5,23 +5,27 @@ from __future__ import annotations
 import os
 import socket
 
+from mtopt_spec.resources import share_dir
+
 _HIGHEST = 101
 """Domains up to here use ports below Linux's ephemeral ones."""
 _PORT_BASE, _PORTS_A_DOMAIN = 7400, 250
 
 
 def domain_environment() -> dict[str, str]:
-    """Variables for the cell's processes: ROS_DOMAIN_ID and discovery on this machine only.
+    """Variables for the cell's processes: ROS_DOMAIN_ID and a transport on this machine only.
 
     A ROS_DOMAIN_ID or ROS_AUTOMATIC_DISCOVERY_RANGE that is set already is kept.
     """
-    domain = os.environ.get("ROS_DOMAIN_ID", "")
-    return {
-        "ROS_DOMAIN_ID": domain if domain else str(free_domain()),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": os.environ.get(
-            "ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST"
-        ),
-    }
+    variables = {"ROS_DOMAIN_ID": os.environ.get("ROS_DOMAIN_ID") or str(free_domain())}
+    if not os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE"):
+        profile = str(share_dir() / "params" / "fastdds_localhost.xml")
+        variables.update(
+            ROS_AUTOMATIC_DISCOVERY_RANGE="SUBNET",
+            FASTRTPS_DEFAULT_PROFILES_FILE=profile,
+            FASTDDS_DEFAULT_PROFILES_FILE=profile,
+        )
+    return variables
 
 
 def free_domain() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Beyond 101 the discovery ports reach into the range that Linux hands out to any program.
 DOMAIN_IDS = range(1, 102)
+_reservations = itertools.count()
 
 
 def _lock(domain_id: int) -> IO[str] | None:
@@ -35,8 +37,11 @@ def _lock(domain_id: int) -> IO[str] | None:
 
 @contextlib.contextmanager
 def reserved_domain_id() -> Iterator[int]:
-    """A domain id that no other test process holds, kept by a locked file while in use."""
-    first = os.getpid()
+    """A domain id that no other test process holds, kept by a locked file while in use.
+
+    Not the one before: what a test leaves behind is announced there for some seconds more.
+    """
+    first = os.getpid() + next(_reservations)
     for offset in range(len(DOMAIN_IDS)):
         domain_id = DOMAIN_IDS[(first + offset) % len(DOMAIN_IDS)]
         lock = _lock(domain_id)

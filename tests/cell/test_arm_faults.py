@@ -162,9 +162,11 @@ def test_an_arm_without_eyes_or_sense_holds_and_comes_back(tmp_path, domain_id, 
         watcher.close()
     assert run.interrupted and not run.failure
     killed_s, returned_s = watcher.killed_s, watcher.returned_s
-    # The first rest: homing, which goes by joint states alone, may follow while pictures are young.
+    # The first rest: homing may follow, and is broken off, while pictures are young.
     at_rest = (t for t, v in watcher.readings if killed_s <= t and v <= MOVING_RAD_S)
     held_s = next(at_rest) - killed_s
+    still = [v for t, v in watcher.readings if killed_s + 2.0 <= t <= returned_s]
+    assert still and max(still) <= MOVING_RAD_S, "nothing moves it before its eyes are back"
     logging.info("held after %.3f s, moves %.2f s after", held_s, watcher.moves_s - returned_s)
     assert held_s <= HOLDS_WITHIN_S + BUSY_S
     assert watcher.braked()[:1] == [watcher.broken_off], "the very motion was broken off"

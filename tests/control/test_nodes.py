@@ -103,10 +103,15 @@ def arm_probe(spinner, robot_file):
             node.count_publishers(t) for t in ("action/sent", "joint_trajectory", "tool_state")
         )
 
+    def live(stamp_s):
+        """Signs of life of the episode node and of the cameras."""
+        for publisher in (node.heartbeats, *seen):
+            publisher.publish(Header(stamp=ros_messages.to_time(stamp_s)))
+
+    node.live = live
     spinner.until(connected)
     while not node.tools:
-        for publisher in (node.heartbeats, *seen):
-            publisher.publish(Header())
+        node.live(0.0)
         node.joints.publish(joint_state())
         spinner.executor.spin_once(timeout_sec=0.1)
     return node
@@ -162,7 +167,7 @@ def test_stale_state_and_the_stop_service_hold(spinner, arm_probe):
         count = len(arm_probe.sent)
         arm_probe.joints.publish(joint_state(10.0 + 0.2 * count))
         spinner.until(lambda count=count: arm_probe.tools_at(10.0 + 0.2 * count))
-        arm_probe.heartbeats.publish(Header(stamp=ros_messages.to_time(10.0 + 0.2 * count)))
+        arm_probe.live(10.0 + 0.2 * count)
         arm_probe.actions.publish(commanded(Action(Kind.HOLD), 10.0 + 0.2 * count))
         spinner.until(lambda count=count: len(arm_probe.sent) > count)
         assert arm_probe.sent[-1].error_code == code
@@ -179,7 +184,7 @@ def call(spinner, node, kind, name, request):
 def ask_to_hold(spinner, node, stamp_s):
     """The arm's answer to a hold at a time at which all its signs are fresh."""
     node.joints.publish(joint_state(stamp_s))
-    node.heartbeats.publish(Header(stamp=ros_messages.to_time(stamp_s)))
+    node.live(stamp_s)
     spinner.until(lambda: node.tools_at(stamp_s))
     count = len(node.sent)
     node.actions.publish(commanded(Action(Kind.HOLD), stamp_s))
@@ -810,7 +815,7 @@ def test_an_arm_whose_time_went_back_holds_until_it_is_read_anew(spinner, arm_pr
     elsewhere = joint_state(0.0)
     elsewhere.position[0] += 0.5
     arm_probe.joints.publish(elsewhere)
-    arm_probe.heartbeats.publish(Header())
+    arm_probe.live(0.0)
     spinner.until(lambda: ros_messages.from_time(arm_probe.tools[-1].header.stamp) == 0.0)
     arm_probe.actions.publish(commanded(Action(Kind.HOLD), 0.0))
     spinner.until(lambda: len(arm_probe.sent) == 3 and len(arm_probe.trajectories) == 2)

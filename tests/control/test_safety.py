@@ -131,11 +131,12 @@ def signs_at(event: Event, controller: CubicController, now_s: float):
     return replace(state, stamp_s=signs.joint_state_s), signs
 
 
-def is_hazard(event: Event, signs: Signs, now_s: float, sees: bool) -> bool:
+def is_hazard(event: Event, signs: Signs, now_s: float, answers: bool) -> bool:
     """Whether the signs forbid to move; written anew, not asked of the code."""
     old = [now_s - signs.joint_state_s > 0.100001, now_s - signs.heartbeat_s > 0.300001]
-    if sees:
-        old += [now_s - signs.camera_s > 0.300001, now_s - signs.observation_s > 0.300001]
+    old += [now_s - signs.camera_s > 0.300001]
+    if answers:
+        old += [now_s - signs.observation_s > 0.300001]
     return any(old) or event.flaw in ("nan", "inf", "effort")
 
 
@@ -178,7 +179,7 @@ def test_no_sequence_makes_a_command_outside_the_limits(first, sequence):
     arm = ArmCore(GUARDED, urdf(), **AGES)
     q = starts()[first % len(starts())]
     controller = CubicController(np.append(q, ROBOT.finger_open_m))
-    now_s, sees = 10.0, False
+    now_s, answers = 10.0, False
     stopped, newest_s = False, now_s
     for event in sequence:
         now_s += event.after_s
@@ -191,15 +192,15 @@ def test_no_sequence_makes_a_command_outside_the_limits(first, sequence):
         action = event.action
         moving = now_s < controller.over_s - 1e-6
         if event.what == "step":
-            sees_now = sees if moving else action.kind == Kind.STEP
+            answers_now = answers if moving else action.kind == Kind.STEP
             anew = now_s < newest_s or (arm.counts_anew and not moving)
             newest_s = now_s
             answer = arm.step(action, state, now_s, signs)
         else:
-            sees_now, anew = sees, False
+            answers_now, anew = answers, False
             newest_s = now_s
             answer = arm.watch(state, now_s, signs)
-        hazard = stopped or is_hazard(event, signs, now_s, sees_now)
+        hazard = stopped or is_hazard(event, signs, now_s, answers_now)
         sent, trajectory = answer or (None, None)
         if trajectory is not None and len(trajectory.times_s):
             assert not moving or hazard, "only a stop comes in between"
@@ -214,7 +215,7 @@ def test_no_sequence_makes_a_command_outside_the_limits(first, sequence):
             controller.follow(trajectory, now_s)
             check(controller, acceleration, action, inside and not moving)
             np.testing.assert_array_equal(sent.target_position, trajectory.positions[-1])
-            sees = sees if moving else sent.action.kind == Kind.STEP
+            answers = answers if moving else sent.action.kind == Kind.STEP
             if hazard and not moving and sent.error != ArmError.EFFORT:
                 assert not trajectory.velocities.any(), "it holds"
         if hazard and (moving or event.what == "step"):

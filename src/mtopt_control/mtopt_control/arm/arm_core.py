@@ -35,7 +35,7 @@ class _UnderWay:
     Attributes:
         rest: Where it comes to rest: at its end, or before where it was braked.
         began_s, over_s: When it was sent, and when it is at rest.
-        sees: It goes by pictures.
+        answers: It answers an observation.
     """
 
     start: np.ndarray
@@ -43,7 +43,7 @@ class _UnderWay:
     rest: np.ndarray
     began_s: float
     over_s: float
-    sees: bool
+    answers: bool
     braked: bool = False
 
 
@@ -157,8 +157,8 @@ class ArmCore:
         signs = signs or Signs.of_now(joint_state.stamp_s, now_s)
         self._notice_time(now_s)
         moves = self._moves(now_s)
-        sees = self._under_way.sees if moves else action.kind == Kind.STEP
-        reason = self._hazard(joint_state, measured, signs, now_s, sees)
+        answers = self._under_way.answers if moves else action.kind == Kind.STEP
+        reason = self._hazard(joint_state, measured, signs, now_s, answers)
         if moves:
             if reason is not None:
                 return self._brake(reason, now_s)
@@ -205,7 +205,7 @@ class ArmCore:
         self._notice_time(now_s)
         if not self._moves(now_s) or self._under_way.braked:
             return None
-        reason = self._hazard(joint_state, measured, signs, now_s, self._under_way.sees)
+        reason = self._hazard(joint_state, measured, signs, now_s, self._under_way.answers)
         return None if reason is None else self._brake(reason, now_s)
 
     def _notice_time(self, now_s: float) -> None:
@@ -222,7 +222,7 @@ class ArmCore:
         measured: np.ndarray,
         signs: Signs,
         now_s: float,
-        sees: bool,
+        answers: bool,
     ) -> Reason | None:
         """Why the arm must hold, whatever is asked for; None when it may move."""
         if self.stopped:
@@ -230,7 +230,7 @@ class ArmCore:
         if not all(map(math.isfinite, measured.tolist())):
             return _NO_READING
         effort = joint_state.effort[self._joint_order[1]][:-1]
-        return silence(signs, self._max_ages, now_s, sees=sees) or overload(
+        return silence(signs, self._max_ages, now_s, answers=answers) or overload(
             effort, self.robot.max_effort
         )
 

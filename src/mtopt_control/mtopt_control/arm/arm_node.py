@@ -42,7 +42,7 @@ class ArmParameters:
         max_tracking_error_rad: Distance of a measured joint from the commanded one from which the
             arm gives way. Required.
         heartbeat_timeout_s: Age of the episode node's heartbeat from which the arm holds. Required.
-        max_camera_age_s: Age of a camera's newest picture from which no policy moves the arm.
+        max_camera_age_s: Age of a camera's newest picture from which nothing moves the arm.
             Required.
         max_observation_age_s: Age of an observation from which no action answers it. Required.
         camera_names: Whose pictures policies go by.

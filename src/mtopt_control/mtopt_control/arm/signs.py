@@ -50,24 +50,22 @@ def is_fresh(age_s: float, max_age_s: float) -> bool:
     return abs(age_s) <= max_age_s + 1e-6
 
 
-def silence(signs: Signs, ages: MaxAges, now_s: float, *, sees: bool) -> Reason | None:
+def silence(signs: Signs, ages: MaxAges, now_s: float, *, answers: bool) -> Reason | None:
     """Why the arm must hold for want of a sign; None where it may move.
 
     Args:
         signs: The newest.
         ages: How old they may be.
         now_s: Time on the clock of the stamps.
-        sees: The motion goes by pictures.
+        answers: The motion answers an observation; homing and retracting do not.
     """
     watched = [
         ("joint_state_s", ArmError.STALE_STATE, "joint state"),
         ("heartbeat_s", ArmError.NO_HEARTBEAT, "heartbeat"),
+        ("camera_s", ArmError.STALE_OBSERVATION, "newest picture"),
     ]
-    if sees:
-        watched += [
-            ("camera_s", ArmError.STALE_OBSERVATION, "newest picture"),
-            ("observation_s", ArmError.STALE_OBSERVATION, "observation"),
-        ]
+    if answers:
+        watched.append(("observation_s", ArmError.STALE_OBSERVATION, "observation"))
     for name, error, what in watched:
         age_s, max_age_s = now_s - getattr(signs, name), getattr(ages, name)
         if max_age_s != math.inf and not is_fresh(age_s, max_age_s):

@@ -11,7 +11,7 @@ from mtopt_bringup.conformance.mechanism import differences
 from mtopt_bringup.conformance.parsed_sdf import SdfMechanism, parsed_world, parser
 from mtopt_bringup.conformance.parsed_urdf import UrdfMechanism
 from mtopt_spec.resources import share_dir
-from mtopt_spec.robot import load_robot
+from mtopt_spec.robot import load_robot, worlds_robot_folder
 
 WORLD = "one_station.sdf"
 URDF = "models/iiwa14_gripper/iiwa14_gripper.urdf"
@@ -20,7 +20,7 @@ BIN = "models/tilting_bin/model.sdf"
 
 @pytest.fixture(scope="module")
 def robot():
-    return load_robot(share_dir() / "params/robots/iiwa14/robot.yaml")
+    return load_robot(worlds_robot_folder())
 
 
 @pytest.fixture(scope="module")

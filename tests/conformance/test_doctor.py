@@ -18,7 +18,7 @@ from mtopt_bringup.gazebo_bridge import bridge_yaml
 from mtopt_bringup.graph import simulator_graph
 from mtopt_sim import gazebo_topics
 from mtopt_spec.resources import share_dir
-from mtopt_spec.robot import load_robot
+from mtopt_spec.robot import load_robot, worlds_robot_folder
 
 NEEDS_SIMULATOR = {
     "topics", "services", "rates", "stamps", "frames", "units", "pictures", "calibration", "seen",
@@ -52,7 +52,7 @@ class FreeRunning(Backend):
 def test_the_suite_goes_by_a_time_that_waits_for_nobody(domain_id, tmp_path):
     backend = FreeRunning(**{**asdict(GAZEBO), "name": "mujoco"})
     world = share_dir() / "worlds" / backend.options("").world
-    robot = load_robot(share_dir() / "params/robots/iiwa14/robot.yaml")
+    robot = load_robot(worlds_robot_folder())
     with running(backend, tmp_path, {"ROS_DOMAIN_ID": str(domain_id)}) as failure:
         with Client(backend, robot, world, domain_id, failure) as client:
             client.begin()

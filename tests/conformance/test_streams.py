@@ -17,7 +17,7 @@ from mtopt_sim.simulator_node import _image_message
 from mtopt_sim.station import Station
 from mtopt_spec import ros_messages
 from mtopt_spec.resources import share_dir
-from mtopt_spec.robot import load_robot
+from mtopt_spec.robot import load_robot, worlds_robot_folder
 
 WORLD = share_dir() / "worlds/one_station.sdf"
 
@@ -36,7 +36,7 @@ def client(station):
 
     client = Client.__new__(Client)
     client.backend, client.world, client.robot = MUJOCO, WORLD, "robot_1"
-    client.config = load_robot(share_dir() / "params/robots/iiwa14/robot.yaml")
+    client.config = load_robot(worlds_robot_folder())
     client.joint_names = station.joint_names
     client.heard = {key: deque() for key in ("joint_states", "clock", "truth")}
     client.node = SimpleNamespace()

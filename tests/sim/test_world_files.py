@@ -83,7 +83,7 @@ def test_robot_file_agrees_with_world_and_urdf(worlds, robot):
 
 def test_the_tool_points_down_everywhere_in_the_workspace(worlds, robot):
     pin = pytest.importorskip("pinocchio")
-    model = pin.buildModelFromUrdf(str(ROOT / robot.urdf))
+    model = pin.buildModelFromUrdf(robot.urdf)
     data, frame = model.createData(), model.getFrameId(robot.tool_link)
     low, high = model.lowerPositionLimit, model.upperPositionLimit
 

@@ -11,12 +11,10 @@ from pathlib import Path
 from mtopt_bringup.supervisor import Role
 from mtopt_spec.errors import InputError
 from mtopt_spec.resources import share_dir
-from mtopt_spec.robot import robot_folder
+from mtopt_spec.robot import ARM, robot_folder
 
 ParameterValue = bool | int | float | str | list[str]
 SIMULATORS = ("mujoco", "gazebo", "none")
-ARM = "iiwa14"
-"""Kind of robot that the worlds have."""
 LOGS = "logs"
 """Folder of the processes' output, beside the bags."""
 

@@ -13,6 +13,7 @@ import gymnasium
 import numpy as np
 
 from mtopt_control.arm.arm_core import ArmCore
+from mtopt_control.arm.kinematics import read_urdf
 from mtopt_sim.labels import label_tasks
 from mtopt_sim.station import Station
 from mtopt_spec.action import (
@@ -26,7 +27,7 @@ from mtopt_spec.action import (
 from mtopt_spec.image_codec import decode_jpeg, encode_jpeg
 from mtopt_spec.observation import DEFAULT_IMAGE_SIZES, STATE_SIZE, Observation
 from mtopt_spec.resources import share_dir
-from mtopt_spec.robot import load_robot
+from mtopt_spec.robot import load_robot, worlds_robot_folder
 from mtopt_spec.task import load_tasks
 
 ENV_ID = "mtopt/BinCell-v0"
@@ -67,11 +68,10 @@ class BinCellEnv(gymnasium.Env):
         world: str | Path | None = None,
         render_mode: str | None = None,
     ):
-        share = share_dir()
-        self._tasks = load_tasks(share / "params" / "tasks.yaml")
+        self._tasks = load_tasks(share_dir() / "params" / "tasks.yaml")
         self._task = self._tasks.named(task)
-        self._robot = load_robot(share / "params" / "robots" / "iiwa14" / "robot.yaml")
-        self._urdf = (share / self._robot.urdf).read_text()
+        self._robot = load_robot(worlds_robot_folder())
+        self._urdf = read_urdf(self._robot.urdf)
         self._station = Station(None if world is None else Path(world), robot)
         self._arm = ArmCore(self._robot, self._urdf)
         self._steps = 0

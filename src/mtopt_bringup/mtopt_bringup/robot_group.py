@@ -23,8 +23,7 @@ from mtopt_control.episode.requests import Act, Request
 from mtopt_sim.cell import CellConfig, make_station
 from mtopt_sim.station import Station
 from mtopt_spec.episode import EpisodeBegin, EpisodeEnd
-from mtopt_spec.resources import share_dir
-from mtopt_spec.robot import load_robot
+from mtopt_spec.robot import load_robot, worlds_robot_folder
 from mtopt_spec.task import TaskList
 
 
@@ -96,10 +95,8 @@ class LocalGroup:
     """Robots of this process."""
 
     def __init__(self, config: GroupConfig):
-        robot = load_robot(
-            config.robot_file or share_dir() / "params" / "robots" / "iiwa14" / "robot.yaml"
-        )
-        urdf = read_urdf(share_dir() / robot.urdf)
+        robot = load_robot(config.robot_file or worlds_robot_folder())
+        urdf = read_urdf(robot.urdf)
         self._sinks: list[ClosableSink] = []
         self.robots: list[RobotLoop] = []
         self._spent_s, self._counts = Counter(), Counter()  # since the last exchange

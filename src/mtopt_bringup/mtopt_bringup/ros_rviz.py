@@ -5,10 +5,11 @@ from __future__ import annotations
 from launch_ros.actions import Node
 
 from mtopt_bringup.graph import CellOptions, gazebo_world, robot_names
+from mtopt_control.arm.kinematics import read_urdf
 from mtopt_sim.description import World
 from mtopt_sim.world_file import read_world
 from mtopt_spec.resources import share_dir
-from mtopt_spec.robot import load_robot
+from mtopt_spec.robot import load_robot, worlds_robot_folder
 
 
 def stations(options: CellOptions) -> tuple[World, tuple[str, ...]]:
@@ -19,8 +20,7 @@ def stations(options: CellOptions) -> tuple[World, tuple[str, ...]]:
 def rviz_actions(options: CellOptions) -> list[Node]:
     """RViz itself, and transforms of every link from the joint states."""
     world, robots = stations(options)
-    urdf = load_robot(share_dir() / "params/robots/iiwa14/robot.yaml").urdf
-    description = (share_dir() / urdf).read_text()
+    description = read_urdf(load_robot(worlds_robot_folder()).urdf)
     nodes = []
     for robot in robots:
         nodes.append(

@@ -27,7 +27,7 @@ from mtopt_spec.episode import JointState
 from mtopt_spec.errors import InputError
 from mtopt_spec.observation import DEFAULT_IMAGE_SIZES
 from mtopt_spec.resources import share_dir
-from mtopt_spec.robot import load_robot
+from mtopt_spec.robot import load_robot, worlds_robot_folder
 
 _PARKED_M = 30.0
 
@@ -85,9 +85,7 @@ class Station:
         robot_file: Path | None = None,
     ):
         self._params = load_sim_params(params or share_dir() / "params" / "sim.yaml")
-        config = load_robot(
-            robot_file or share_dir() / "params" / "robots" / "iiwa14" / "robot.yaml"
-        )
+        config = load_robot(robot_file or worlds_robot_folder())
         description = read_world(world or share_dir() / "worlds" / "bin_cell.sdf", robot)
         base = description.models[robot].pose
         self.robot = robot

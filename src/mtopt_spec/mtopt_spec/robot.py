@@ -13,6 +13,8 @@ from mtopt_spec.errors import InputError
 from mtopt_spec.resources import share_dir
 
 FILE = "robot.yaml"
+ARM = "iiwa14"
+"""Kind of robot that the worlds have."""
 DESCRIPTION_TOPIC = "robot_description"
 """As `urdf`: the description comes on this topic of the robot's namespace."""
 
@@ -147,6 +149,11 @@ def robot_folder(name: str) -> Path:
         expected=f"one of {sorted(path.parent.name for path in installed.glob('*/' + FILE))}, or "
         f"a folder with {FILE}",
     )  # fmt: skip
+
+
+def worlds_robot_folder() -> Path:
+    """The installed folder of the robot that the worlds have."""
+    return share_dir() / "params" / "robots" / ARM
 
 
 def load_robot(path: Path) -> RobotConfig:

@@ -82,11 +82,10 @@ def _tracking(steps: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     from mtopt_control.arm.kinematics import read_urdf, robot_kinematics
     from mtopt_sim.station import Station
     from mtopt_spec.action import CONTROL_PERIOD_S, MAX_AZIMUTH_RAD, MAX_TRANSLATION_M, Action
-    from mtopt_spec.resources import share_dir
-    from mtopt_spec.robot import load_robot
+    from mtopt_spec.robot import load_robot, worlds_robot_folder
 
-    robot = load_robot(share_dir() / "params" / "robots" / "iiwa14" / "robot.yaml")
-    urdf = read_urdf(share_dir() / robot.urdf)
+    robot = load_robot(worlds_robot_folder())
+    urdf = read_urdf(robot.urdf)
     arm, station = ArmCore(robot, urdf), Station()
     station.reset(seed, objects=())
     fk = robot_kinematics(robot, urdf)

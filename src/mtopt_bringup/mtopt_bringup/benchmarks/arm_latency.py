@@ -45,11 +45,10 @@ class _Driver:
         from trajectory_msgs.msg import JointTrajectory
 
         from mtopt_msgs.msg import ActionCommanded, ToolState
-        from mtopt_spec.resources import share_dir
-        from mtopt_spec.robot import load_robot
+        from mtopt_spec.robot import load_robot, worlds_robot_folder
         from mtopt_spec.ros_run import EventsExecutor
 
-        robot = load_robot(share_dir() / "params" / "robots" / "iiwa14" / "robot.yaml")
+        robot = load_robot(worlds_robot_folder())
         self._names = [*robot.arm_joints, robot.finger_joint]
         self._position = [*robot.home_position, robot.finger_open_m]
         self._context = Context()

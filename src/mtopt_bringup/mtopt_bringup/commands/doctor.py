@@ -13,7 +13,6 @@ from pathlib import Path
 
 from mtopt_bringup.domain import free_domain
 from mtopt_spec.errors import InputError
-from mtopt_spec.resources import share_dir
 
 SUMMARY = (
     "Checks this machine: Python, ROS, rendering, messages between processes, disk, world. "
@@ -171,8 +170,7 @@ def _world() -> tuple[bool, str]:
 
 def _robot() -> tuple[bool, str]:
     robot = importlib.import_module("mtopt_spec.robot")
-    config = robot.load_robot(share_dir() / "params" / "robots" / "iiwa14" / "robot.yaml")
-    urdf = share_dir() / config.urdf
-    if not urdf.exists():
-        raise InputError("URDF", where=config.name, got="no file", expected=urdf)
+    config = robot.load_robot(robot.worlds_robot_folder())
+    if not Path(config.urdf).exists():
+        raise InputError("URDF", where=config.name, got="no file", expected=config.urdf)
     return True, f"{config.name}, {len(config.arm_joints)} joints"

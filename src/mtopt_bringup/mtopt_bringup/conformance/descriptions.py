@@ -31,7 +31,7 @@ def check_mechanism(world: Path, robot: RobotConfig) -> str:
     found = differences(mujoco, gazebo, rigid, POSTURES)
     arms = 0
     for name in robot_names(world):
-        urdf = UrdfMechanism(share_dir() / robot.urdf, name, mujoco.model_pose(name))
+        urdf = UrdfMechanism(robot.urdf, name, mujoco.model_pose(name))
         found += differences(mujoco, urdf, set(urdf.joints), POSTURES)
         if parser() is not None:
             found += differences(gazebo, urdf, set(urdf.joints), POSTURES)
@@ -48,7 +48,7 @@ def check_limits(world: Path, robot: RobotConfig) -> str:
     """What the clamp and the hinge's servo may ask for is within the description's limits."""
     gazebo = SdfMechanism(parsed_world(world))
     name = robot_names(world)[0]
-    urdf = UrdfMechanism(share_dir() / robot.urdf, name, np.eye(4))
+    urdf = UrdfMechanism(robot.urdf, name, np.eye(4))
     for joint, velocity, home in zip(robot.arm_joints, robot.max_velocity, robot.home_position):
         facts = urdf.joints[f"{name}/{joint}"]
         expect(velocity <= facts.velocity, f"velocity of {joint}", velocity, facts.velocity)

@@ -21,7 +21,7 @@ class UrdfMechanism:
         pose: (4, 4) of the model in the world.
     """
 
-    def __init__(self, urdf: Path, name: str, pose: np.ndarray):
+    def __init__(self, urdf: str | Path, name: str, pose: np.ndarray):
         self._model = model = pin.buildModelFromXML(read_urdf(urdf))
         self._data = model.createData()
         self._name = name

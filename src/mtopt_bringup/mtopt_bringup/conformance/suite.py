@@ -14,9 +14,7 @@ from mtopt_bringup.conformance.check import Finding, expect, run_checks
 from mtopt_bringup.conformance.descriptions import check_limits, check_mechanism, world_files
 from mtopt_bringup.domain import domain_environment
 from mtopt_spec.resources import share_dir
-from mtopt_spec.robot import load_robot
-
-ROBOT_FILE = "robots/iiwa14/robot.yaml"
+from mtopt_spec.robot import load_robot, worlds_robot_folder
 
 
 def check_backend(backend: Backend, tell: Callable[[Finding], None]) -> list[Finding]:
@@ -26,7 +24,7 @@ def check_backend(backend: Backend, tell: Callable[[Finding], None]) -> list[Fin
         backend: Its processes are started, twice, and ended.
         tell: Called with each finding as it comes.
     """
-    robot = load_robot(share_dir() / "params" / ROBOT_FILE)
+    robot = load_robot(worlds_robot_folder())
     files = [(f"mechanism of {path.stem}", partial(check_mechanism, path, robot))
              for path in world_files()]  # fmt: skip
     files += [(f"limits of {path.stem}", partial(check_limits, path, robot))

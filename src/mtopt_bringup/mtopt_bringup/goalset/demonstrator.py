@@ -22,8 +22,7 @@ from mtopt_sim.truth import SceneTruth
 from mtopt_spec.episode import Episode
 from mtopt_spec.goal import Goal, GoalTruth
 from mtopt_spec.interfaces import Assignment, EndReason
-from mtopt_spec.resources import share_dir
-from mtopt_spec.robot import load_robot
+from mtopt_spec.robot import load_robot, worlds_robot_folder
 from mtopt_spec.task import TaskList
 
 MOVED_M = 0.10
@@ -63,8 +62,8 @@ class Demonstrator:
     ):
         cell, tasks = CellConfig(robots=1, world=world), cell_tasks(tasks_file)
         life = LifeConfig(robot=cell_robots(cell)[0], run="goals")
-        robot = load_robot(share_dir() / "params" / "robots" / "iiwa14" / "robot.yaml")
-        arm = ArmCore(robot, read_urdf(share_dir() / robot.urdf))
+        robot = load_robot(worlds_robot_folder())
+        arm = ArmCore(robot, read_urdf(robot.urdf))
         self._station = make_station(cell, life.robot)
         self._camera, self._scripts = camera, clean_scripts(tasks)
         self._lift, self._place = _lift_and_place(tasks)

@@ -16,7 +16,7 @@ from mtopt_spec.robot import RobotConfig
 _UNIT = np.eye(6)
 
 
-def read_urdf(path: Path) -> str:
+def read_urdf(path: str | Path) -> str:
     """URDF text of a .urdf file or of a xacro file.
 
     Raises:

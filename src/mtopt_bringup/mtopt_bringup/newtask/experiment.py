@@ -19,8 +19,8 @@ from mtopt_bringup.newtask.learn import (
     build_new_data,
     train_control,
 )
-from mtopt_bringup.newtask.measure import measure
 from mtopt_bringup.newtask.page import write_page
+from mtopt_bringup.paper.evaluate import evaluate_checkpoint
 from mtopt_bringup.policies import policy_fingerprint
 from mtopt_bringup.progress import episode_bar
 from mtopt_bringup.rounds import RoundConfig, RoundFolders, run_round
@@ -162,7 +162,10 @@ class NewTasks:
     # -- what they share ----------------------------------------------------------------------
 
     def _measured(self, run: str, processes: int) -> Callable[..., dict]:
-        return partial(measure, self.out / "runs" / run, self.config, self._cell, processes)
+        return partial(
+            evaluate_checkpoint, self.out / "runs" / run, self.config, self._cell.new, True,
+            processes=processes, world=self._cell.world, tasks_file=self._cell.tasks_file,
+        )  # fmt: skip
 
     def _bar(self):
         return episode_bar(self.config.evaluation_episodes * len(self._base.new))

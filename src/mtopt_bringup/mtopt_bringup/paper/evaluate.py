@@ -41,6 +41,8 @@ def evaluate_checkpoint(
     q_function: bool,
     progress: Callable[[int], None],
     processes: int = 1,
+    world: Path | None = None,
+    tasks_file: Path | None = None,
 ) -> dict:
     """Measures the `checkpoint` in a run's folder.
 
@@ -50,15 +52,17 @@ def evaluate_checkpoint(
         names: Tasks; none: all.
         q_function: Whether it is a Q-function; else it is a clone.
         progress: Told the number of episodes done.
-        processes: See `EvaluationConfig`.
+        processes: See `EvaluationConfig`, as of the next two.
+        world: Of the cell.
+        tasks_file: Of the cell.
     """
-    tasks = cell_tasks()
+    tasks = cell_tasks(tasks_file)
     policy = QFunctionPolicy(tasks=tasks.names) if q_function else ClonePolicy(tasks=tasks.names)
     fingerprint = policy.load(folder / "checkpoint")
     settings = EvaluationConfig(
         tasks=names or tasks.names, episodes=config.evaluation_episodes, policy=QFUNCTION,
         fingerprint=fingerprint, seed=config.evaluation_seed, robots=config.robots,
-        processes=processes,
+        processes=processes, world=world, tasks_file=tasks_file,
     )  # fmt: skip
     mux = PolicyMux({QFUNCTION: policy})
     return evaluate(settings, mux, folder / "evaluation.json", progress)

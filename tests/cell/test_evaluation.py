@@ -147,3 +147,10 @@ def test_doctor_finds_this_machine_sound(mtopt):
     assert result["ok"] and result["exit_code"] == 0, failed
     names = {check["name"] for check in result["checks"]}
     assert {"python", "ros", "messages", "rendering", "dds", "disk", "world"} <= names
+
+
+def test_a_check_that_breaks_fails_and_the_others_are_made(mtopt, tmp_path):
+    result = mtopt("doctor", "--disk", tmp_path / "none")
+    failed = {check["name"]: check["detail"] for check in result["checks"] if not check["ok"]}
+    assert result["exit_code"] == 1 and failed.keys() == {"disk"}
+    assert failed["disk"].startswith("FileNotFoundError: ") and len(result["checks"]) == 8

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from mtopt_bringup.conformance.check import Finding, as_result, expect, run_checks
 from mtopt_bringup.domain import free_domain
 from mtopt_spec.errors import InputError
 
@@ -78,19 +79,14 @@ def run(arguments) -> dict:
         from mtopt_bringup.doctor.command import check_robot
 
         return check_robot(arguments)
-    checks = []
-    for name, check in _checks(arguments.disk):
-        try:
-            ok, detail = check()
-        except (Exception, SystemExit) as error:  # a check that breaks is a finding, not an end
-            ok, detail = False, f"{type(error).__name__}: {error}"
-        checks.append({"name": name, "ok": bool(ok), "detail": detail})
-        sys.stderr.write(f"{'ok  ' if ok else 'FAIL'} {name}: {detail}\n")
-    ok = all(check["ok"] for check in checks)
-    return {"checks": checks, "ok": ok, "exit_code": 0 if ok else 1}
+    return as_result(run_checks(_checks(arguments.disk), _tell, (Exception, SystemExit)))
 
 
-def _checks(disk: Path) -> list[tuple[str, Callable[[], tuple[bool, str]]]]:
+def _tell(finding: Finding) -> None:
+    sys.stderr.write(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name}: {finding.detail}\n")
+
+
+def _checks(disk: Path) -> list[tuple[str, Callable[[], str]]]:
     return [
         ("python", _python),
         ("ros", _ros),
@@ -103,74 +99,77 @@ def _checks(disk: Path) -> list[tuple[str, Callable[[], tuple[bool, str]]]]:
     ]
 
 
-def _python() -> tuple[bool, str]:
+def _python() -> str:
     version = platform.python_version()
-    fits = (3, 10) <= sys.version_info[:2] <= (3, 13)
-    return fits, version if fits else f"{version}, expected 3.10 to 3.13"
+    expect((3, 10) <= sys.version_info[:2] <= (3, 13), "version", version, "3.10 to 3.13")
+    return version
 
 
-def _ros() -> tuple[bool, str]:
+def _ros() -> str:
     rclpy = importlib.import_module("rclpy")
     for package in ("sensor_msgs.msg", "trajectory_msgs.msg", "rosgraph_msgs.msg", "std_srvs.srv"):
         importlib.import_module(package)
     distribution = os.environ.get("ROS_DISTRO", "unknown")
     middleware = rclpy.utilities.get_rmw_implementation_identifier()
-    return distribution == "jazzy", f"{distribution}, {middleware}"
+    expect(distribution == "jazzy", "ROS_DISTRO", distribution, "jazzy")
+    return f"{distribution}, {middleware}"
 
 
-def _messages() -> tuple[bool, str]:
+def _messages() -> str:
     message = importlib.import_module("mtopt_msgs.msg").EpisodeBegin()
     importlib.import_module("rclpy.serialization").serialize_message(message)
-    return True, "mtopt_msgs is built"
+    return "mtopt_msgs is built"
 
 
-def _rendering() -> tuple[bool, str]:
+def _rendering() -> str:
     result = subprocess.run(
         [sys.executable, "-c", _RENDER], capture_output=True, text=True, timeout=60
     )
     mujoco = importlib.import_module("mujoco")
     how = f"mujoco {mujoco.__version__}, MUJOCO_GL={os.environ.get('MUJOCO_GL', 'unset')}"
-    if result.stdout.strip() == "True":
-        return True, how
-    lines = (result.stderr.strip() or "an empty picture").splitlines()
-    return False, f"{how}: {lines[-1]}; install libegl1 and libgl1-mesa-dri"
+    *_, got = (result.stderr.strip() or "an empty picture").splitlines()
+    todo = "a picture; install libegl1 and libgl1-mesa-dri"
+    expect(result.stdout.strip() == "True", how, got, todo)
+    return how
 
 
-def _dds() -> tuple[bool, str]:
+def _dds() -> str:
     loopback = importlib.import_module("mtopt_bringup.loopback_node")
     domain = free_domain()
     seconds = loopback.round_trip_s(domain, timeout_s=20.0)
-    return True, f"{1000 * seconds:.1f} ms to another process and back, domain {domain}"
+    return f"{1000 * seconds:.1f} ms to another process and back, domain {domain}"
 
 
-def _disk(folder: Path) -> tuple[bool, str]:
+def _disk(folder: Path) -> str:
     usage = shutil.disk_usage(folder)
     detail = f"{usage.free / 1e9:.1f} GB free in {folder.resolve()}"
-    return usage.free > _NEEDED_FREE_BYTES, detail
+    expect(
+        usage.free > _NEEDED_FREE_BYTES, "disk", detail, f"above {_NEEDED_FREE_BYTES / 1e9:.0f} GB"
+    )
+    return detail
 
 
-def _world() -> tuple[bool, str]:
+def _world() -> str:
     path = importlib.import_module("mtopt_sim.cell").world_file()
     reader = importlib.import_module("mtopt_sim.world_file")
     reader.read_world(path)
     detail = f"{len(reader.robot_names(path))} stations"
     checker = shutil.which("ign") or shutil.which("gz")
     if checker is None:
-        return True, f"{detail}; not checked by Gazebo's parser (not installed)"
+        return f"{detail}; not checked by Gazebo's parser (not installed)"
     result = subprocess.run(
         [checker, "sdf", "-k", str(path)], capture_output=True, text=True, timeout=120,
         env={**os.environ, "SDF_PATH": str(path.parent / "models"),
              "GZ_SIM_RESOURCE_PATH": str(path.parent / "models")},
     )  # fmt: skip
-    if result.returncode == 0:
-        return True, f"{detail}; valid by Gazebo's parser"
-    text = (result.stdout + result.stderr).strip() or "no output"
-    return False, f"{detail}; Gazebo's parser: {text.splitlines()[-1]}"
+    *_, last = ((result.stdout + result.stderr).strip() or "no output").splitlines()
+    expect(result.returncode == 0, f"{detail}; Gazebo's parser", last, "a valid file")
+    return f"{detail}; valid by Gazebo's parser"
 
 
-def _robot() -> tuple[bool, str]:
+def _robot() -> str:
     robot = importlib.import_module("mtopt_spec.robot")
     config = robot.load_robot(robot.worlds_robot_folder())
     if not Path(config.urdf).exists():
         raise InputError("URDF", where=config.name, got="no file", expected=config.urdf)
-    return True, f"{config.name}, {len(config.arm_joints)} joints"
+    return f"{config.name}, {len(config.arm_joints)} joints"

@@ -32,13 +32,16 @@ class Finding:
 
 
 def run_checks(
-    checks: Iterable[tuple[str, Callable[[], str]]], tell: Callable[[Finding], None]
+    checks: Iterable[tuple[str, Callable[[], str]]],
+    tell: Callable[[Finding], None],
+    broken: tuple[type[BaseException], ...] = (),
 ) -> list[Finding]:
     """Runs all checks, whatever the earlier ones found.
 
     Args:
         checks: Name and function of each.
         tell: Called with each finding as it comes.
+        broken: What else may break a check and is a finding, too, not an end.
     """
     findings = []
     for name, check in checks:
@@ -46,6 +49,8 @@ def run_checks(
             finding = Finding(name, True, check())
         except (Nonconformity, InputError) as error:
             finding = Finding(name, False, str(error))
+        except broken as error:
+            finding = Finding(name, False, f"{type(error).__name__}: {error}")
         findings.append(finding)
         tell(finding)
     return findings

@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from mtopt_bringup.actionable.config import GoalsConfig
-from mtopt_bringup.actionable.learn import run_folder
 from mtopt_bringup.actionable.rows import FIRST
 from mtopt_bringup.paper.evaluate import evaluate_checkpoint
-from mtopt_bringup.paper.train import train_until
+from mtopt_bringup.paper.train import run_folder, train_until
 from mtopt_learning.checkpoint.q_function import load_q_function
 from mtopt_learning.dataset.cache import Dataset
 from mtopt_learning.train.config import TrainConfig

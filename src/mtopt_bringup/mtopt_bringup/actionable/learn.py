@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mtopt_bringup.actionable.config import GoalsConfig
 from mtopt_bringup.actionable.rows import Row
-from mtopt_bringup.paper.train import train_until
+from mtopt_bringup.paper.train import run_folder, train_until
 from mtopt_learning.clone.run import train_clone
 from mtopt_learning.clone.training import CloneConfig
 from mtopt_learning.dataset.cache import Dataset
@@ -16,11 +16,6 @@ from mtopt_learning.train.trainer import Trainer
 from mtopt_sim.cell import cell_tasks
 
 FIGURES = ("goal_loss", "negative_loss", "q_hindsight", "q_chained")
-
-
-def run_folder(out: Path, name: str, seed: int) -> Path:
-    """Where a training of a seed lies."""
-    return out / "runs" / f"{name}_{seed}"
 
 
 def train_row(

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from mtopt_bringup.actionable.config import GoalsConfig
 from mtopt_bringup.actionable.goal_sets import goals_folder
-from mtopt_bringup.actionable.learn import run_folder
 from mtopt_bringup.actionable.rows import Row
 from mtopt_bringup.goalset.goal_set import read_goal_set
 from mtopt_bringup.goalset.reached import write_reached
 from mtopt_bringup.goalset.reaching import ReachConfig, evaluate_goals
+from mtopt_bringup.paper.train import run_folder
 from mtopt_bringup.policies import QFUNCTION
 from mtopt_learning.clone.policy import ClonePolicy
 from mtopt_learning.policy.policy_mux import PolicyMux

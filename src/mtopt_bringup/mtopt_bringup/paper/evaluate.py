@@ -30,7 +30,7 @@ def evaluate_arm(
 ) -> dict:
     """The success of each task that a row learned; see `evaluate`."""
     return evaluate_checkpoint(
-        run_folder(out, arm, seed), config, arm.tasks, arm.learner == "q", progress
+        run_folder(out, arm.name, seed), config, arm.tasks, arm.learner == "q", progress
     )
 
 

@@ -119,7 +119,7 @@ class Experiment:
             return
         self._work.need("train_mt_opt_0", "train")
         try:
-            work.one("online_00", lambda: online.begin(run_folder(self.out, offline, 0)))
+            work.one("online_00", lambda: online.begin(run_folder(self.out, offline.name, 0)))
             for number in range(1, config.online_rounds + 1):
                 work.one(f"online_{number:02d}", partial(online.round, number))
             work.one(f"{_EVALUATE_ONLINE}{config.online_rounds:02d}", self._evaluate_online)
@@ -140,7 +140,7 @@ class Experiment:
         candidates = {}
         for arm, seed, name in self._runs("evaluate"):
             if arm.learner == "q" and not arm.tasks and self._stages.has(name):
-                checkpoint = run_folder(self.out, arm, seed) / CHECKPOINT
+                checkpoint = run_folder(self.out, arm.name, seed) / CHECKPOINT
                 score = self._stages.result(name)
                 candidates[f"{arm.title}, seed {seed}"] = (checkpoint, score, 0)
         measured, rounds = self._online_scores(), self._rounds()
@@ -199,7 +199,7 @@ class Experiment:
             "data": stages["data"],
             "trained": {name: runs for name, runs in trained.items() if runs},
             "curves": {
-                arm.name: auc_curve(read_metrics(run_folder(self.out, arm, 0)))
+                arm.name: auc_curve(read_metrics(run_folder(self.out, arm.name, 0)))
                 for arm in self._arms
                 if arm.learner == "q"
             },

@@ -25,9 +25,9 @@ SAVE_EVERY_S = 60.0
 LOG_EVERY = 100
 
 
-def run_folder(out: Path, arm: Arm, seed: int) -> Path:
-    """Where a row's training of a seed lies."""
-    return out / "runs" / f"{arm.name}_{seed}"
+def run_folder(out: Path, name: str, seed: int) -> Path:
+    """Where a training of a seed lies."""
+    return out / "runs" / f"{name}_{seed}"
 
 
 def train_arm(
@@ -38,7 +38,7 @@ def train_arm(
     Returns:
         `steps`, `seconds` of training, `parameters`, `closing_auc`.
     """
-    folder, tasks = run_folder(out, arm, seed), cell_tasks()
+    folder, tasks = run_folder(out, arm.name, seed), cell_tasks()
     dataset = Dataset.open(out / "data")
     settings = arm.train_config(config.train, config.seed + seed)
     if arm.learner != "q":

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 
 AnyNode = TypeVar("AnyNode", bound=Node)
@@ -19,13 +19,19 @@ class RosVisit(Generic[AnyNode]):
     Args:
         make: Makes the node.
         domain_id: Of the cell; None takes ROS_DOMAIN_ID.
+        executor: Its class.
     """
 
-    def __init__(self, make: Callable[[Context], AnyNode], domain_id: int | None = None):
+    def __init__(
+        self,
+        make: Callable[[Context], AnyNode],
+        domain_id: int | None = None,
+        executor: Callable[..., Executor] = SingleThreadedExecutor,
+    ):
         self._context = Context()
         self._context.init(domain_id=domain_id)
         self.node = make(self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor = executor(context=self._context)
         self._executor.add_node(self.node)
 
     def __enter__(self):

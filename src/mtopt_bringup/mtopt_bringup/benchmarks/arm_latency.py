@@ -10,12 +10,17 @@ import time
 import numpy as np
 
 _TIMEOUT_S = 30.0
+_SHOW_AGAIN_S = 0.5
 
 
 def latency_ms(actions: int, seed: int) -> np.ndarray:
     """(actions,) ms from publishing an action to receiving its first trajectory."""
+    from rclpy.node import Node
+
     from mtopt_bringup.domain import domain_environment
+    from mtopt_bringup.ros_visit import RosVisit
     from mtopt_spec.resources import share_dir
+    from mtopt_spec.ros_run import EventsExecutor
 
     environment = domain_environment()
     argv = [sys.executable, "-m", "mtopt_control.arm.arm_node", "--ros-args"]
@@ -23,11 +28,11 @@ def latency_ms(actions: int, seed: int) -> np.ndarray:
     argv += ["-p", "lockstep:=true", "-r", "__ns:=/robot_1"]
     process = subprocess.Popen(argv, env={**os.environ, **environment})
     try:
-        driver = _Driver(int(environment["ROS_DOMAIN_ID"]))
-        try:
-            return driver.measure(actions, np.random.default_rng(seed))
-        finally:
-            driver.close()
+        with RosVisit(
+            lambda context: Node("benchmark", context=context, namespace="/robot_1"),
+            int(environment["ROS_DOMAIN_ID"]), EventsExecutor,
+        ) as visit:  # fmt: skip
+            return _Driver(visit).measure(actions, np.random.default_rng(seed))
     finally:
         process.terminate()
         process.wait(20)
@@ -36,9 +41,7 @@ def latency_ms(actions: int, seed: int) -> np.ndarray:
 class _Driver:
     """What stands round an arm node: joints, cameras, an episode node."""
 
-    def __init__(self, domain_id: int):
-        from rclpy.context import Context
-        from rclpy.node import Node
+    def __init__(self, visit):
         from rclpy.qos import QoSProfile
         from sensor_msgs.msg import JointState
         from std_msgs.msg import Header
@@ -46,16 +49,11 @@ class _Driver:
 
         from mtopt_msgs.msg import ActionCommanded, ToolState
         from mtopt_spec.robot import load_robot, worlds_robot_folder
-        from mtopt_spec.ros_run import EventsExecutor
 
         robot = load_robot(worlds_robot_folder())
         self._names = [*robot.arm_joints, robot.finger_joint]
         self._position = [*robot.home_position, robot.finger_open_m]
-        self._context = Context()
-        self._context.init(domain_id=domain_id)
-        self._node = node = Node("benchmark", context=self._context, namespace="/robot_1")
-        self._executor = EventsExecutor(context=self._context)
-        self._executor.add_node(node)
+        self._visit, node = visit, visit.node
         deep = QoSProfile(depth=20)
         self._joints = node.create_publisher(JointState, "joint_states", deep)
         self._actions = node.create_publisher(ActionCommanded, "action/commanded", deep)
@@ -94,7 +92,8 @@ class _Driver:
             self._trajectory = None
             began_s = time.perf_counter()
             self._actions.publish(message)
-            self._until(lambda: self._trajectory is not None, "no trajectory")
+            if not self._visit.until(lambda: self._trajectory is not None, _TIMEOUT_S):
+                raise RuntimeError(f"arm_node on its own: no trajectory within {_TIMEOUT_S} s")
             arrived_s, trajectory = self._trajectory
             self._position = list(trajectory.points[-1].positions)
             spent_ms.append(1e3 * (arrived_s - began_s))
@@ -107,29 +106,11 @@ class _Driver:
         from mtopt_spec import ros_messages
 
         header = ros_messages.to_header(stamp_s, "")
-        shown_s = 0.0
-        deadline_s = time.monotonic() + _TIMEOUT_S
-        while self._tool_s != stamp_s:
-            if time.monotonic() > deadline_s:
-                raise RuntimeError(f"arm_node on its own: no tool state within {_TIMEOUT_S} s")
-            if time.monotonic() - shown_s > 0.5:
-                shown_s = time.monotonic()
-                for publisher in self._signs:
-                    publisher.publish(header)
-                self._joints.publish(
-                    JointState(header=header, name=self._names, position=self._position)
-                )
-            self._executor.spin_once(timeout_sec=0.05)
-
-    def _until(self, condition, problem: str) -> None:
-        deadline_s = time.monotonic() + _TIMEOUT_S
-        while not condition():
-            if time.monotonic() > deadline_s:
-                raise RuntimeError(f"arm_node on its own: {problem} within {_TIMEOUT_S} s")
-            self._executor.spin_once(timeout_sec=0.05)
-
-    def close(self) -> None:
-        """Ends it all."""
-        self._executor.shutdown(timeout_sec=0)
-        self._node.destroy_node()
-        self._context.try_shutdown()
+        joints = JointState(header=header, name=self._names, position=self._position)
+        for _ in range(round(_TIMEOUT_S / _SHOW_AGAIN_S)):
+            for publisher in self._signs:
+                publisher.publish(header)
+            self._joints.publish(joints)
+            if self._visit.until(lambda: self._tool_s == stamp_s, _SHOW_AGAIN_S):
+                return
+        raise RuntimeError(f"arm_node on its own: no tool state within {_TIMEOUT_S} s")

@@ -56,25 +56,24 @@ class _Stopper:
         return len(self.hold_ms) >= self._stops
 
     def __enter__(self):
-        from rclpy.context import Context
         from rclpy.node import Node
         from std_srvs.srv import Trigger
         from trajectory_msgs.msg import JointTrajectory
 
+        from mtopt_bringup.ros_visit import RosVisit
         from mtopt_msgs.msg import ActionSent
         from mtopt_spec.ros_run import EventsExecutor
 
-        self._context = Context()
-        self._context.init(domain_id=int(os.environ["ROS_DOMAIN_ID"]))
-        self._node = Node("benchmark", context=self._context)
-        self._executor = EventsExecutor(context=self._context)
-        self._executor.add_node(self._node)
+        self._visit = RosVisit(
+            lambda context: Node("benchmark", context=context), executor=EventsExecutor
+        )
+        node = self._visit.node
         self._sent: dict[str, tuple[float, ActionSent]] = {}
         self._rest_s: dict[str, float] = {}
         self._clients = {}
         for i in range(self._robots):
             name = f"robot_{i + 1}"
-            self._node.create_subscription(
+            node.create_subscription(
                 ActionSent,
                 f"/{name}/action/sent",
                 lambda message, name=name: self._sent.__setitem__(
@@ -82,7 +81,7 @@ class _Stopper:
                 ),
                 20,
             )
-            self._node.create_subscription(
+            node.create_subscription(
                 JointTrajectory,
                 f"/{name}/joint_trajectory",
                 lambda message, name=name: self._rest_s.__setitem__(
@@ -91,20 +90,18 @@ class _Stopper:
                 20,
             )
             self._clients[name] = {
-                what: self._node.create_client(Trigger, f"/{name}/arm/{what}")
+                what: node.create_client(Trigger, f"/{name}/arm/{what}")
                 for what in ("stop", "resume")
             }
         return self
 
-    def __exit__(self, *_) -> None:
-        self._executor.shutdown(timeout_sec=0)
-        self._node.destroy_node()
-        self._context.try_shutdown()
+    def __exit__(self, *exception) -> None:
+        self._visit.__exit__(*exception)
 
     def go_on(self, supervisor) -> None:
         """Called while the cell runs: one stop at a time; ends the cell when all is measured."""
         if not self._started:
-            self._spin(0.02)
+            self._visit.listen(0.02)
             self._started = len(self._sent) == self._robots
         elif not self.done:
             self._stop_one(f"robot_{1 + len(self.hold_ms) % self._robots}")
@@ -118,37 +115,23 @@ class _Stopper:
 
         moving = {ActionCommanded.KIND_STEP, ActionCommanded.KIND_HOME}
         self._sent.pop(name, None)
-        if not self._wait(lambda: name in self._sent and self._sent[name][1].kind in moving, 5.0):
+        if not self._visit.until(
+            lambda: name in self._sent and self._sent[name][1].kind in moving, 5.0
+        ):
             return
         began_s = self._sent[name][0]
         while time.perf_counter() < began_s + self._random.uniform(0.0, 0.1):
-            self._spin(0.001)
+            self._visit.listen(0.001)
         called_s = time.perf_counter()
         self._clients[name]["stop"].call_async(Trigger.Request())
         stopped = ActionSent.ERROR_STOPPED
-        held = self._wait(lambda: self._sent[name][1].error_code == stopped, 2.0)
+        held = self._visit.until(lambda: self._sent[name][1].error_code == stopped, 2.0)
         if held:
             self.hold_ms.append(1e3 * (self._sent[name][0] - called_s))
-            self._spin_for(0.02)  # the braking's trajectory may come after its answer
+            self._visit.listen(0.02)  # the braking's trajectory may come after its answer
             self.rest_ms.append(1e3 * (self._rest_s[name] - called_s))
         resumed = self._clients[name]["resume"].call_async(Trigger.Request())
-        self._wait(resumed.done, 5.0)
-
-    def _wait(self, condition, timeout_s: float) -> bool:
-        end_s = time.monotonic() + timeout_s
-        while not condition():
-            if time.monotonic() > end_s:
-                return False
-            self._spin(0.005)
-        return True
-
-    def _spin_for(self, wall_s: float) -> None:
-        end_s = time.monotonic() + wall_s
-        while time.monotonic() < end_s:
-            self._spin(0.005)
-
-    def _spin(self, timeout_s: float) -> None:
-        self._executor.spin_once(timeout_sec=timeout_s)
+        self._visit.until(resumed.done, 5.0)
 
 
 def _duration_s(message) -> float:

@@ -419,16 +419,23 @@ def test_a_stuck_hinge_and_a_stuck_arm_are_told_apart():
     assert world.angle == 0.0, "the bin must be levelled even when the arm fails"
 
 
-def test_a_canceled_reset_levels_the_bin_first():
+@pytest.mark.parametrize("while_levelling", [False, True])
+def test_a_canceled_reset_levels_the_bin_first(while_levelling):
     world, plan = Hinge(), tip_bin(ROBOT, 1)
     request = next(plan)
-    while request.hinge_angle_rad != ROBOT.bin_reset[0][0]:
+    last = 0.0 if while_levelling else ROBOT.bin_reset[0][0]
+    while request.hinge_angle_rad != last:
         request = plan.send(world.answer(request))
+    world.sticks_at = 0.5
     request = plan.throw(ResetCanceled())
-    assert request.hinge_angle_rad == 0.0
+    for _ in range(6):
+        assert isinstance(request, ReadHinge) or request.hinge_angle_rad == 0.0
+        request = plan.send(world.answer(request))
+    world.sticks_at = None
     with pytest.raises(ResetCanceled):
         while True:
             request = plan.send(world.answer(request))
+    assert world.angle == 0.0
 
 
 def test_the_requests_of_the_machine_are_all_known_to_the_world():

@@ -120,7 +120,8 @@ class _Stopper:
         ):
             return
         began_s = self._sent[name][0]
-        while time.perf_counter() < began_s + self._random.uniform(0.0, 0.1):
+        wait_s = self._random.uniform(0.0, 0.1)
+        while time.perf_counter() < began_s + wait_s:
             self._visit.listen(0.001)
         called_s = time.perf_counter()
         self._clients[name]["stop"].call_async(Trigger.Request())

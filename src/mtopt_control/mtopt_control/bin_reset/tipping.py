@@ -86,11 +86,18 @@ def _retract():
 
 
 def _level():
-    """Levels the bin and waits until it is; returns the last observation."""
+    """Levels the bin and waits until it is; returns the last observation. A cancel waits, too."""
+    canceled = None
     for _ in range(_LEVEL_PERIODS):
-        _, observation = yield Act(Action(Kind.HOLD), hinge_angle_rad=0.0)
+        try:
+            _, observation = yield Act(Action(Kind.HOLD), hinge_angle_rad=0.0)
+        except ResetCanceled as request:
+            canceled = request
+            continue
         angle_rad = yield ReadHinge()
         if abs(angle_rad) < _LEVEL_RAD:
+            if canceled is not None:
+                raise canceled
             return observation
     raise ResetFailed(
         "hinge", f"hinge at {angle_rad:.3f} rad after {_LEVEL_PERIODS} control periods, not level"

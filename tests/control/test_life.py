@@ -419,6 +419,21 @@ def test_a_stuck_hinge_and_a_stuck_arm_are_told_apart():
     assert world.angle == 0.0, "the bin must be levelled even when the arm fails"
 
 
+def test_a_sign_of_life_that_is_late_delays_a_reset_and_one_that_stays_away_ends_it():
+    prompt, late = Hinge(), Hinge()
+    late.arm_error = {1: ArmError.NO_HEARTBEAT, 6: ArmError.STALE_OBSERVATION}
+    late.arm_error[7] = ArmError.STALE_STATE
+    prompt.live(tip_bin(ROBOT, 1))
+    late.live(tip_bin(ROBOT, 1))
+    tipping = [[a.hinge_angle_rad for a in w.acts if a.hinge_angle_rad] for w in (prompt, late)]
+    assert len(tipping[1]) == len(tipping[0]) + 2 and late.angle == 0.0
+    gone = Hinge()
+    gone.arm_error = dict.fromkeys(range(6, 200), ArmError.STALE_OBSERVATION)
+    with pytest.raises(ResetFailed, match="STALE_OBSERVATION"):
+        gone.live(tip_bin(ROBOT, 1))
+    assert gone.angle == 0.0
+
+
 @pytest.mark.parametrize("while_levelling", [False, True])
 def test_a_canceled_reset_levels_the_bin_first(while_levelling):
     world, plan = Hinge(), tip_bin(ROBOT, 1)

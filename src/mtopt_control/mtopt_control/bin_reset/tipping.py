@@ -14,6 +14,8 @@ from mtopt_spec.robot import RobotConfig
 _RETRACT_PERIODS = 60
 _LEVEL_PERIODS = 40
 _LEVEL_RAD = 0.02
+_LATE = (ArmError.STALE_STATE, ArmError.STALE_OBSERVATION, ArmError.NO_HEARTBEAT)
+_LATE_PERIODS = 25
 
 
 class ResetCanceled(Exception):
@@ -61,7 +63,9 @@ def tip_bin(
         for angle_rad, shortest_s, longest_s in robot.bin_reset:
             periods = max(1, round(float(draw.uniform(shortest_s, longest_s)) / period_s))
             for _ in range(periods):
-                sent, _ = yield Act(Action(Kind.HOLD), hinge_angle_rad=float(angle_rad))
+                sent = yield from _once_alive(
+                    Act(Action(Kind.HOLD), hinge_angle_rad=float(angle_rad))
+                )
                 if sent.error not in (ArmError.NONE, ArmError.LIMITS):
                     raise ResetFailed("arm", f"{sent.error.name}: {sent.error_msg}")
     except ResetCanceled as request:
@@ -77,12 +81,21 @@ def tip_bin(
 
 def _retract():
     for _ in range(_RETRACT_PERIODS):
-        sent, _ = yield Act(Action(Kind.RETRACT, open=True))
+        sent = yield from _once_alive(Act(Action(Kind.RETRACT, open=True)))
         if sent.error not in (ArmError.NONE, ArmError.LIMITS, ArmError.TRACKING):
             raise ResetFailed("arm", f"cannot retract: {sent.error.name}: {sent.error_msg}")
         if sent.arrived:
             return
     raise ResetFailed("arm", f"not retracted after {_RETRACT_PERIODS} control periods")
+
+
+def _once_alive(act: Act):
+    """Asks again where a sign of life was late: meanwhile the arm holds, the bin stays."""
+    for _ in range(_LATE_PERIODS):
+        sent, _ = yield act
+        if sent.error not in _LATE:
+            break
+    return sent
 
 
 def _level():

@@ -79,6 +79,25 @@ def test_learns_to_reach_the_named_colour_from_pictures(toy):
     assert act_in_fresh_worlds(trainer.average) > 0.4  # chance is 0.05, the script reaches 0.28
 
 
+def test_the_learning_rate_falls_by_half_a_cosine_and_a_resumed_run_goes_on_with_it(toy, tmp_path):
+    config = dataclasses.replace(QUICK, batch=8, learning_rate=1e-3, decay_steps=4)
+    trainer, rates = Trainer(TASKS, CAMERAS, config, SMALL), []
+    for _ in range(6):
+        trainer.set_data(toy)
+        trainer.train(steps=1)
+        rates.append(trainer.optimizer.param_groups[0]["lr"])
+        save_run(tmp_path / "run", trainer)
+        trainer.close()
+        trainer = load_run(tmp_path / "run", TASKS)
+    # 0.1 + 0.9 (1 + cos(pi k / 4)) / 2
+    np.testing.assert_allclose(np.array(rates) / 1e-3, [1, 0.868198, 0.55, 0.231802, 0.1, 0.1], 1e-5)
+    trainer.set_config(dataclasses.replace(config, decay_steps=0))
+    trainer.set_data(toy)
+    trainer.train(steps=1)
+    assert trainer.optimizer.param_groups[0]["lr"] == 1e-3
+    trainer.close()
+
+
 @pytest.mark.parametrize("backup", ["sarsa", "cem_max"])
 def test_every_backup_takes_steps_and_stays_finite(toy, backup):
     config = dataclasses.replace(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from mtopt_learning.success.detector import SuccessDetector, save_detector
 from mtopt_learning.success.labelling import label_episodes
 from mtopt_learning.success.training import SuccessTrainConfig, train_detector
 from mtopt_learning.train.config import TrainConfig
+from mtopt_learning.train.learning_rate import decayed
 from mtopt_learning.train.run_folder import CHECKPOINT
 from mtopt_learning.train.trainer import Trainer
 from mtopt_sim.cell import cell_tasks
@@ -225,6 +226,9 @@ class Demonstration:
         limits = {"seconds": max(5.0, config.first_share * left_s)}
         if start is not None:
             trainer.start_from(start)
+            # it goes on at the rate at which it was left
+            rate = decayed(settings.learning_rate, settings.decay_steps, settings.decay_steps)
+            trainer.set_config(replace(settings, learning_rate=rate, decay_steps=0))
             limits["steps"] = config.round_steps
         return train_on(trainer, dataset, self.run_folder, **limits)
 

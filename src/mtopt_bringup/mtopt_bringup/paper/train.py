@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from mtopt_bringup.paper.arms import Arm
@@ -41,6 +42,7 @@ def train_arm(
     folder, tasks = run_folder(out, arm.name, seed), cell_tasks()
     dataset = Dataset.open(out / "data")
     settings = arm.train_config(config.train, config.seed + seed)
+    settings = replace(settings, decay_steps=config.steps)
     if arm.learner != "q":
         clone = CloneConfig(
             steps=config.steps, batch=settings.batch, sharing=arm.sharing, balance=arm.balance,

@@ -119,7 +119,8 @@ class TrainConfig:
         conservative_weight: Of the penalty on random actions; 0 leaves it out.
         conservative_samples: Random actions a state, of which one is drawn.
         affordance_weight: Of the affordance map's loss; 0 leaves the map out of a new network.
-        learning_rate: Adam's.
+        learning_rate: Adam's at the start.
+        decay_steps: Steps in which it falls to a tenth, where it stays; 0: it never falls.
         gradient_norm: Longer gradients are shortened to this.
         polyak: Share of the new weights in the averaged copy, each step.
         lagged_copy_steps: A second target copy is the average this many steps ago (to twice
@@ -152,6 +153,7 @@ class TrainConfig:
     conservative_samples: int = 8
     affordance_weight: float = 1.0
     learning_rate: float = 1.6e-3
+    decay_steps: int = 4000
     gradient_norm: float = 10.0
     polyak: float = 0.005
     lagged_copy_steps: int = 0
@@ -184,5 +186,9 @@ class TrainConfig:
                 raise InputError(
                     name, where="train config", got=getattr(self, name), expected="above 0"
                 )
+        if self.decay_steps < 0:
+            raise InputError(
+                "decay_steps", where="train config", got=self.decay_steps, expected="0 or more"
+            )
         if not 0 < self.gamma <= 1:
             raise InputError("gamma", where="train config", got=self.gamma, expected="in (0, 1]")

@@ -90,7 +90,9 @@ def test_the_learning_rate_falls_by_half_a_cosine_and_a_resumed_run_goes_on_with
         trainer.close()
         trainer = load_run(tmp_path / "run", TASKS)
     # 0.1 + 0.9 (1 + cos(pi k / 4)) / 2
-    np.testing.assert_allclose(np.array(rates) / 1e-3, [1, 0.868198, 0.55, 0.231802, 0.1, 0.1], 1e-5)
+    np.testing.assert_allclose(
+        np.array(rates) / 1e-3, [1, 0.868198, 0.55, 0.231802, 0.1, 0.1], 1e-5
+    )
     trainer.set_config(dataclasses.replace(config, decay_steps=0))
     trainer.set_data(toy)
     trainer.train(steps=1)

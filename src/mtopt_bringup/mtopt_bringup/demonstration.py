@@ -34,7 +34,7 @@ from mtopt_learning.success.detector import SuccessDetector, save_detector
 from mtopt_learning.success.labelling import label_episodes
 from mtopt_learning.success.training import SuccessTrainConfig, train_detector
 from mtopt_learning.train.config import TrainConfig
-from mtopt_learning.train.learning_rate import decayed
+from mtopt_learning.train.learning_rate import FINAL_SHARE
 from mtopt_learning.train.run_folder import CHECKPOINT
 from mtopt_learning.train.trainer import Trainer
 from mtopt_sim.cell import cell_tasks
@@ -227,8 +227,8 @@ class Demonstration:
         if start is not None:
             trainer.start_from(start)
             # it goes on at the rate at which it was left
-            rate = decayed(settings.learning_rate, settings.decay_steps, settings.decay_steps)
-            trainer.set_config(replace(settings, learning_rate=rate, decay_steps=0))
+            rate = FINAL_SHARE * settings.learning_rate
+            trainer.set_config(replace(settings, learning_rate=rate))
             limits["steps"] = config.round_steps
         return train_on(trainer, dataset, self.run_folder, **limits)
 

@@ -109,7 +109,6 @@ def fine_tune(
     folder, tasks = run_folder(out, what.name, seed), cell_tasks()
     settings = replace(
         config.train, tasks=(what.task,), sharing="f_orig", holdout_every=0,
-        decay_steps=config.fine_tune_steps,
         sampler=replace(config.train.sampler, tasks_per_state=1),
         goals=replace(config.train.goals, batch=0), seed=config.seed + seed,
     )  # fmt: skip
@@ -159,9 +158,7 @@ def beside_config(config: GoalsConfig, name: str, seed: int) -> TrainConfig:
     """The trainer's settings of one of `BESIDE`."""
     batch = config.beside_batch if name == "tasks_and_goals" else 0
     goals = replace(config.train.goals, batch=batch)
-    return replace(
-        config.train, goals=goals, decay_steps=config.beside_steps, seed=config.seed + seed
-    )
+    return replace(config.train, goals=goals, seed=config.seed + seed)
 
 
 def measure(

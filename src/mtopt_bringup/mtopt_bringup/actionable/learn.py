@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from mtopt_bringup.actionable.config import GoalsConfig
@@ -28,8 +27,7 @@ def train_row(
         `steps`, `seconds` of training, `parameters`; of a Q-function its last `figures`.
     """
     folder, tasks = run_folder(out, row.name, seed), cell_tasks()
-    settings = replace(row.train_config(config, seed), decay_steps=config.steps)
-    dataset = Dataset.open(data)
+    settings, dataset = row.train_config(config, seed), Dataset.open(data)
     if row.clone:
         clone = CloneConfig(
             steps=config.steps, batch=config.goal_batch, goals=True,

@@ -42,7 +42,7 @@ def train_arm(
     folder, tasks = run_folder(out, arm.name, seed), cell_tasks()
     dataset = Dataset.open(out / "data")
     settings = arm.train_config(config.train, config.seed + seed)
-    settings = replace(settings, decay_steps=config.steps)
+    settings = replace(settings, decay_steps=config.steps)  # so rounds go on at the last rate
     if arm.learner != "q":
         clone = CloneConfig(
             steps=config.steps, batch=settings.batch, sharing=arm.sharing, balance=arm.balance,

@@ -16,7 +16,6 @@ from mtopt_learning.qlearn.affordance import affordance_loss
 from mtopt_learning.qlearn.distortion import DistortionConfig, draw_light, lit
 from mtopt_learning.relabel.sampler import SamplerConfig
 from mtopt_learning.train.devices import autocast, choose_device
-from mtopt_learning.train.learning_rate import decayed, set_learning_rate
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.self_calibration import calibrate_map
 from mtopt_spec.task import TaskList
@@ -32,7 +31,7 @@ class CloneConfig:
     Attributes:
         steps: Gradient steps.
         batch: States a step.
-        learning_rate: Adam's at the start; it falls to a tenth in all steps.
+        learning_rate: Adam's.
         sharing: Which tasks a success counts for, as of the Q-function.
         balance: `rebalanced` over tasks, or `uniform` over successes.
         goals: Instead of tasks, clone the way to any later picture of the same episode.
@@ -153,7 +152,5 @@ class CloneTrainer:
             loss = loss + affordance_loss(scores, condition, batch.acted_m, acts)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        rate = decayed(config.learning_rate, self.step, config.steps)
-        set_learning_rate(self.optimizer, rate)
         self.optimizer.step()
         return float(loss.detach())

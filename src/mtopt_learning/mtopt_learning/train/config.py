@@ -153,7 +153,7 @@ class TrainConfig:
     conservative_samples: int = 8
     affordance_weight: float = 1.0
     learning_rate: float = 1.6e-3
-    decay_steps: int = 4000
+    decay_steps: int = 0
     gradient_norm: float = 10.0
     polyak: float = 0.005
     lagged_copy_steps: int = 0

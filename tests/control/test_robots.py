@@ -188,7 +188,7 @@ def test_each_robot_moves_through_its_own_controllers(spinner, domain_id, tmp_pa
     ]
     try:
         probes = {name: Probe(spinner, name, load_robot(path)) for name, path in folders.items()}
-        spinner.until(lambda: all(p.tool and p.ready() for p in probes.values()), 60)
+        spinner.until(lambda: all(p.ready() for p in probes.values()), 60)
         for probe in probes.values():
             probe.begin()
         spinner.until(lambda: all(p.act() for p in probes.values()), 60)
@@ -228,8 +228,14 @@ class Probe:
         node.create_timer(0.02, self.live)
 
     def ready(self) -> bool:
-        return self.actions.get_subscription_count() > 0 and self.node.count_publishers(
-            self.robot.trajectory_topic
+        """All ends that an action needs have found each other."""
+        heard = self.tool is not None and self.state is not None
+        publishers = (*self.signs, self.actions)
+        topics = ("action/sent", self.robot.trajectory_topic)
+        return (
+            heard
+            and all(publisher.get_subscription_count() for publisher in publishers)
+            and all(self.node.count_publishers(t) for t in topics)
         )
 
     def live(self) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import torch
-
 FINAL_SHARE = 0.1
 
 
@@ -23,9 +21,3 @@ def decayed(rate: float, step: int, steps: int) -> float:
         return rate
     half = 0.5 * (1.0 + math.cos(math.pi * min(step / steps, 1.0)))
     return rate * (FINAL_SHARE + (1.0 - FINAL_SHARE) * half)
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Of all its parameters, from the next step on."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate

@@ -25,7 +25,7 @@ from mtopt_learning.train.goal_objective import goal_losses, goal_targets
 from mtopt_learning.train.labelled_batches import LabelledBatches, ReadyBatch
 from mtopt_learning.train.labelling import noise_of
 from mtopt_learning.train.learning_data import LearningData
-from mtopt_learning.train.learning_rate import decayed, set_learning_rate
+from mtopt_learning.train.learning_rate import decayed
 from mtopt_learning.train.objective import losses
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.self_calibration import calibrate_map
@@ -259,7 +259,8 @@ class Trainer:
             sum(parts).backward()
         with self.phase("optimiser"):
             rate = decayed(self.config.learning_rate, self.step, self.config.decay_steps)
-            set_learning_rate(self.optimizer, rate)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
             torch.nn.utils.clip_grad_norm_(self.online.parameters(), self.config.gradient_norm)
             self.optimizer.step()
             self.step += 1

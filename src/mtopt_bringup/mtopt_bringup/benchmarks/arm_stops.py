@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import time
@@ -10,16 +11,32 @@ import numpy as np
 
 from mtopt_spec.errors import InputError
 
+_STOPS_A_CELL = 14  # a stopped episode is void, and thirty of these in a row end a cell
+
 
 def stops_ms(robots: int, stops: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Calls arm/stop of one robot after the other while it moves.
 
+    All instants but the call's are those at which the arm's node published, not those at which this
+    process got to hear of it: it waits for a busy processor, too.
+
     Returns:
-        (stops,) ms from the call to the answer that the arm brakes, and to the set point's rest.
+        (stops,) ms from the call until the arm brakes or, where its motion was over by then, rests,
+        and to the set point's rest.
 
     Raises:
         RuntimeError: The cell ended before all were stopped.
     """
+    hold_ms, rest_ms = [], []
+    while len(hold_ms) < stops:
+        few = min(_STOPS_A_CELL, stops - len(hold_ms))
+        stopper = _stop_in_a_cell(robots, few, seed + len(hold_ms))
+        hold_ms += stopper.hold_ms
+        rest_ms += stopper.rest_ms
+    return np.array(hold_ms), np.array(rest_ms)
+
+
+def _stop_in_a_cell(robots: int, stops: int, seed: int) -> _Stopper:
     from mtopt_bringup.domain import domain_environment
     from mtopt_bringup.graph import CellOptions
     from mtopt_bringup.ros_cell import run_cell
@@ -33,7 +50,7 @@ def stops_ms(robots: int, stops: int, seed: int) -> tuple[np.ndarray, np.ndarray
         run = run_cell(options, while_running=stopper.go_on)
         if not stopper.done:
             raise RuntimeError(f"the cell ended before all was measured: {run.failure}")
-    return np.array(stopper.hold_ms), np.array(stopper.rest_ms)
+    return stopper
 
 
 class _Stopper:
@@ -62,31 +79,31 @@ class _Stopper:
 
         from mtopt_bringup.ros_visit import RosVisit
         from mtopt_msgs.msg import ActionSent
-        from mtopt_spec.ros_run import EventsExecutor
 
-        self._visit = RosVisit(
-            lambda context: Node("benchmark", context=context), executor=EventsExecutor
-        )
+        self._visit = RosVisit(lambda context: Node("benchmark", context=context))
         node = self._visit.node
         self._sent: dict[str, tuple[float, ActionSent]] = {}
         self._rest_s: dict[str, float] = {}
         self._clients = {}
+
+        def on_sent(name: str, message: ActionSent, info: dict) -> None:
+            self._sent[name] = _published_s(info), message
+
+        def on_trajectory(name: str, message: JointTrajectory, info: dict) -> None:
+            self._rest_s[name] = _published_s(info) + _duration_s(message)
+
         for i in range(self._robots):
             name = f"robot_{i + 1}"
             node.create_subscription(
                 ActionSent,
                 f"/{name}/action/sent",
-                lambda message, name=name: self._sent.__setitem__(
-                    name, (time.perf_counter(), message)
-                ),
+                lambda message, info, name=name: on_sent(name, message, info),
                 20,
             )
             node.create_subscription(
                 JointTrajectory,
                 f"/{name}/joint_trajectory",
-                lambda message, name=name: self._rest_s.__setitem__(
-                    name, time.perf_counter() + _duration_s(message)
-                ),
+                lambda message, info, name=name: on_trajectory(name, message, info),
                 20,
             )
             self._clients[name] = {
@@ -121,18 +138,27 @@ class _Stopper:
             return
         began_s = self._sent[name][0]
         wait_s = self._random.uniform(0.0, 0.1)
-        while time.perf_counter() < began_s + wait_s:
+        while time.time() < began_s + wait_s:
             self._visit.listen(0.001)
-        called_s = time.perf_counter()
+        if time.time() > self._rest_s.get(name, -math.inf):
+            return  # this process came late
+        called_s = time.time()
         self._clients[name]["stop"].call_async(Trigger.Request())
         stopped = ActionSent.ERROR_STOPPED
         held = self._visit.until(lambda: self._sent[name][1].error_code == stopped, 2.0)
         if held:
-            self.hold_ms.append(1e3 * (self._sent[name][0] - called_s))
+            # Of a motion that was over the answer comes with the next command, maybe much later.
+            over_s = max(called_s, self._rest_s[name])
+            self.hold_ms.append(1e3 * (min(self._sent[name][0], over_s) - called_s))
             self._visit.listen(0.02)  # the braking's trajectory may come after its answer
             self.rest_ms.append(1e3 * (self._rest_s[name] - called_s))
         resumed = self._clients[name]["resume"].call_async(Trigger.Request())
         self._visit.until(resumed.done, 5.0)
+
+
+def _published_s(info: dict) -> float:
+    """Wall time at which a message was published."""
+    return 1e-9 * info["source_timestamp"]
 
 
 def _duration_s(message) -> float:

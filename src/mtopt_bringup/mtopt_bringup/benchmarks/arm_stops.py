@@ -11,6 +11,8 @@ import numpy as np
 
 from mtopt_spec.errors import InputError
 
+_TOGETHER_S = 0.01
+"""What the arm publishes of one braking is published within less."""
 _STOPS_A_CELL = 14  # a stopped episode is void, and thirty of these in a row end a cell
 
 
@@ -83,14 +85,15 @@ class _Stopper:
         self._visit = RosVisit(lambda context: Node("benchmark", context=context))
         node = self._visit.node
         self._sent: dict[str, tuple[float, ActionSent]] = {}
-        self._rest_s: dict[str, float] = {}
+        self._rests: dict[str, list[tuple[float, float]]] = {}
         self._clients = {}
 
         def on_sent(name: str, message: ActionSent, info: dict) -> None:
             self._sent[name] = _published_s(info), message
 
         def on_trajectory(name: str, message: JointTrajectory, info: dict) -> None:
-            self._rest_s[name] = _published_s(info) + _duration_s(message)
+            began_s = _published_s(info)
+            self._rests.setdefault(name, []).append((began_s, began_s + _duration_s(message)))
 
         for i in range(self._robots):
             name = f"robot_{i + 1}"
@@ -140,20 +143,27 @@ class _Stopper:
         wait_s = self._random.uniform(0.0, 0.1)
         while time.time() < began_s + wait_s:
             self._visit.listen(0.001)
-        if time.time() > self._rest_s.get(name, -math.inf):
+        if time.time() > self._rest_s(name, math.inf):
             return  # this process came late
         called_s = time.time()
         self._clients[name]["stop"].call_async(Trigger.Request())
         stopped = ActionSent.ERROR_STOPPED
         held = self._visit.until(lambda: self._sent[name][1].error_code == stopped, 2.0)
         if held:
+            answered_s = self._sent[name][0]
             # Of a motion that was over the answer comes with the next command, maybe much later.
-            over_s = max(called_s, self._rest_s[name])
-            self.hold_ms.append(1e3 * (min(self._sent[name][0], over_s) - called_s))
-            self._visit.listen(0.02)  # the braking's trajectory may come after its answer
-            self.rest_ms.append(1e3 * (self._rest_s[name] - called_s))
+            over_s = max(called_s, self._rest_s(name, answered_s - _TOGETHER_S))
+            self.hold_ms.append(1e3 * (min(answered_s, over_s) - called_s))
+            self._visit.listen(0.1)  # the braking's trajectory may come after its answer
+            rest_s = self._rest_s(name, answered_s + _TOGETHER_S)
+            self.rest_ms.append(1e3 * (max(rest_s, called_s) - called_s))
         resumed = self._clients[name]["resume"].call_async(Trigger.Request())
         self._visit.until(resumed.done, 5.0)
+
+    def _rest_s(self, name: str, until_s: float) -> float:
+        """When the last trajectory that was published until then comes to its end."""
+        before = [rest for rest in self._rests.get(name, []) if rest[0] <= until_s]
+        return max(before, default=(-math.inf, -math.inf))[1]
 
 
 def _published_s(info: dict) -> float:

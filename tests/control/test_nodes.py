@@ -253,6 +253,19 @@ def test_in_lockstep_a_sign_of_some_ticks_ago_is_too_old(spinner, arm_probe, wha
     )
 
 
+def test_joint_states_that_lack_a_joint_are_no_reading(spinner, arm_probe):
+    part = joint_state(0.02)  # of the tick that was read already
+    del part.name[-1:], part.position[-1:]
+    arm_probe.joints.publish(part)
+    for _ in range(10):
+        spinner.executor.spin_once(timeout_sec=0.01)
+    for i, stamp_s in enumerate((0.1, 0.5)):
+        arm_probe.actions.publish(commanded(Action(translation_m=(0.0, 0.02, 0.0)), stamp_s))
+        spinner.until(lambda i=i: len(arm_probe.sent) > i)
+    codes = [sent.error_code for sent in arm_probe.sent]
+    assert codes == [ActionSent.ERROR_NONE, ActionSent.ERROR_STALE_STATE]
+
+
 def test_a_missing_limit_stops_the_start(spinner, robot_file):
     text = robot_file.read_text()
     robot_file.write_text("\n".join(x for x in text.splitlines() if "workspace_low_m" not in x))

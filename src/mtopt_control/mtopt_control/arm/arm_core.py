@@ -390,20 +390,24 @@ class ArmCore:
         opening = 2.0 * (finger_m - self.robot.finger_closed_m)
         return float(np.float32(min(max(opening, 0.0), MAX_OPENING_M)))
 
+    def check_joints(self, names: tuple[str, ...]) -> None:
+        """Raises `InputError` where a reading of these joints lacks one of the robot's file."""
+        if self._joint_order is not None and self._joint_order[0] == names:
+            return
+        missing = [name for name in self.joint_names if name not in names]
+        if missing:
+            raise InputError(
+                "joint_states",
+                where=f"robot {self.robot.name}",
+                got=f"no {missing} among {list(names)}",
+                expected=f"{list(self.joint_names)}",
+                todo="let the driver publish them, or correct the robot's file",
+            )
+        self._joint_order = names, np.array([names.index(name) for name in self.joint_names])
+
     def _measured(self, joint_state: JointState) -> np.ndarray:
         """(joints + 1,) positions in the order of `joint_names`; the finger's in m of its way."""
-        if self._joint_order is None or self._joint_order[0] != joint_state.names:
-            missing = [name for name in self.joint_names if name not in joint_state.names]
-            if missing:
-                raise InputError(
-                    "joint_states",
-                    where=f"robot {self.robot.name}",
-                    got=f"no {missing} among {list(joint_state.names)}",
-                    expected=f"{list(self.joint_names)}",
-                    todo="let the driver publish them, or correct the robot's file",
-                )
-            order = np.array([joint_state.names.index(name) for name in self.joint_names])
-            self._joint_order = (joint_state.names, order)
+        self.check_joints(joint_state.names)
         measured = np.asarray(joint_state.position, float)[self._joint_order[1]]
         measured[-1] = finger_way_m(self.robot, float(measured[-1]))
         return measured

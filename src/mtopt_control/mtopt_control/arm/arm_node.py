@@ -154,12 +154,13 @@ class ArmNode(Node):
 
     def _on_joint_state(self, message: JointStateMessage) -> None:
         reading = ros_messages.from_joint_state(message)
-        self._jumps.see("joint_states", reading.stamp_s)
         try:
-            self._publish_tool_state(reading)
-        except InputError as error:
+            self._core.check_joints(reading.names)
+        except InputError as error:  # of a part of the robot: no reading, so that the last one ages
             self._complain(str(error))
             return
+        self._jumps.see("joint_states", reading.stamp_s)
+        self._publish_tool_state(reading)
         self._reading = reading
 
     def _begin_anew(self, now_s: float) -> None:

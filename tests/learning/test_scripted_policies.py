@@ -8,7 +8,7 @@ from mtopt_learning.policy.pinhole import camera_from_link
 from mtopt_learning.policy.policy_mux import PolicyMux
 from mtopt_learning.policy.random_policy import RandomPolicy
 from mtopt_learning.policy.scripted_pick import PickConfig, ScriptedPick
-from mtopt_learning.policy.scripted_place import ScriptedPlace
+from mtopt_learning.policy.scripted_place import PUT_DOWN, ScriptedPlace
 from mtopt_learning.policy.step_draws import _draws, step_draws
 from mtopt_spec.image_codec import encode_jpeg
 from mtopt_spec.interfaces import PolicyRequest
@@ -120,23 +120,31 @@ def test_pick_without_its_camera_is_an_error_code():
     assert answer.error == 3 and "shoulder" in answer.error_msg
 
 
+def let_go(policy, seed):
+    """Where a tool that obeys lets go, m; the script ends soon after."""
+    pose, at = np.array([0.0, 0.0, 0.2, 0.0]), None
+    for step in range(17):
+        asked = request(picture(), tuple(pose), step, closed=True, task="place-top-left", seed=seed)
+        action = policy.choose([asked])[0].action
+        assert action.problem() is None
+        if action.open:
+            at = pose[:3]
+        if action.terminate:
+            return at
+        pose = pose + [*action.translation_m, action.azimuth_rad]
+    pytest.fail("the script went on")
+
+
 def test_place_lets_go_over_the_section_of_its_task():
-    hits = 0
-    for seed in range(30):
-        policy, pose, closed = ScriptedPlace(TASKS), np.array([0.0, 0.0, 0.2, 0.0]), True
-        for step in range(20):
-            asked = request(
-                picture(), tuple(pose), step, closed=closed, task="place-top-left", seed=seed
-            )
-            action = policy.choose([asked])[0].action
-            assert action.problem() is None
-            if action.open:
-                hits += bool(pose[0] > 0 and pose[1] > 0.32 and pose[2] < 0.09)
-            if action.terminate:
-                break
-            pose = pose + [*action.translation_m, action.azimuth_rad]
-        assert step < 17
-    assert 10 <= hits <= 26
+    places = [let_go(ScriptedPlace(TASKS), seed) for seed in range(30)]
+    assert 10 <= sum(x > 0 and y > 0.32 and z < 0.09 for x, y, z in places) <= 26
+
+
+def test_put_down_lets_go_low_over_the_floor_whatever_the_task():
+    places = [let_go(ScriptedPlace(TASKS, PUT_DOWN), seed) for seed in range(30)]
+    inside = [abs(x) < 0.17 and abs(y) < 0.17 and z < 0.07 for x, y, z in places]
+    assert sum(inside) >= 24
+    assert np.std([place[:2] for place in places], axis=0).min() > 0.05
 
 
 def test_mux_routes_by_name_and_keeps_the_order():

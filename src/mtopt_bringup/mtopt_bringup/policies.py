@@ -10,7 +10,7 @@ import yaml
 from mtopt_learning.policy.pinhole import PinholeCamera
 from mtopt_learning.policy.random_policy import RandomPolicy
 from mtopt_learning.policy.scripted_pick import ScriptedPick
-from mtopt_learning.policy.scripted_place import ScriptedPlace
+from mtopt_learning.policy.scripted_place import PUT_DOWN, ScriptedPlace
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import Policy, SuccessJudge
 from mtopt_spec.observation import DEFAULT_IMAGE_SIZES
@@ -26,6 +26,7 @@ def local_policies(tasks: TaskList) -> dict[str, Policy]:
         "random": RandomPolicy(),
         "scripted_pick": ScriptedPick(calibrated_camera()),
         "scripted_place": ScriptedPlace(tasks),
+        "scripted_put_down": ScriptedPlace(tasks, PUT_DOWN),
     }
 
 
@@ -59,7 +60,7 @@ def check_policy(name: str, checkpoint: Path | None) -> None:
     """Raises `InputError` for a policy that nobody serves."""
     from mtopt_control.schedule.scheduler import BOOTSTRAP
 
-    known = (BOOTSTRAP, QFUNCTION, "random", "scripted_pick", "scripted_place")
+    known = (BOOTSTRAP, QFUNCTION, "random", "scripted_pick", "scripted_place", "scripted_put_down")
     if name not in known:
         raise InputError("policy", where="--policy", got=repr(name), expected=f"one of {known}")
     if name == QFUNCTION and checkpoint is None:

@@ -21,7 +21,7 @@ from mtopt_learning.policy.policy_mux import PolicyMux
 from mtopt_learning.policy.q_policy import ActConfig, QFunctionPolicy
 from mtopt_learning.policy.random_policy import RandomPolicy
 from mtopt_learning.policy.scripted_pick import CLEAN, CLEAN_PICK, ScriptedPick
-from mtopt_learning.policy.scripted_place import ScriptedPlace
+from mtopt_learning.policy.scripted_place import PUT_DOWN, ScriptedPlace
 from mtopt_learning.qlearn.cem import CemConfig
 from mtopt_msgs.srv import ChooseAction, LoadCheckpoint
 from mtopt_spec import ros_messages
@@ -117,6 +117,7 @@ class PolicyNode(Node):
                 "scripted_pick": ScriptedPick(p.camera()),
                 CLEAN_PICK: ScriptedPick(p.camera(), CLEAN),
                 "scripted_place": ScriptedPlace(tasks),
+                "scripted_put_down": ScriptedPlace(tasks, PUT_DOWN),
                 "qfunction": self._q_policy,
             }
         )

@@ -1,6 +1,6 @@
-"""A crude place: carry what the gripper holds over the plate, lower it, let go, rise, stop.
+"""A crude place: carry what the gripper holds over its place, lower it, let go, rise, stop.
 
-The plate is part of the bin, so its place is known. Its aim is blurred at a level drawn each
+The plate is part of the bin, so its place is known. The aim is blurred at a level drawn each
 episode, so that some drops miss the plate or the section.
 """
 
@@ -53,6 +53,12 @@ class PlaceConfig:
     arrived_m: float = 0.03
     rise_m: float = 0.06
     rises: int = 1
+
+
+PUT_DOWN = PlaceConfig(
+    sections={"any": (-0.13, 0.13, -0.13, 0.11)}, release_m=(0.022, 0.03), rises=2
+)
+"""Puts down on the bin's floor, where objects are picked; the plate is beyond."""
 
 
 @dataclass(frozen=True)

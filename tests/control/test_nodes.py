@@ -135,18 +135,22 @@ def test_the_arm_sends_a_trajectory_and_says_what_it_sent(spinner, arm_probe):
     assert len(arm_probe.trajectories) == 2 and arm_probe.sent[1].kind == Kind.HOLD
 
 
-@pytest.mark.parametrize("flaw", ["nan", "too far", "kind"])
+@pytest.mark.parametrize("flaw", ["nan", "too far", "kind", "frame"])
 def test_a_bad_action_makes_the_arm_hold(spinner, arm_probe, flaw):
     message = commanded(Action(translation_m=(0.0, 0.02, 0.0)))
     if flaw == "nan":
         message.translation_m.x = float("nan")
     elif flaw == "too far":
         message.translation_m.x = 0.5
-    else:
+    elif flaw == "kind":
         message.kind = 77
+    else:
+        message.header.frame_id = "robot_2/bin"
     arm_probe.actions.publish(message)
     spinner.until(lambda: arm_probe.sent and arm_probe.trajectories)
     assert arm_probe.sent[0].error_code == ActionSent.ERROR_INVALID_ACTION
+    said = {"nan": "not finite", "too far": "beyond", "kind": "77", "frame": "'robot_2/bin'"}
+    assert said[flaw] in arm_probe.sent[0].error_msg
     assert arm_probe.sent[0].kind == ActionCommanded.KIND_HOLD
     for point in arm_probe.trajectories[0].points:
         np.testing.assert_allclose(point.positions, [*ROBOT.home_position, 0.05])

@@ -253,7 +253,7 @@ class Probe:
             self.asked += 1
             action = Action(Kind.STEP, (0.01, 0.0, -0.005), close=True)
             stamp_s = ros_messages.from_time(self.tool.header.stamp)
-            header = ros_messages.to_header(stamp_s, "bin")
+            header = ros_messages.to_header(stamp_s, self.tool.header.frame_id)
             self.actions.publish(
                 ros_messages.to_action_commanded(
                     action, header=header, episode_id="", step_index=len(self.sent)

@@ -137,6 +137,7 @@ class ArmCore:
         joint_state: JointState,
         now_s: float,
         signs: Signs | None = None,
+        flaw: str = "",
     ) -> tuple[SentAction, Trajectory]:
         """Carries out an action for one control period.
 
@@ -145,6 +146,7 @@ class ArmCore:
             joint_state: The newest reading.
             now_s: Time on the clock of its stamp.
             signs: The newest signs of life; None where the caller itself looks and acts.
+            flaw: Why the action that was asked for could not even be read: the arm holds.
 
         Returns:
             What was sent, and its trajectory: without points where no reading was ever fresh, or
@@ -182,7 +184,7 @@ class ArmCore:
         if reason is not None:
             motion = self._clamp.toward_posture(start, measured[:-1], self._finger, boxed=True)
             return self._hold(Motion(motion.end, True, *reason), now_s)
-        if (problem := action.problem()) is not None:
+        if (problem := flaw or action.problem()) is not None:
             return self._hold(Motion(start, True, ArmError.INVALID_ACTION, problem), now_s)
         self._interrupted = None
         if action.kind in (Kind.STEP, Kind.HOME) and self._tilt_rad(joint_state) > _LEVEL_RAD:

@@ -202,14 +202,18 @@ class ArmNode(Node):
             self._take(message)
 
     def _take(self, message: ActionCommanded) -> None:
-        try:
-            action = ros_messages.from_action_commanded(message)
-        except ValueError:  # a kind that there is not: the clamp shall say so
-            action = Action(translation_m=(math.nan,) * 3)
+        action, flaw = Action(), ""
+        if message.header.frame_id == self._frame_id:
+            try:
+                action = ros_messages.from_action_commanded(message)
+            except ValueError as error:  # a kind that there is not
+                flaw = str(error)
+        else:
+            flaw = f"action in frame {message.header.frame_id!r}, expected {self._frame_id!r}"
         now_s = self._now_s(message)
         signs = self._signs(ros_messages.from_time(message.header.stamp))
         self._answered = message
-        self._publish(message, *self._core.step(action, self._reading, now_s, signs))
+        self._publish(message, *self._core.step(action, self._reading, now_s, signs, flaw))
 
     def _publish(self, message: ActionCommanded, sent: SentAction, trajectory: Trajectory) -> None:
         """Sends a trajectory, and says so in answer to a command."""

@@ -126,6 +126,17 @@ def test_a_missing_limit_stops_the_start(tmp_path, name, field):
         ({"trajectory_topic": "franka_gripper/gripper_action"}, "topic"),
         ({"cameras": {"shoulder": {"info": "x.yaml", "parent": "bin", "pose": [0] * 7}}}, "pose"),
         ({"finger_closed_m": 0.04}, "finger"),
+        ({"max_velocity": 2.0}, "max_velocity"),
+        ({"max_jerk": ["low"] * 7}, "max_jerk"),
+        # with these nothing would ever be too old
+        ({"max_state_age_s": float("inf")}, "max_state_age_s"),
+        ({"max_state_age_s": "0.1 s"}, "max_state_age_s"),
+        ({"tool_offset": [0, 0, 0]}, "tool_offset"),
+        ({"home_height_m": float("nan")}, "home_height_m"),
+        ({"workspace_high_m": [0.1, 0.4]}, "workspace_high_m"),
+        ({"bin_reset": []}, "bin_reset"),
+        ({"bin_reset": [[0.75, 1.2]]}, "bin_reset"),
+        ({"cameras": ["shoulder"]}, "cameras"),
     ],
 )
 def test_a_folder_with_a_flaw_is_refused(tmp_path, fields, word):

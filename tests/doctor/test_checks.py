@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import yaml
 from board_scene import HEIGHT_PX, WIDTH_PX, BoardScene, focal_length_px, looking_at
 from scipy.spatial.transform import Rotation
 
@@ -196,6 +197,25 @@ def test_a_calibration_finds_the_lens_and_goes_through_its_file(scene, camera_in
     assert check_camera_info("i", camera, None).state == FAIL
     other = CameraInfo("x", WIDTH_PX, HEIGHT_PX, 1.1 * info.matrix, info.distortion)
     assert "driver says K" in check_camera_info("i", camera, other).detail
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "word"),
+    [
+        ("image_width", 0, "picture"),
+        ("camera_matrix", {"data": [0.0] * 9}, "focal"),
+        ("camera_matrix", {"data": [1.0] * 8}, "calibration"),
+        ("distortion_coefficients", {"data": [float("nan")] * 5}, "distortion"),
+        ("distortion_coefficients", {"data": [0.1] * 4}, "distortion"),
+        ("distortion_model", "equidistant", "equidistant"),
+    ],
+)
+def test_a_calibration_with_a_flaw_is_refused(tmp_path, key, value, word):
+    shipped = robot_folder("iiwa14") / "wrist_camera.yaml"
+    flawed = {**yaml.safe_load(shipped.read_text()), key: value}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(flawed))
+    with pytest.raises(InputError, match=word):
+        read_camera_info(tmp_path / "c.yaml")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import yaml
 
 from mtopt_spec.errors import InputError
 from mtopt_spec.resources import share_dir
+from mtopt_spec.typed_data import filled
 
 FILE = "robot.yaml"
 ARM = "iiwa14"
@@ -161,7 +162,7 @@ def load_robot(path: Path) -> RobotConfig:
 
     Raises:
         InputError: It is missing, lacks a field (a missing limit stops the start), has one too
-            many, or a limit is not a positive finite number.
+            many, a field is not what it must be, or a limit is not a positive finite number.
     """
     path = Path(path)
     path = path / FILE if path.is_dir() else path
@@ -169,18 +170,14 @@ def load_robot(path: Path) -> RobotConfig:
         data = yaml.safe_load(Path(path).read_text())
     except FileNotFoundError:
         raise InputError("robot file", where=path, got="no file", expected="robot.yaml") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError("robot file", where=path, got=f"{error}", expected="YAML") from error
-    if not isinstance(data, dict):
-        raise InputError("robot file", where=path, got=type(data).__name__, expected="a mapping")
-    config = _filled(RobotConfig, data, path)
-    cameras = config.cameras or {}
+    config = filled(RobotConfig, data, path)
     parts = {
         "urdf": _description(config.urdf, path.parent),
-        "gripper": _filled(GripperConfig, config.gripper, f"{path}, gripper"),
         "cameras": {
-            name: _camera(camera, f"{path}, camera {name}", path.parent)
-            for name, camera in cameras.items()
+            name: _located(camera, f"{path}, camera {name}", path.parent)
+            for name, camera in config.cameras.items()
         },
     }
     config = replace(config, **parts)
@@ -191,7 +188,7 @@ def load_robot(path: Path) -> RobotConfig:
         values = getattr(config, key)
         if key == "max_effort" and not values:
             continue
-        if len(values) != joints or not np.all(np.isfinite(np.asarray(values, float))):
+        if len(values) != joints:
             raise InputError(key, where=path, got=values, expected=f"{joints} finite numbers")
     for key in (*limits, "finger_max_velocity", "max_state_age_s"):
         if np.any(np.asarray(getattr(config, key), float) <= 0):
@@ -207,37 +204,22 @@ def load_robot(path: Path) -> RobotConfig:
     return config
 
 
-def _filled(kind, data: object, where: object):
-    """A dataclass of a mapping that has exactly its fields."""
-    names = {field.name for field in fields(kind)}
-    got = set(data) if isinstance(data, Mapping) else set()
-    if got != names:
-        raise InputError(
-            "robot fields",
-            where=where,
-            got=f"missing {sorted(names - got)}, unknown {sorted(got - names)}",
-            expected=f"every field of {kind.__name__}",
-        )
-    return kind(**{key: _frozen(value) for key, value in data.items()})
-
-
 def _description(urdf: str, folder: Path) -> str:
     """Where the description is: the topic's name, or an absolute path."""
     if urdf == DESCRIPTION_TOPIC:
         return urdf
-    scheme, found, rest = str(urdf).partition("package://")
+    scheme, found, rest = urdf.partition("package://")
     if found and not scheme:
         package, _, name = rest.partition("/")
         return str(share_dir(package) / name)
     return str((folder / urdf).resolve())
 
 
-def _camera(data: object, where: str, folder: Path) -> CameraConfig:
-    camera = _filled(CameraConfig, data, where)
+def _located(camera: CameraConfig, where: str, folder: Path) -> CameraConfig:
+    """A camera with the absolute path of its file."""
     if camera.parent not in PARENTS:
         raise InputError("parent", where=where, got=camera.parent, expected=PARENTS)
-    pose = np.asarray(camera.pose, float)
-    if pose.shape != (7,) or not abs(np.linalg.norm(pose[3:]) - 1.0) < 1e-3:
+    if not abs(np.linalg.norm(camera.pose[3:]) - 1.0) < 1e-3:
         raise InputError(
             "pose",
             where=where,
@@ -255,49 +237,42 @@ def _check_gripper(config: RobotConfig, path: Path) -> None:
         (config.finger_closed_m, config.finger_open_m),
         (gripper.joint_closed, gripper.joint_open),
     ):
-        if low == high or not np.all(np.isfinite((low, high))):
+        if low == high:
             raise InputError(
-                "finger", where=path, got=(low, high), expected="two finite numbers that differ"
+                "finger", where=path, got=(low, high), expected="two numbers that differ"
             )
+    if gripper.max_effort < 0:
+        raise InputError(
+            "gripper max_effort", where=path, got=gripper.max_effort, expected="0 or more"
+        )
     shared = gripper.topic == config.trajectory_topic
-    if (
-        not config.trajectory_topic
-        or not gripper.topic
-        or shared > (gripper.command == COMMANDS[0])
-    ):
+    if shared > (gripper.command == COMMANDS[0]):
         raise InputError(
             "topics", where=path, got=(config.trajectory_topic, gripper.command, gripper.topic),
-            expected="a trajectory_topic, and another topic of the gripper, or the same one for a"
-            " trajectory",
+            expected="another topic of the gripper, or the arm's for a trajectory",
         )  # fmt: skip
 
 
 def _check_shapes(config: RobotConfig, path: Path) -> None:
-    """Raises InputError where a box, a wall or a block is not what it must be."""
-    for key, shape in (
-        ("finger_box_m", (2, 3)),
-        ("hand_box_m", (2, 3)),
-        ("bin_planes", (len(config.bin_planes), 5)),
-        ("bin_blocks", (len(config.bin_blocks), 2, 3)),
+    """Raises InputError where a box, a wall or a stage of the tipping is not what it must be."""
+    for key, good, expected in (
+        ("finger_box_m", _is_box(config.finger_box_m), "lowest and highest corner"),
+        ("hand_box_m", _is_box(config.hand_box_m), "lowest and highest corner"),
+        ("bin_blocks", all(map(_is_box, config.bin_blocks)), "lowest and highest corner of each"),
+        (
+            "bin_planes",
+            all(abs(np.linalg.norm(plane[:3]) - 1.0) < 1e-3 for plane in config.bin_planes),
+            "unit normal, offset and top of each",
+        ),
+        (
+            "bin_reset",
+            config.bin_reset and all(0 < low <= high for _, low, high in config.bin_reset),
+            "a stage or more: hinge angle, shortest and longest time, above 0",
+        ),
     ):
-        try:
-            values = np.reshape(np.asarray(getattr(config, key), float), shape)
-        except (ValueError, TypeError):
-            values = np.full(shape, np.nan)
-        good = np.all(np.isfinite(values))
-        if key == "bin_planes":
-            good = good and np.allclose(np.linalg.norm(values[:, :3], axis=1), 1.0, atol=1e-3)
-        else:
-            good = good and np.all(values[..., 0, :] < values[..., 1, :])
         if not good:
-            raise InputError(
-                key,
-                where=path,
-                got=getattr(config, key),
-                expected="[[low], [high]] of a box, or unit normal, offset and top of a plane",
-            )
+            raise InputError(key, where=path, got=getattr(config, key), expected=expected)
 
 
-def _frozen(value):
-    """Lists as tuples, all the way down."""
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+def _is_box(box: tuple[tuple[float, ...], tuple[float, ...]]) -> bool:
+    return bool(np.all(np.less(*box)))

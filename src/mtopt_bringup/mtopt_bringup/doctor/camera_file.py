@@ -11,6 +11,9 @@ import yaml
 
 from mtopt_spec.errors import InputError
 
+MODELS = {"plumb_bob": 5, "rational_polynomial": 8}
+"""Distortion models that OpenCV's pinhole camera knows, and how many coefficients each has."""
+
 
 @dataclass(frozen=True)
 class CameraInfo:
@@ -43,11 +46,21 @@ def read_camera_info(path: Path) -> CameraInfo:
             np.array(data["camera_matrix"]["data"], float).reshape(3, 3),
             np.array(data["distortion_coefficients"]["data"], float),
         )  # fmt: skip
+        model = data["distortion_model"]
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             "camera calibration", where=path, got=f"{type(error).__name__}: {error}",
             expected="the YAML that camera_calibration writes",
         ) from error  # fmt: skip
+    if MODELS.get(str(model)) != info.distortion.size or not np.all(np.isfinite(info.distortion)):
+        raise InputError(
+            "distortion", where=path, got=f"{model} {info.distortion.tolist()}",
+            expected=f"one of these, with so many finite coefficients: {MODELS}",
+        )  # fmt: skip
+    if min(info.width_px, info.height_px) < 1:
+        raise InputError(
+            "picture", where=path, got=f"{info.width_px}x{info.height_px} px", expected="1 or more"
+        )
     if not np.all(np.isfinite(info.matrix)) or min(info.matrix[0, 0], info.matrix[1, 1]) <= 0:
         raise InputError(
             "camera_matrix", where=path, got=info.matrix.tolist(), expected="focal lengths above 0"
@@ -63,7 +76,7 @@ def write_camera_info(path: Path, info: CameraInfo) -> None:
         "image_height": info.height_px,
         "camera_name": info.name,
         "camera_matrix": _matrix(info.matrix),
-        "distortion_model": "plumb_bob" if len(info.distortion) == 5 else "rational_polynomial",
+        "distortion_model": next(m for m, size in MODELS.items() if size == len(info.distortion)),
         "distortion_coefficients": _matrix(info.distortion[None]),
         "rectification_matrix": _matrix(np.eye(3)),
         "projection_matrix": _matrix(projection),

@@ -323,3 +323,12 @@ def root_link(text: str) -> str:
     return next(
         link.get("name") for link in robot.findall("link") if link.get("name") not in children
     )
+
+
+@pytest.mark.parametrize("hinge_rad", [0.2, float("nan")])
+def test_there_is_no_way_into_a_bin_that_is_not_known_to_be_level(arm, hinge_rad):
+    state = reading(ROBOT.home_position, hinge_rad=hinge_rad)
+    sent, _ = arm.step(Action(translation_m=(0.02, 0.0, 0.0)), state, 0.0)
+    assert sent.error == ArmError.LIMITS and "tilted" in sent.error_msg
+    sent, _ = arm.step(Action(Kind.RETRACT), replace(state, stamp_s=0.2), 0.2)
+    assert sent.error == ArmError.NONE

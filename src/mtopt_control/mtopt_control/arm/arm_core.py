@@ -187,7 +187,8 @@ class ArmCore:
         if (problem := flaw or action.problem()) is not None:
             return self._hold(Motion(start, True, ArmError.INVALID_ACTION, problem), now_s)
         self._interrupted = None
-        if action.kind in (Kind.STEP, Kind.HOME) and self._tilt_rad(joint_state) > _LEVEL_RAD:
+        level = self._tilt_rad(joint_state) <= _LEVEL_RAD  # not where its angle is no number
+        if action.kind in (Kind.STEP, Kind.HOME) and not level:
             text = "the bin is tilted: no way into it"
             return self._hold(Motion(start, True, ArmError.LIMITS, text), now_s)
         return self._carry_out(action, start, now_s)

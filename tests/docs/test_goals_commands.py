@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "goals.md"
 SMALLER = {
     "demonstrate": ["--episodes", "1", "--processes", "1"],
+    "collect": ["--episodes", "1", "--robots", "1", "--processes", "1"],
     "from-bags": ["--every", "2"],
     "reach": ["--processes", "1", "--robots", "1"],
     "train": ["--steps", "2", "--batch", "16"],
@@ -74,11 +75,11 @@ def test_the_commands_of_the_page_run_in_its_order(tmp_path, monkeypatch, capsys
             cell.communicate(timeout=100)
     names = [command[1] if command[0] == "goals" else command[0] for command in commands()]
     assert names == [
-        "demonstrate", "demonstrate", "show", "reach", "reach", "dataset", "train", "from-bags",
-        "cell", "from-camera", "send", "send",
+        "demonstrate", "demonstrate", "show", "reach", "reach", "collect", "dataset", "train",
+        "from-bags", "cell", "from-camera", "send", "send",
     ]  # fmt: skip
     assert [result["world"] for result in results[:2]] == ["bin_cell.sdf", "unseen_cell.sdf"]
-    by_calls, by_messages, _, trained, recorded, seen, *sent = results[3:]
+    by_calls, by_messages, _, _, trained, recorded, seen, *sent = results[3:]
     assert by_calls["kinds"]["grasp"]["attempts"] == 1
     for key in ("unprepared", "other_starts", "failed_by_fault", "goal_set", "mean"):
         assert by_calls[key] == by_messages[key], key

@@ -156,14 +156,23 @@ def test_the_launch_file_starts_the_same_graph(monkeypatch):
         assert (node.package, node.executable) == (process.package, process.executable)
         assert node.parameters == [*map(str, process.parameter_paths()), dict(process.parameters)]
         assert node.ros_arguments == process.remappings()
-        assert hasattr(node, "respawn") is (process.role is Role.SERVER)
-        assert hasattr(node, "on_exit") is (process.role is Role.ESSENTIAL)
     handlers = [a.args[0] for a in actions if a.kind == "RegisterEventHandler"]
-    assert len(handlers) == 3
+    ends = {process.name: handler.on_exit for process, handler in zip(graph, handlers, strict=True)}
     ended, died = (types.SimpleNamespace(returncode=code) for code in (0, -9))
     context = types.SimpleNamespace(is_shutdown=False)
-    again = handlers[0].on_exit(died, context)
-    (delayed,) = again
-    assert delayed.actions[-1].ros_arguments[-1] == "run:=r4-r1", "a robot that died starts again"
-    assert [h.on_exit(ended, context) for h in handlers[:2]] == [None, None]
-    assert handlers[2].on_exit(ended, context)[-1].kind == "EmitEvent", "the last one ends all"
+    roles = {process.name: process.role for process in graph}
+    for name, on_exit in ends.items():
+        (delayed,) = on_exit(died, context)
+        follows = delayed.actions[-1].kind
+        assert follows == ("OpaqueFunction" if roles[name] is Role.ESSENTIAL else "Node"), name
+    (delayed,) = ends["robot_1"](died, context)
+    own = delayed.actions[-1].parameters[-1]
+    assert own == {**nodes[-1].parameters[-1], "run": "r4-r1"}, "its parameters stay its own"
+    robots = [name for name, role in roles.items() if role is Role.WORKER]
+    assert [ends[name](ended, context) for name in robots[:2]] == [None, None]
+    assert ends[robots[2]](ended, context)[-1].kind == "EmitEvent", "the last one ends all"
+    for restart in range(6):
+        (delayed,) = ends["policy"](died, context)
+        handler = delayed.actions[0]
+        ends["policy"] = handler.args[0].on_exit if restart < 5 else None
+    assert handler.kind == "OpaqueFunction", "not for ever"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -274,7 +275,10 @@ def test_a_missing_limit_stops_the_start(spinner, robot_file):
     text = robot_file.read_text()
     robot_file.write_text("\n".join(x for x in text.splitlines() if "workspace_low_m" not in x))
     values = {"robot_file": str(robot_file), **WATCHED}
-    for given, word in ((values, "workspace_low_m|robot file"), ({}, "robot_file")):
+    ageless = {**values, "max_camera_age_s": math.inf}
+    for given, word in (
+        (values, "workspace_low_m"), ({}, "robot_file"), (ageless, "max_camera_age_s"),
+    ):  # fmt: skip
         with pytest.raises(InputError, match=word):
             ArmNode(
                 context=spinner.context,

@@ -248,3 +248,13 @@ def test_a_server_that_dies_comes_back_and_an_essential_one_ends_the_cell(launch
     assert cell.wait(60) == 1
     assert "simulator ended: without it there is no cell" in cell.output
     assert not list(bags.rglob("*.partial"))
+
+
+def test_what_fails_again_and_again_ends_the_cell(launched, tmp_path):
+    wrong = tmp_path / "wrong"
+    wrong.mkdir()
+    (wrong / "robot.yaml").write_text("name: wrong\n")
+    robot = launched("robot.launch.py", arm=wrong)
+    assert robot.wait(90) == 1
+    assert "robot_1 ended after 5 restarts" in robot.output, robot.output[-4000:]
+    assert "missing" in robot.output

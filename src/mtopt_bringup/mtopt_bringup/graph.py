@@ -165,10 +165,10 @@ class NodeProcess:
         """
         return ["-r", f"{self.executable}:__ns:=/{self.namespace}"] if self.namespace else []
 
-    def restart_arguments(self, restart: str = "{restart}") -> list[str]:
-        """Arguments of a restart: a robot's episodes get names that it has not used yet."""
+    def restart_parameters(self, restart: str = "{restart}") -> dict[str, str]:
+        """What a restart changes: a robot's episodes get names that it has not used yet."""
         run = self.parameters.get("run")
-        return ["-p", f"run:={run}-r{restart}"] if run else []
+        return {"run": f"{run}-r{restart}"} if run else {}
 
     def parameter_paths(self) -> list[Path]:
         """Its installed parameter files."""

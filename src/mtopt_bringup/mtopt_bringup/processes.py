@@ -36,6 +36,5 @@ def _spec(node: NodeProcess, folder: Path) -> ProcessSpec:
         aside.write_text(yaml.safe_dump({"/**": {"ros__parameters": dict(node.parameters)}}))
         os.replace(aside, own)
         argv += ["--params-file", str(own)]
-    return ProcessSpec(
-        node.name, tuple(argv), node.role, node.stop_order, tuple(node.restart_arguments())
-    )
+    again = [word for k, v in node.restart_parameters().items() for word in ("-p", f"{k}:={v}")]
+    return ProcessSpec(node.name, tuple(argv), node.role, node.stop_order, tuple(again))

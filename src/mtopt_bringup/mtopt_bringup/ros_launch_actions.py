@@ -27,7 +27,7 @@ from mtopt_bringup.graph import (
     options_from_text,
     options_to_text,
 )
-from mtopt_bringup.supervisor import Role
+from mtopt_bringup.supervisor import MAX_RESTARTS, Role
 
 PATIENCE_S = 15
 """After Ctrl-C, before a process that has not ended gets SIGTERM: a bag is closed by then."""
@@ -83,28 +83,48 @@ def graph_actions(graph: Iterable[NodeProcess]) -> list:
     """Every process of a graph, each started anew or ending the cell as its role demands."""
     graph = tuple(graph)
     working = {process.name for process in graph if process.role is Role.WORKER}
-    actions = []
-    for process in graph:
-        if process.role is Role.WORKER:
-            actions += worker_actions(process, working)
-        else:
-            actions.append(node_action(process))
-    return actions
+    return [action for process in graph for action in process_actions(process, working)]
+
+
+def process_actions(process: NodeProcess, working: set[str], restart: int = 0) -> list:
+    """A process, and what its end brings about: see docs/launch.md.
+
+    Args:
+        process: Of the graph.
+        working: Names of the workers that are not done.
+        restart: How often it died.
+    """
+    node = node_action(process, restart)
+
+    def on_exit(event, context):
+        if context.is_shutdown:
+            return None
+        if process.role is Role.WORKER and event.returncode == 0:
+            working.discard(process.name)
+            return None if working else _shutdown("every robot has its share")
+        if process.role is Role.ESSENTIAL:
+            # A Ctrl-C reaches all processes at once: launch may hear of this end before its own.
+            return _fail_soon(f"{process.name} ended: without it there is no cell")
+        if restart >= MAX_RESTARTS:
+            return _fail_soon(f"{process.name} ended after {restart} restarts")
+        again = process_actions(process, working, restart + 1)
+        return [TimerAction(period=RESTART_DELAY_S, actions=again)]
+
+    return [RegisterEventHandler(OnProcessExit(target_action=node, on_exit=on_exit)), node]
 
 
 def node_action(process: NodeProcess, restart: int = 0):
     """A process of the graph as a launch_ros action; `restart` counts how often it died."""
     if process.components:
         return _container(process)
-    again = process.restart_arguments(str(restart)) if restart else []
+    again = process.restart_parameters(str(restart)) if restart else {}
     return Node(
         package=process.package,
         executable=process.executable,
         arguments=list(process.arguments),
-        ros_arguments=[*process.remappings(), *again],
-        parameters=[*map(str, process.parameter_paths()), dict(process.parameters)],
+        ros_arguments=process.remappings(),
+        parameters=[*map(str, process.parameter_paths()), {**process.parameters, **again}],
         output="screen",
-        **_at_its_end(process),
     )
 
 
@@ -128,45 +148,22 @@ def _container(process: NodeProcess):
             for component in process.components
         ],
         output="screen",
-        **_at_its_end(process),
     )
-
-
-def _at_its_end(process: NodeProcess) -> dict:
-    if process.role is Role.SERVER:
-        return {"respawn": True, "respawn_delay": RESTART_DELAY_S}
-    if process.role is Role.ESSENTIAL:
-        reason = f"{process.name} ended: without it there is no cell"
-        # A Ctrl-C reaches all processes at once: launch may hear of this end before its own.
-        fail = OpaqueFunction(function=_fail, args=[reason])
-        return {"on_exit": [TimerAction(period=RESTART_DELAY_S, actions=[fail])]}
-    return {}
 
 
 def _shutdown(reason: str) -> list:
     return [LogInfo(msg=reason), EmitEvent(event=Shutdown(reason=reason))]
 
 
+def _fail_soon(reason: str) -> list:
+    fail = OpaqueFunction(function=_fail, args=[reason])
+    return [TimerAction(period=RESTART_DELAY_S, actions=[fail])]
+
+
 def _fail(context, reason: str) -> None:
     """Ends the launch, and its exit code is 1; while it ends anyway nothing has failed."""
     if not context.is_shutdown:
         raise RuntimeError(reason)
-
-
-def worker_actions(process: NodeProcess, working: set[str], restart: int = 0) -> list:
-    """A worker: exit code 0 is its work done, any other starts it again; the last one ends all."""
-    node = node_action(process, restart)
-
-    def on_exit(event, context):
-        if event.returncode != 0:
-            if context.is_shutdown:
-                return None
-            again = worker_actions(process, working, restart + 1)
-            return [TimerAction(period=RESTART_DELAY_S, actions=again)]
-        working.discard(process.name)
-        return None if working else _shutdown("every robot has its share")
-
-    return [RegisterEventHandler(OnProcessExit(target_action=node, on_exit=on_exit)), node]
 
 
 def in_turn(steps: Iterable[tuple[str, list[str]]]) -> list:

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+MAX_RESTARTS = 5
+"""Of one process; what ends once more ends the cell."""
 _LOG = logging.getLogger("mtopt.cell")
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -80,7 +82,7 @@ class Supervisor:
         specs: Sequence[ProcessSpec],
         log_folder: Path,
         environment: Mapping[str, str] | None = None,
-        max_restarts: int = 5,
+        max_restarts: int = MAX_RESTARTS,
         patience_s: float = 8.0,
     ):
         self._running = {spec.name: _Running(spec) for spec in specs}

@@ -85,8 +85,10 @@ class ArmNode(Node):
             "watch_period_s",
             "tool_state_period_s",
         ):
-            if not getattr(p, name) > 0:
-                raise InputError(name, where="arm_node", got=getattr(p, name), expected="above 0")
+            if not 0 < getattr(p, name) < math.inf:
+                raise InputError(
+                    name, where="arm_node", got=getattr(p, name), expected="above 0, and finite"
+                )
         robot = load_robot(installed(p.robot_file, "params"))
         if robot.urdf == DESCRIPTION_TOPIC:
             latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)

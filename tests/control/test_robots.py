@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pinocchio as pin
 import pytest
 import yaml
 from cell_robot import ROOT
@@ -299,3 +300,41 @@ class Probe:
         own = {self.robot.finger_joint} & set(self.arm.joint_names)
         assert bool(own) == (self.robot.name == "iiwa14")
         assert set(self.robot.arm_joints) <= set(self.arm.joint_names)
+
+
+def turned(alpha, a, d, theta, craig):
+    """One row of a Denavit-Hartenberg table, standard or Craig's, as a transform."""
+    x = pin.SE3(pin.utils.rotate("x", alpha), np.array([a, 0.0, 0.0]))
+    z = pin.SE3(pin.utils.rotate("z", theta), np.array([0.0, 0.0, d]))
+    return x * z if craig else z * x
+
+
+MAKERS = {  # alpha (rad), a, d (m) a joint: the makers' tables, see the descriptions
+    "ur5e": (
+        False, "base_link_inertia", "tool0",
+        [(np.pi / 2, 0, 0.1625), (0, -0.425, 0), (0, -0.3922, 0), (np.pi / 2, 0, 0.1333),
+         (-np.pi / 2, 0, 0.0997), (0, 0, 0.0996)],
+    ),
+    "panda": (
+        True, "panda_link0", "panda_link7",
+        [(0, 0, 0.333), (-np.pi / 2, 0, 0), (np.pi / 2, 0, 0.316), (np.pi / 2, 0.0825, 0),
+         (-np.pi / 2, -0.0825, 0.384), (np.pi / 2, 0, 0), (np.pi / 2, 0.088, 0)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_shipped_description_is_the_makers_table(name):
+    craig, base, tip, table = MAKERS[name]
+    robot = load_robot(ROBOTS / name)
+    model = pin.buildModelFromXML(read_urdf(Path(robot.urdf)))
+    data, _random = model.createData(), np.random.default_rng(0)
+    for _ in range(20):
+        q = pin.randomConfiguration(model, *(np.full(model.nq, x) for x in (-1.5, 1.5)))
+        pin.framesForwardKinematics(model, data, q)
+        at = {link: data.oMf[model.getFrameId(link)] for link in (base, tip)}
+        wanted = pin.SE3.Identity()
+        for joint, (alpha, a, d) in zip(robot.arm_joints, table):
+            theta = q[model.joints[model.getJointId(joint)].idx_q]
+            wanted = wanted * turned(alpha, a, d, theta, craig)
+        assert at[base].actInv(at[tip]).isApprox(wanted, 1e-9)

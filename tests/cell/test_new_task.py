@@ -111,8 +111,8 @@ def test_the_runs_differ_in_what_they_learned_from(base, done):
 def test_the_parents_policy_explores_first(base, done):
     out, _ = done
     first, second = (json.loads((out / "stages" / f"round_0{n}.json").read_text()) for n in (1, 2))
-    assert first["own_share"] == dict.fromkeys(NEW, 0.0)
-    assert second["own_share"]["lift-cloth"] in (0.5, 1.0)
+    assert first["shares"] == {name: {"explorer": 0.5, "script": 0.5, "own": 0.0} for name in NEW}
+    assert second["shares"]["lift-cloth"]["own"] in (0.5, 1.0)
     for who, some in (("explorer", True), ("script", True), ("own", False)):
         assert (first["by"]["lift-cloth"][who][0] > 0) == some
     assert second["by"]["lift-cloth"]["own"][0] > 0
@@ -150,8 +150,11 @@ def test_an_episode_belongs_to_one_policy():
         "lift-cloth": Asked("lift-any", "scripted_pick"),
         "cover-object": Asked("place-any", "scripted_place"),
     }
-    share = {"lift-cloth": 0.5, "cover-object": 1.0}
-    policy = Handover(explorer, script, own, asked_of, share)
+    shares = {
+        "lift-cloth": {"explorer": 0.2, "script": 0.3, "own": 0.5},
+        "cover-object": {"explorer": 0.0, "script": 0.0, "own": 1.0},
+    }
+    policy = Handover(explorer, script, own, asked_of, shares)
     seeds = range(80)
     first = policy.choose([request("lift-cloth", seed) for seed in seeds])
     later = policy.choose([request("lift-cloth", seed, step=3) for seed in seeds])
@@ -183,7 +186,14 @@ NONE = {"explorer": [0, 0], "script": [0, 0], "own": [0, 0]}
 )
 def test_a_task_is_handed_over_once_its_own_policy_is_as_good(rounds, share):
     given = [{"lift-cloth": NONE | one} for one in rounds]
-    assert shares_of(given, ["lift-cloth"]) == {"lift-cloth": share}
+    shares = shares_of(given, ["lift-cloth"])["lift-cloth"]
+    assert shares["own"] == share and sum(shares.values()) == pytest.approx(1.0)
+
+
+def test_who_lifts_more_of_the_new_object_collects_more_of_the_rest():
+    given = [{"lift-cloth": {"explorer": [43, 0], "script": [43, 11], "own": [0, 0]}}] * 2
+    shares = shares_of(given, ["lift-cloth"])["lift-cloth"]
+    assert shares["script"] / shares["explorer"] == pytest.approx(23 / 1)
 
 
 # -- bad input --------------------------------------------------------------------------------

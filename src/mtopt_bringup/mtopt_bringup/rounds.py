@@ -39,6 +39,7 @@ class RoundConfig:
         steps: Gradient steps after it.
         epsilon, noise: Exploration; see `ActConfig`.
         recent_share: Of the drawn episodes, this share comes from the rounds.
+        learning_rate: Of the steps; None: as the run has it.
         robots: Stations of each cell.
         cells: That collect side by side, each in a process of its own.
         episodes_per_scene: New objects after so many episodes.
@@ -52,6 +53,7 @@ class RoundConfig:
     epsilon: float = 0.02
     noise: float = 0.05
     recent_share: float = 0.4
+    learning_rate: float | None = None
     mode: str = "need"
     robots: int = 7
     cells: int = 2
@@ -125,7 +127,10 @@ def run_round(
         recent_share=config.recent_share,
         recent_episodes=number * config.episodes,
     )
-    trainer.set_config(replace(trainer.config, sampler=sampler))
+    settings = replace(trainer.config, sampler=sampler)
+    if config.learning_rate is not None:
+        settings = replace(settings, learning_rate=config.learning_rate, decay_steps=0)
+    trainer.set_config(settings)
     return {"collected": collected, **train_on(trainer, dataset, folders.run, steps=config.steps)}
 
 

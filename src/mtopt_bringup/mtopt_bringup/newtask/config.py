@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtopt_learning.train.learning_rate import decayed
 from mtopt_spec.errors import InputError
 
 
@@ -30,6 +31,8 @@ class NewTaskConfig:
     Attributes:
         rounds: Of collecting and fine-tuning.
         steps: Gradient steps after each round; the controls take as many as all rounds together.
+        learning_rate: Of the first round's steps; from round to round it falls by half a cosine
+            towards a tenth.
         evaluation_episodes: A task and policy.
         share: New episodes, as a share of the old ones, at most; the paper's 14,000 of 800,000.
         recent_share: Of the drawn episodes, this share comes from the new ones.
@@ -45,6 +48,7 @@ class NewTaskConfig:
     rounds: int
     steps: int
     evaluation_episodes: int
+    learning_rate: float = 1.6e-3
     share: float = 0.0175
     recent_share: float = 0.6
     episodes_per_scene: int = 2
@@ -68,17 +72,24 @@ class NewTaskConfig:
                 raise InputError(
                     name, where="new tasks", got=getattr(self, name), expected="at least 1"
                 )
-        if self.share <= 0:
-            raise InputError("share", where="new tasks", got=self.share, expected="above 0")
+        for name in ("share", "learning_rate"):
+            if getattr(self, name) <= 0:
+                raise InputError(
+                    name, where="new tasks", got=getattr(self, name), expected="above 0"
+                )
 
     def round_episodes(self, old_episodes: int) -> int:
         """Of each round."""
         return max(int(self.share * old_episodes / self.rounds), 1)
 
+    def round_rate(self, number: int) -> float:
+        """The learning rate of round `number`, from 1 on."""
+        return decayed(self.learning_rate, number - 1, self.rounds)
+
 
 SCALES = {
     "small": NewTaskConfig(rounds=3, steps=300, evaluation_episodes=20),
-    "medium": NewTaskConfig(rounds=4, steps=500, evaluation_episodes=50),
+    "medium": NewTaskConfig(rounds=6, steps=1000, evaluation_episodes=100),
     "full": NewTaskConfig(rounds=8, steps=3000, evaluation_episodes=100),
 }
 """For the experiments of the same names of `mtopt benchmark paper`."""

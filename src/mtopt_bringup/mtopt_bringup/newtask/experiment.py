@@ -127,6 +127,7 @@ class NewTasks:
         settings = RoundConfig(
             tasks=names, episodes=config.round_episodes(old), steps=config.steps,
             epsilon=config.epsilon, noise=config.noise, recent_share=config.recent_share,
+            learning_rate=config.round_rate(number),
             robots=config.robots, cells=config.cells, episodes_per_scene=config.episodes_per_scene,
             world=self._cell.world, tasks_file=self._cell.tasks_file, seed=config.seed,
         )  # fmt: skip
@@ -137,14 +138,14 @@ class NewTasks:
         result = run_round(number, self._folders, settings, self._tasks, through)
         dataset = Dataset.open(self._folders.data)
         by = collected_by(dataset, f"round{number}c", policy_fingerprint(explorer, known), names)
-        return {**result, "own_share": shares, "by": by}
+        return {**result, "shares": shares, "by": by}
 
     def _controls(self) -> None:
         steps = self.config.rounds * self.config.steps
         jobs = [
             Job(
                 f"train_{kind}", steps, train_control,
-                (self.out, kind, self._cell.tasks_file, steps, self.config.seed),
+                (self.out, kind, self._cell.tasks_file, self.config),
             )
             for kind in CONTROLS
         ]  # fmt: skip

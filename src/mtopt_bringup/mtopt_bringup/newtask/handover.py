@@ -45,8 +45,8 @@ class Handover:
         scripts: Serves requests by their policy's name.
         own: Knows the new tasks.
         asked_of: New task to what is asked for it.
-        own_share: New task to its own policy's share of the episodes, in [0, 1]; explorer and
-            script have half of the others each.
+        shares: New task to the share of its episodes that `explorer`, `script` and `own` have,
+            which add up to 1.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class Handover:
         scripts: Policy,
         own: Policy,
         asked_of: Mapping[str, Asked],
-        own_share: Mapping[str, float],
+        shares: Mapping[str, Mapping[str, float]],
     ):
         self._policies = {"explorer": explorer, "script": scripts, "own": own}
-        self._asked_of, self._own_share = asked_of, own_share
+        self._asked_of, self._shares = asked_of, shares
 
     def choose(self, requests: Sequence[PolicyRequest]) -> list[PolicyAnswer]:
         """One answer a request; an episode is one policy's from its first step to its last."""
@@ -79,10 +79,11 @@ class Handover:
 
     def _who(self, request: PolicyRequest) -> str:
         draw = seeds.generator(request.seed, "who collects").random()
-        share = self._own_share[request.task]
-        if draw < share:
-            return "own"
-        return "explorer" if draw < (1 + share) / 2 else "script"
+        for who, share in self._shares[request.task].items():
+            if draw < share:
+                return who
+            draw -= share
+        return who
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class HandoverFrom:
         all_tasks: They and the new ones.
         act: The explorer's exploration.
         parents: New task to the known one that is asked of the explorer.
-        own_share: As of `Handover`.
+        shares: As of `Handover`.
     """
 
     checkpoint: Path
@@ -103,7 +104,7 @@ class HandoverFrom:
     all_tasks: TaskList
     act: ActConfig
     parents: Mapping[str, str]
-    own_share: Mapping[str, float]
+    shares: Mapping[str, Mapping[str, float]]
 
     def __call__(self, own: Policy) -> Handover:
         """Loads the explorer and makes the scripts."""
@@ -114,14 +115,15 @@ class HandoverFrom:
             for name, parent in self.parents.items()
         }
         scripts = PolicyMux(local_policies(self.all_tasks))
-        return Handover(explorer, scripts, own, asked_of, self.own_share)
+        return Handover(explorer, scripts, own, asked_of, self.shares)
 
 
-def shares_of(rounds: Sequence[dict], names: Iterable[str]) -> dict[str, float]:
-    """Task to its own policy's share of the next round's episodes.
+def shares_of(rounds: Sequence[dict], names: Iterable[str]) -> dict[str, dict[str, float]]:
+    """Task to the shares of the next round's episodes, as `Handover` takes them.
 
-    None in the first round; then half, until in some round it did as well as explorer and script;
-    then all.
+    Its own policy has none in the first round; then half, until in some round it did as well as
+    explorer and script; then all. Those two share what is left by how often they succeeded so far
+    (Laplace's estimate, so that neither is written off after a few attempts).
 
     Args:
         rounds: Of each earlier round, what `collected_by` gave.
@@ -130,7 +132,13 @@ def shares_of(rounds: Sequence[dict], names: Iterable[str]) -> dict[str, float]:
     out = {}
     for name in names:
         switched = any(_as_good(one[name]) for one in rounds)
-        out[name] = 1.0 if switched else 0.5 if rounds else 0.0
+        own = 1.0 if switched else 0.5 if rounds else 0.0
+        rate = {}
+        for who in ("explorer", "script"):
+            tried, good = (sum(one[name][who][i] for one in rounds) for i in (0, 1))
+            rate[who] = (good + 1) / (tried + 2)
+        others = {who: (1 - own) * one / sum(rate.values()) for who, one in rate.items()}
+        out[name] = {**others, "own": own}
     return out
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mtopt_bringup.newtask.base import Base
+from mtopt_bringup.newtask.config import NewTaskConfig
 from mtopt_bringup.paper.train import train_until
 from mtopt_bringup.stages import copy_folder
 from mtopt_learning.bag.find import find_bags
@@ -56,36 +57,39 @@ def fail_old_episodes(dataset: Dataset, base: Base) -> None:
 
 
 def train_control(
-    out: Path,
-    kind: str,
-    tasks_file: Path,
-    steps: int,
-    seed: int,
-    progress: Callable[[int], None],
+    out: Path, kind: str, tasks_file: Path, config: NewTaskConfig, progress: Callable[[int], None]
 ) -> dict:
     """As many gradient steps as fine-tuning took, on the new data alone.
+
+    From the start they have the rounds' learning rates, from scratch one that falls from where a
+    run begins.
 
     Args:
         out: Folder of the experiment, with `new_data/`.
         kind: One of `CONTROLS`.
         tasks_file: All tasks.
-        steps: To take.
-        seed: Of weights and draws.
+        config: Sizes, rates and seed.
         progress: Told the steps done.
     """
     tasks, folder = cell_tasks(tasks_file), out / "runs" / kind
     dataset = Dataset.open(out / "new_data")
     start = load_run(out / "runs" / START, tasks)
-    scratch = kind == "control"
+    scratch, steps = kind == "control", config.rounds * config.steps
     begun = 0 if scratch else start.step
     if can_resume(folder):
         trainer = load_run(folder, tasks)
     else:
-        settings = _settings(start.config, 1, seed)
+        settings = _settings(start.config, 1, config.seed)
         trainer = Trainer(tasks, start.cameras, settings, start.online.config) if scratch else start
         trainer.set_config(settings)
     trainer.set_data(dataset, dataset.labels("best"))
-    train_until(trainer, folder, begun + steps, progress, begun)
+    for number in range(1, config.rounds + 1):
+        rate, decay_steps = config.round_rate(number), 0
+        if scratch:
+            rate, decay_steps = TrainConfig.learning_rate, steps
+        settings = replace(trainer.config, learning_rate=rate, decay_steps=decay_steps)
+        trainer.set_config(settings)
+        train_until(trainer, folder, begun + number * config.steps, progress, begun)
     return {"steps": trainer.step - begun, "seconds": round(trainer.seconds, 1)}
 
 

@@ -87,15 +87,15 @@ def _rounds(results: dict) -> str:
         cells = []
         for name in results["tasks"]:
             by = one["by"][name]
-            cells += [f"{one['own_share'][name]:.1f}", *(_ratio(by[who]) for who in _WHO)]
+            cells += [f"{one['shares'][name]['own']:.1f}", *(_ratio(by[who]) for who in _WHO)]
         rows.append([str(number), *cells])
     head = ["round"]
     for name in results["tasks"]:
         head += [f"{name}: own share", *_WHO.values()]
     return (
-        "## Rounds\n\nA new task is collected by its parent's policy and its script, then half by "
-        "its own, then by its own once that did as well in a round. Successes of attempts, "
-        "exploration included."
+        "## Rounds\n\nA new task is collected by its parent's policy and its script, half each at "
+        "first, later by how often they succeeded; then half by its own policy, then by that alone "
+        "once it did as well in a round. Successes of attempts, exploration included."
         f" Then {results['config']['steps']:,} gradient steps on old and new data.\n\n"
         + table(head, rows)
     )

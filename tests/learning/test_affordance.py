@@ -1,6 +1,7 @@
 """The affordance map: its equations by hand, its self-calibration, and that training teaches it."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,11 +15,13 @@ from mtopt_learning.qlearn.affordance import (
     affordance_loss,
     quadratic,
 )
+from mtopt_learning.qlearn.trunk import Trunk, default_trunk
 from mtopt_learning.train.config import TrainConfig
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.run_folder import load_run, save_run
 from mtopt_learning.train.self_calibration import place_of_pixels
 from mtopt_learning.train.trainer import Trainer
+from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import EndReason
 
 SIDE, HALF_M = 64, 0.25
@@ -87,7 +90,7 @@ def test_loss_is_that_of_a_mixture_of_gaussians():
 
 def test_what_a_map_says_by_hand():
     """Two cells share a task's chance, 3 to 1; the tool is 5 cm from the lesser."""
-    network = AffordanceMap(channels=2, rows=1, columns=3, tasks=1)
+    network = AffordanceMap([(2, 1, 3)], tasks=1)
     place = torch.tensor([[0.3, 0.0], [0.0, 0.1], [9.0, 9.0]])
     score = torch.log(torch.tensor([[[3.0, 1.0, 1e-30]]]))
     read = network.read(AffordanceScores(score, place), torch.tensor([[0.0, 0.05]]))[0, 0]
@@ -103,6 +106,24 @@ def test_what_a_map_says_by_hand():
         near.sum().log()[None] / 3, 8 * spread[None],
     ])  # fmt: skip
     torch.testing.assert_close(read.detach(), wanted, atol=2e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("layers", "reaches"), ((1, False), (2, False), (3, True)))
+def test_coarser_layers_show_a_cell_what_surrounds_it(layers, reaches):
+    """A corner's score depends on the picture's middle, 32 px away, by three layers alone."""
+    torch.manual_seed(0)
+    config = replace(default_trunk(1, {"shoulder": (64, 64)}), map_layers=layers)
+    network, picture = Trunk(config), torch.zeros(1, 3, 64, 64, requires_grad=True)
+    scores = network.embed_and_map({"shoulder": picture}, torch.zeros(1, 7))[1]
+    scores.score[0, 0, 0].backward()
+    assert bool(picture.grad[..., 30:, 30:].abs().sum() > 0) == reaches
+    assert picture.grad[..., :8, :8].abs().sum() > 0
+
+
+@pytest.mark.parametrize("layers", (0, 4))
+def test_a_map_of_layers_that_a_tower_has_not_is_refused(layers):
+    with pytest.raises(InputError, match=f"map_layers.*got {layers}, expected 1 to 3"):
+        replace(default_trunk(1, {"shoulder": (64, 64)}), map_layers=layers)
 
 
 def test_what_moves_in_the_pictures_tells_the_directions():

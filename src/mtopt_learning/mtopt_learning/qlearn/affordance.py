@@ -12,6 +12,8 @@ that learning adjusts; `train/self_calibration.py` gives the first guess.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,15 +43,22 @@ class AffordanceScores:
 class AffordanceMap(nn.Module):
     """Scores of every cell of a tower's first feature map, one a task.
 
+    What surrounds a cell comes from coarser feature maps, each brought up to the next finer one
+    and added to it: the top-down pathway of feature pyramids (arXiv 1612.03144, section 3).
+
     Args:
-        channels: Of the feature map.
-        rows, columns: Its cells.
+        sizes: (channels, rows, columns) of each feature map that it looks at, the finest first.
         tasks: Number of tasks.
         hidden: Channels between.
     """
 
-    def __init__(self, channels: int, rows: int, columns: int, tasks: int, hidden: int = 24):
+    def __init__(self, sizes: Sequence[tuple[int, int, int]], tasks: int, hidden: int = 24):
         super().__init__()
+        channels, rows, columns = sizes[0]
+        self.lateral = nn.ModuleList(
+            nn.Conv2d(coarse[0], fine[0], 1) for fine, coarse in itertools.pairwise(sizes)
+        )
+        self.smooth = nn.Conv2d(channels, channels, 3, 1, 1) if self.lateral else None
         self.look = nn.Conv2d(channels, hidden, 3, 1, 1)
         self.score = nn.Conv2d(hidden, tasks, 1)
         v, u = torch.meshgrid(_centres(rows), _centres(columns), indexing="ij")
@@ -65,10 +74,16 @@ class AffordanceMap(nn.Module):
         self.place_5m.zero_()[: len(coefficients_m)] = coefficients_m / 5
         self.calibrated.fill_(True)
 
-    def forward(self, features: torch.Tensor) -> AffordanceScores:
-        """The map of (n, channels, rows, columns)."""
-        score = 5 * self.score(torch.relu(self.look(features))).flatten(2).contiguous().float()
-        with torch.autocast(features.device.type, enabled=False):
+    def forward(self, features: Sequence[torch.Tensor]) -> AffordanceScores:
+        """The map of (n, channels, rows, columns) feature maps, of the sizes given."""
+        *finer, seen = features
+        for fine, lateral in zip(reversed(finer), reversed(self.lateral), strict=True):
+            above = nn.functional.interpolate(lateral(seen), fine.shape[2:], mode="bilinear")
+            seen = torch.relu(fine + above)
+        if self.smooth is not None:
+            seen = torch.relu(self.smooth(seen))
+        score = 5 * self.score(torch.relu(self.look(seen))).flatten(2).contiguous().float()
+        with torch.autocast(seen.device.type, enabled=False):
             return AffordanceScores(score, self.terms @ (5 * self.place_5m))
 
     def read(self, scores: AffordanceScores, tool_m: torch.Tensor) -> torch.Tensor:

@@ -49,6 +49,7 @@ class TrunkConfig:
         hidden: Width of the layers that join embedding, task and action.
         layers: How many such layers there are.
         map_camera: Whose picture has an affordance map; empty: none has.
+        map_layers: How many of that tower's layers the map looks at.
         goal_join: One of `GOAL_JOINS`. With goals there is one condition more than tasks, the
             last: to reach the goal picture. To a task the goal is blank.
         goal_camera: Whose picture a goal is.
@@ -60,6 +61,7 @@ class TrunkConfig:
     hidden: int = 128
     layers: int = 2
     map_camera: str = ""
+    map_layers: int = 1
     goal_join: str = ""
     goal_camera: str = ""
 
@@ -73,6 +75,11 @@ class TrunkConfig:
                 "goal_camera", where="network", got=repr(self.goal_camera),
                 expected=f"one of {[tower.camera for tower in self.towers]}",
             )  # fmt: skip
+        layers = [len(t.channels) for t in self.towers if t.camera == self.map_camera]
+        if layers and not 1 <= self.map_layers <= layers[0]:
+            raise InputError(
+                "map_layers", where="network", got=self.map_layers, expected=f"1 to {layers[0]}"
+            )
 
     @property
     def conditions(self) -> int:
@@ -103,7 +110,7 @@ def default_trunk(
             channels, kernels, strides = (32, 48, 64), (4, 3, 3), (2, 2, 1)
         towers.append(TowerConfig(camera, height, width, channels, kernels, strides))
     return TrunkConfig(
-        tasks, tuple(towers), map_camera=map_camera if affordance_map else "",
+        tasks, tuple(towers), map_camera=map_camera if affordance_map else "", map_layers=3,
         goal_join=goal_join, goal_camera=(map_camera or next(iter(cameras))) if goal_join else "",
     )  # fmt: skip
 
@@ -131,15 +138,15 @@ class Tower(nn.Module):
 
     def forward(self, image: torch.Tensor, gain: torch.Tensor | None = None) -> torch.Tensor:
         """Takes (batch, 3, h, w), as `to_unit` does; gives (batch, features)."""
-        return self.with_map(image, gain)[0]
+        return self.with_layers(image, gain)[0]
 
-    def with_map(
+    def with_layers(
         self,
         image: torch.Tensor,
         gain: torch.Tensor | None = None,
         second: torch.Tensor | None = None,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The same, and the first layer's (batch, channels, rows, columns).
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """The same, and each layer's (batch, channels, rows, columns).
 
         Args:
             image: As for `forward`.
@@ -149,9 +156,12 @@ class Tower(nn.Module):
         x = to_unit(image, gain)
         if second is not None:
             x = torch.cat([x, second.to(x.dtype)], 1)
-        first = self.convolutions[:2](x)
-        x = self.convolutions[2:](first)
-        return torch.relu(self.project(x.flatten(1))), first
+        layers = []
+        for layer in self.convolutions:
+            x = layer(x)
+            if isinstance(layer, nn.ReLU):
+                layers.append(x)
+        return torch.relu(self.project(x.flatten(1))), layers
 
 
 class Trunk(nn.Module):
@@ -187,8 +197,8 @@ class Trunk(nn.Module):
             with torch.no_grad():
                 picture = torch.zeros(1, 3, tower.config.height_px, tower.config.width_px)
                 second = picture if config.map_camera == pair else None
-                channels, rows, columns = tower.with_map(picture, second=second)[1].shape[1:]
-            self.map = AffordanceMap(channels, rows, columns, config.conditions)
+                layers = tower.with_layers(picture, second=second)[1][: config.map_layers]
+            self.map = AffordanceMap([layer.shape[1:] for layer in layers], config.conditions)
             self.from_map = nn.Linear(FEATURES, config.embedding, bias=False)
         self.register_buffer("state_scale", torch.tensor(STATE_SCALE), persistent=False)
 
@@ -222,9 +232,9 @@ class Trunk(nn.Module):
             image, second = images[camera], None
             if config.goal_join == "input" and camera == config.goal_camera:
                 second = torch.zeros(image.shape, device=image.device) if goal is None else goal
-            features, first = tower.with_map(image, second=second)
+            features, layers = tower.with_layers(image, second=second)
             if camera == config.map_camera:
-                scores = self.map(first)
+                scores = self.map(layers[: config.map_layers])
             parts.append(features)
         parts.append(torch.relu(self.from_proprioception(state * self.state_scale)))
         if config.goal_join == "late":

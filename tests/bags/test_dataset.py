@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rosbags.highlevel import AnyReader
 
 from mtopt_learning.bag.find import find_bags
 from mtopt_learning.bag.reader import BagReader
@@ -21,6 +22,7 @@ from mtopt_learning.dataset.cache import Dataset
 from mtopt_learning.relabel.impersonation import sharing_index
 from mtopt_learning.relabel.sampler import SamplerConfig, StepSampler
 from mtopt_learning.relabel.success_rates import share_by_success_rate
+from mtopt_spec import bag_topics as topics
 from mtopt_spec.errors import InputError
 from mtopt_spec.goal import REACH_GOAL, Goal
 from mtopt_spec.interfaces import EndReason, Fault, TaskLabel
@@ -215,7 +217,7 @@ def with_goal(episode, success: bool):
     """The same episode, as one that was to reach a goal and was judged."""
     label = TaskLabel(REACH_GOAL, success, float(success), "simulator")
     end = replace(episode.end, labels=(*episode.end.labels, label))
-    goal = Goal(episode.last_observation.images_jpeg["shoulder"])
+    goal = Goal(episode.last_observation.images_jpeg)
     return replace(episode, begin=replace(episode.begin, task=REACH_GOAL), end=end, goal=goal)
 
 
@@ -233,8 +235,31 @@ def test_an_episode_that_was_to_reach_a_goal_is_recorded_and_read(goal_bags):
     assert [reached.end.labels[-1].success, missed.end.labels[-1].success] == [True, False]
     assert [label.task for label in reached.end.labels] == ["lift-any", "lift-can", REACH_GOAL]
     assert reached.end.steps == 25
-    assert task.goal_jpeg is None and reached.goal_jpeg == reached.images_jpeg["shoulder"][-1]
-    assert missed.goal_jpeg not in (None, reached.goal_jpeg)
+    last = {camera: pictures[-1] for camera, pictures in reached.images_jpeg.items()}
+    assert task.goal_images_jpeg == {} and reached.goal_images_jpeg == last and len(last) == 2
+    assert missed.goal_images_jpeg.keys() == last.keys() and missed.goal_images_jpeg != last
+
+
+def test_a_goal_of_one_camera_is_recorded_as_that_cameras(tmp_path, make_episode, write_bag):
+    goals = [Goal({camera: camera.encode()}) for camera in ("wrist", "shoulder")]
+    bags = write_bag(tmp_path, [replace(make_episode(i), goal=g) for i, g in enumerate(goals)])
+    with BagReader(bags[0]) as reader:
+        assert [e.goal_images_jpeg for e in reader.episodes()] == [g.images_jpeg for g in goals]
+
+
+def test_a_bag_whose_goal_picture_names_no_camera_is_read_without_it(
+    monkeypatch, tmp_path, make_episode, write_bag
+):
+    name = "episode/goal/image/compressed"
+    once = replace(topics.goal_image("shoulder"), name=name)
+    monkeypatch.setattr(topics, "goal_image", lambda camera: once)
+    goal = Goal({"shoulder": b"picture"})
+    bags = write_bag(tmp_path, [replace(make_episode(0), goal=goal)])
+    with AnyReader(bags) as bag:
+        assert f"/robot_1/{name}" in bag.topics
+    with BagReader(bags[0]) as reader:
+        (episode,) = reader.episodes()
+    assert episode.goal_images_jpeg == {} and set(episode.images_jpeg) == {"shoulder", "wrist"}
 
 
 def test_the_viewer_shows_the_goal_of_the_episodes_that_have_one(goal_bags, tmp_path, capsys):
@@ -246,14 +271,15 @@ def test_the_viewer_shows_the_goal_of_the_episodes_that_have_one(goal_bags, tmp_
     assert main(["bags", "view", str(tmp_path / "goals"), "--save", str(saved)]) == 0
     rows = []
     for chunk in RrdReader(saved).stream():
-        if chunk.entity_path == "/cameras/goal":
+        if chunk.entity_path.startswith("/cameras/goal"):
             batch = chunk.to_record_batch()
             rows += batch.select([name for name in batch.schema.names if ":" in name]).to_pylist()
     shown = [bytes(row["EncodedImage:blob"][0]) for row in rows if row.get("EncodedImage:blob")]
     with BagReader(goal_bags[0]) as reader:
-        assert shown == [e.goal_jpeg for e in reader.episodes() if e.goal_jpeg]
+        goals = [jpeg for e in reader.episodes() for jpeg in e.goal_images_jpeg.values()]
+    assert sorted(shown) == sorted(goals)
     cleared = [row for row in rows if row.get("Clear:is_recursive") is not None]
-    assert len(shown) == 2 and len(cleared) == 1
+    assert len(shown) == 4 and len(cleared) == 1
 
 
 @pytest.mark.parametrize("tasks", [TASKS, TASKS[:1]])

@@ -32,7 +32,8 @@ def test_every_topic_of_the_contract_is_described():
     every = [t for t in vars(topics).values() if isinstance(t, topics.BagTopic)]
     every += [topics.camera_image(c) for c in topics.CAMERA_NAMESPACES]
     every += [topics.camera_info(c) for c in topics.CAMERA_NAMESPACES]
-    assert len(every) >= 11
+    every += [topics.goal_image(c) for c in topics.CAMERA_NAMESPACES]
+    assert len(every) >= 13
     for topic in every:
         package, _, name = topic.type.split("/")
         assert re.search(rf"^\| .*`{topic.name}`.* \| `{package}/{name}` \|", DOCS, re.M), topic

@@ -65,7 +65,11 @@ def test_goals_are_recorded_and_judged_by_what_the_picture_shows(tmp_path, episo
     here = [GoalTruth("rearrange", name, tuple(p)) for name, p in zip(
         station.truth().names, station.truth().position_bin_m)]  # fmt: skip
     there = GoalTruth("rearrange", here[0].object, (9.0, 0.0, 0.0))
-    asked = Goals(Goal(b"at rest", truth=here[0]), Goal(b"far", truth=there), Goal(b"whatever"))
+    asked = Goals(
+        Goal({"shoulder": b"at rest"}, truth=here[0]),
+        Goal({"shoulder": b"far"}, truth=there),
+        Goal({"wrist": b"whatever"}),
+    )
     detector = None if judge == "simulator" else NeverAsked()
     collected = collect(config, scheduler=asked, judge=detector)
     assert collected.tasks == {REACH_GOAL: [3, 1]} and collected.lengths <= 9

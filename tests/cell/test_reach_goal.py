@@ -109,17 +109,20 @@ def test_a_robot_of_the_cell_reaches_a_goal_on_request(cell, tmp_path, episodes)
     at = scene.poses[0].position
     here = GoalTruth("rearrange", scene.object_names[0], (at.x, at.y, at.z))
     there = replace(here, position_bin_m=(at.x + 1.0, at.y, at.z))
-    results = [cell.reach(Goal(picture, truth=truth), seed=5) for truth in (here, there)]
+    results = [
+        cell.reach(Goal({"shoulder": picture}, truth=truth), seed=5) for truth in (here, there)
+    ]
     assert [(r.error_code, r.error_msg) for r in results] == [(0, "")] * 2
     assert [r.end.success for r in results] == [True, False]
     assert [r.end.success_source for r in results] == ["simulator"] * 2
     told = [f.distance_m for f in cell.steps()]
     assert told == pytest.approx([1.0] * len(told), abs=0.05)
-    nobody = cell.reach(Goal(picture), seed=6)
+    nobody = cell.reach(Goal({"shoulder": picture}), seed=6)
     assert (nobody.error_code, nobody.end.success_source) == (0, "none")
     assert all(math.isnan(f.distance_m) for f in cell.steps())
 
-    bad = LabelSuccess.Request(robot="robot_1", goal=ros_messages.to_goal(Goal(b"", truth=here)))
+    shown = Goal({"shoulder": picture}, truth=here)
+    bad = LabelSuccess.Request(robot="robot_1", goal=ros_messages.to_goal(shown))
     assert cell.ask(cell.label.call_async(bad)).labels[-1].task == REACH_GOAL
     bad.goal.kind = "juggle"
     assert not cell.ask(cell.label.call_async(bad)).labels

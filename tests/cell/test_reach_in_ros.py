@@ -28,7 +28,7 @@ def untrained(folder):
 
     names = cell_tasks().names
     towers = tuple(TowerConfig(c, *size, (8,), (8,), (8,), 8) for c, size in SIZES.items())
-    settings = NetworkConfig(len(names), towers, 16, 16, goal_join="input", goal_camera="shoulder")
+    settings = NetworkConfig(len(names), towers, 16, 16, goal_join="input")
     save_q_function(folder, QFunction(QNetwork(settings), names, dict(SIZES)), {})
     return folder
 
@@ -74,9 +74,9 @@ def test_a_script_reaches_the_same_goals_in_the_node_graph(mtopt, goals, tmp_pat
     assert all(row["distance_m"] > 0 for row in by_messages["goals"])
     same(by_calls, by_messages)
     recorded = episodes(tmp_path / "ros" / "bags").values()
-    reached = [(e.begin.seed, e.goal_jpeg) for e in recorded if e.begin.task == REACH_GOAL]
-    assert reached == [(goal.scene_seed, goal.goal.image_jpeg) for goal in shown.goals]
-    assert all(e.goal_jpeg is None for e in recorded if e.begin.task != REACH_GOAL)
+    reached = [(e.begin.seed, e.goal_images_jpeg) for e in recorded if e.begin.task == REACH_GOAL]
+    assert reached == [(goal.scene_seed, goal.goal.images_jpeg) for goal in shown.goals]
+    assert not any(e.goal_images_jpeg for e in recorded if e.begin.task != REACH_GOAL)
     assert [e.begin.policy for e in recorded if e.begin.task != REACH_GOAL] == ["clean_pick"]
 
 

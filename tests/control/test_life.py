@@ -310,13 +310,21 @@ def test_a_single_episode_takes_the_tasks_own_policy_and_no_scheduler():
     assert world.live(run_single(CONFIG, TASKS, SingleEpisode("", "", 3, False, 6))) is None
 
 
-GRASP = Goal(b"picture", truth=GoalTruth("grasp", "can", (0.1, 0.0, 0.2)))
-PLACE = Goal(b"plate", holding=True, truth=GoalTruth("place", "can", (0.1, 0.0, 0.0), "bottom"))
-UNJUDGED = Goal(b"from a person")
+GRASP = Goal({"shoulder": b"picture"}, truth=GoalTruth("grasp", "can", (0.1, 0.0, 0.2)))
+PLACE = Goal(
+    {"shoulder": b"plate"}, holding=True, truth=GoalTruth("place", "can", (0.1, 0.0, 0.0), "bottom")
+)
+UNJUDGED = Goal({"shoulder": b"from a person"})
 
 
 def reach(goal, **change):
     return replace(Assignment(REACH_GOAL, "qfunction", False, False, 5, goal), **change)
+
+
+def test_a_goal_of_a_camera_that_the_robot_lacks_is_not_begun():
+    world = World(reach(Goal({"shoulder": b"picture", "ceiling": b"another"})))
+    world.live(run_robot(CONFIG, TASKS))
+    assert world.questions[1].report.void and "Choose" not in world.log
 
 
 @pytest.mark.parametrize("judge", ["simulator", "detector"])

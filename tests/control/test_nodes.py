@@ -502,7 +502,13 @@ def test_run_episode_and_reset_bin_on_request(spinner, robot_file):
     assert cell.ends[-1].fault == 6
 
 
-CAN_ASIDE = Goal(b"a picture", truth=GoalTruth("rearrange", "can", (0.3, 0.0, 0.4)))
+CAN_ASIDE = Goal({"shoulder": b"a picture"}, truth=GoalTruth("rearrange", "can", (0.3, 0.0, 0.4)))
+
+
+def shown_to(choice):
+    """Camera to the goal picture that a policy was given."""
+    goal = choice.goal
+    return dict(zip(goal.camera_names, (bytes(image.data) for image in goal.images), strict=True))
 
 
 def reach(goal=None, **values):
@@ -532,7 +538,7 @@ def test_a_goal_is_reached_on_request(spinner, goal_robot):
     assert (result.end.success, result.end.success_source) == (True, "simulator")
     assert [label.task for label in result.end.labels] == ["lift-any", "reach-goal"]
     assert (cell.begins[0].task, cell.begins[0].policy) == ("reach-goal", "scripted_pick")
-    assert [bytes(c.goal.image.data) for c in cell.choices] == [b"a picture"] * 3
+    assert [shown_to(c) for c in cell.choices] == [{"shoulder": b"a picture"}] * 3
     assert not any(choice.goal.has_truth for choice in cell.choices), "no policy sees the truth"
     assert cell.labelled[0].goal.object == "can" and not cell.asked
     steps = [f.feedback for f in told if f.feedback.state == ReachGoal.Feedback.STATE_STEP]
@@ -544,7 +550,9 @@ def test_a_goal_without_truth_ends_without_judgement_after_its_own_limit(spinner
     cell, _, send = goal_robot
     cell.terminate_at = 99
     told = []
-    handle = send(reach(Goal(b"a person's picture")), lambda f: told.append(f.feedback.distance_m))
+    handle = send(
+        reach(Goal({"wrist": b"a person's picture"})), lambda f: told.append(f.feedback.distance_m)
+    )
     result = result_of(spinner, handle)
     assert result.error_code == ReachGoal.Result.ERROR_NONE and result.end.steps == 24
     assert (result.end.success, result.end.success_source) == (False, "none")
@@ -573,21 +581,31 @@ def test_a_goal_that_shows_nothing_or_makes_no_sense_is_refused(spinner, goal_ro
     cell, _, send = goal_robot
     none = result_of(spinner, send(reach()))
     assert none.error_code == ReachGoal.Result.ERROR_NO_IMAGE
-    assert "goal/image/compressed" in none.error_msg
+    assert "goal/camera/image/compressed, goal/wrist_camera/image/compressed" in none.error_msg
     goal = reach(CAN_ASIDE)
     goal.goal.kind = "juggle"
     unknown = result_of(spinner, send(goal))
     assert unknown.error_code == ReachGoal.Result.ERROR_BAD_GOAL and "juggle" in unknown.error_msg
-    ceiling = result_of(spinner, send(reach(Goal(b"a picture", camera="ceiling"))))
+    ceiling = result_of(spinner, send(reach(Goal({"wrist": b"one", "ceiling": b"a picture"}))))
     assert ceiling.error_code == ReachGoal.Result.ERROR_BAD_GOAL and "shoulder" in ceiling.error_msg
+    unpaired = reach(CAN_ASIDE)
+    unpaired.goal.camera_names.append("wrist")
+    unpaired = result_of(spinner, send(unpaired))
+    assert unpaired.error_code == ReachGoal.Result.ERROR_BAD_GOAL
+    assert "1 images" in unpaired.error_msg
     assert not cell.begins
 
 
-def test_the_newest_picture_of_the_topic_is_the_goal(spinner, goal_robot):
+def test_the_newest_picture_of_each_topic_is_the_goal(spinner, goal_robot):
     cell, node, send = goal_robot
     client = node.create_client(Trigger, "reach_goal_now")
-    pictures = node.create_publisher(CompressedImage, "goal/image/compressed", DEEP)
-    spinner.until(lambda: client.service_is_ready() and pictures.get_subscription_count())
+    shoulder, wrist = (
+        node.create_publisher(CompressedImage, f"goal/{camera}/image/compressed", DEEP)
+        for camera in ("camera", "wrist_camera")
+    )
+    topics = (shoulder, wrist)
+    spinner.until(lambda: client.service_is_ready())
+    spinner.until(lambda: all(topic.get_subscription_count() for topic in topics))
 
     def now():
         future = client.call_async(Trigger.Request())
@@ -600,20 +618,45 @@ def test_the_newest_picture_of_the_topic_is_the_goal(spinner, goal_robot):
     def reached():
         result = result_of(spinner, send(reach()))
         assert result.error_code == ReachGoal.Result.ERROR_NONE
-        return bytes(cell.choices[-1].goal.image.data)
+        return shown_to(cell.choices[-1])
 
     picture = CompressedImage(format="jpeg")
     picture.data = b"old"
-    pictures.publish(picture)
+    shoulder.publish(picture)
     spinner.until(lambda: now().success)
     assert now().message == "an episode is running"
     spinner.until(lambda: cell.ends)
-    assert bytes(cell.choices[0].goal.image.data) == reached() == b"old"
-    picture.data = b"new"
-    pictures.publish(picture)
-    spinner.until(lambda: reached() == b"new")
+    assert shown_to(cell.choices[0]) == reached() == {"shoulder": b"old"}
+    for topic, data in ((wrist, b"held"), (shoulder, b"new")):
+        picture.data = data
+        topic.publish(picture)
+    spinner.until(lambda: reached() == {"shoulder": b"new", "wrist": b"held"})
+    count = len(cell.ends)
+    assert now().success
+    spinner.until(lambda: len(cell.ends) > count)
+    assert shown_to(cell.choices[-1]) == {"shoulder": b"new", "wrist": b"held"}
+    picture.data = b""  # takes the one before back
+    shoulder.publish(picture)
+    spinner.until(lambda: reached() == {"wrist": b"held"})
     assert {begin.task for begin in cell.begins} == {"reach-goal"}
     assert len({begin.episode_id for begin in cell.begins}) == len(cell.begins)
+
+
+def test_each_picture_of_a_goal_is_told_to_the_recorder_with_the_begins_stamp(spinner, goal_robot):
+    cell, node, send = goal_robot
+    topics = {
+        camera: f"episode/goal/{folder}/image/compressed"
+        for camera, folder in (("shoulder", "camera"), ("wrist", "wrist_camera"))
+    }
+    told = {camera: listen(node, CompressedImage, topic) for camera, topic in topics.items()}
+    spinner.until(lambda: all(node.count_publishers(topic) for topic in topics.values()))
+    goal = Goal({"wrist": b"of the can", "shoulder": b"of the bin"})
+    result_of(spinner, send(reach(goal)))
+    spinner.until(lambda: all(told.values()))
+    for camera, messages in told.items():
+        assert [bytes(message.data) for message in messages] == [goal.images_jpeg[camera]]
+        assert messages[0].header.stamp == cell.begins[0].header.stamp
+        assert messages[0].header.frame_id == f"robot_1/{camera}"
 
 
 def test_the_scheduler_may_give_a_goal(spinner, robot_file):
@@ -627,7 +670,7 @@ def test_the_scheduler_may_give_a_goal(spinner, robot_file):
     cell.assigned_goal.kind = "rearrange"
     spinner.until(robot.finished, 60.0)
     assert cell.begins[0].task == "reach-goal" and cell.ends[0].success
-    assert bytes(cell.choices[0].goal.image.data) == b"a picture"
+    assert shown_to(cell.choices[0]) == {"shoulder": b"a picture"}
 
 
 def test_an_episode_that_is_canceled_while_the_bin_tips_waits_until_it_is_level(

@@ -51,7 +51,7 @@ def checkpoint(folder, **settings):
 
 
 def test_a_q_function_that_knows_goals_is_measured_with_its_q(mtopt, folder, tmp_path):
-    knows = checkpoint(tmp_path / "q", goal_join="input", goal_camera="shoulder")
+    knows = checkpoint(tmp_path / "q", goal_join="input")
     result = mtopt("goals", "reach", folder, "--checkpoint", knows, "--out", tmp_path / "r",
                    "--processes", 1)  # fmt: skip
     assert result["exit_code"] == 0, result["stderr"][-2000:]
@@ -60,10 +60,7 @@ def test_a_q_function_that_knows_goals_is_measured_with_its_q(mtopt, folder, tmp
     assert len(result["checkpoint"]) == 12
     assert result["unprepared"] == result["other_starts"] == []
     assert "Q 0." in (tmp_path / "r" / "goals.html").read_text()
-    for name, settings, words in (
-        ("none", {}, "not trained to reach goals"),
-        ("wrist", {"goal_join": "input", "goal_camera": "wrist"}, "the wrist camera"),
-    ):
+    for name, settings, words in (("none", {}, "not trained to reach goals"),):
         other = checkpoint(tmp_path / name, **settings)
         refused = mtopt("goals", "reach", folder, "--checkpoint", other, "--out", tmp_path / "s")
         assert refused["exit_code"] == 2 and words in refused["stderr"]
@@ -89,10 +86,11 @@ def test_bags_give_goals_without_truth(tmp_path, shown):
     for bag in find_bags([tmp_path / "bags"]):
         with BagReader(bag) as reader:
             episodes += list(reader.episodes())
-    goals = from_bags([tmp_path / "bags"], every=2)
+    goals = from_bags([tmp_path / "bags"], ("shoulder", "wrist"), every=2)
     assert goals.counts() == {RECORDED: (len(episodes) + 1) // 2}
     for goal, episode in zip(goals.goals, episodes[::2]):
-        assert goal.goal.image_jpeg == episode.images_jpeg["shoulder"][-1]
+        last = {camera: pictures[-1] for camera, pictures in episode.images_jpeg.items()}
+        assert goal.goal.images_jpeg == last and set(last) == {"shoulder", "wrist"}
         assert goal.start_jpeg == episode.images_jpeg["shoulder"][0]
         assert goal.source == episode.begin.episode_id and goal.goal.truth is None
         assert goal.goal.holding == (episode.begin.task == "place-any")
@@ -102,7 +100,7 @@ def test_bags_give_goals_without_truth(tmp_path, shown):
     page = write_goal_page(tmp_path / "p.html", "Goals", goal_stories(goals), [], [])
     assert page["bytes"] > 1000
     with pytest.raises(InputError, match="elbow"):
-        from_bags([tmp_path / "bags"], "elbow")
+        from_bags([tmp_path / "bags"], ("shoulder", "elbow"))
 
 
 def test_the_sheet_frames_what_was_reached_and_what_was_not(shown):

@@ -25,7 +25,7 @@ def test_each_kind_shows_what_it_is_about(shown):
         assert not goal.goal.truth.section and not goal.goal.holding
         assert max(abs(x), abs(y)) < 0.19 and 0 < z < 0.08
     for goal in shown.goals:
-        assert picture_difference(goal.start_jpeg, goal.goal.image_jpeg) > 1
+        assert picture_difference(goal.start_jpeg, goal.goal.images_jpeg["shoulder"]) > 1
 
 
 def test_an_object_is_rearranged_by_more_than_what_counts_as_there(shown):

@@ -12,7 +12,7 @@ from sensor_msgs.msg import CompressedImage
 
 from mtopt_bringup.goalset.goal_set import RECORDED, read_goal_set
 from mtopt_bringup.main import main
-from mtopt_spec import ros_messages
+from mtopt_spec import bag_topics, ros_messages
 from mtopt_spec.image_codec import encode_jpeg
 
 
@@ -21,12 +21,19 @@ def picture(value: int, size=(64, 64)) -> bytes:
 
 
 class Camera:
-    """Publishes `jpeg` on robot_2's topic of the shoulder camera, again and again."""
+    """Publishes robot_2's pictures, again and again: `jpeg` of the shoulder camera, a wrist's."""
+
+    wrist = picture(70, (32, 32))
 
     def __init__(self, context: Context):
         self.jpeg = picture(0)
-        self._node = Node("camera_node", namespace="/robot_2/camera", context=context)
-        self._images = self._node.create_publisher(CompressedImage, "image/compressed", 1)
+        self._node = Node("camera_node", namespace="/robot_2", context=context)
+        self._images = {
+            camera: self._node.create_publisher(
+                CompressedImage, bag_topics.camera_image(camera).name, 1
+            )
+            for camera in ("shoulder", "wrist")
+        }
         self._node.create_timer(0.05, self._publish)
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self._node)
@@ -34,9 +41,10 @@ class Camera:
         self._thread.start()
 
     def _publish(self) -> None:
-        self._images.publish(
-            ros_messages.to_compressed_image(self.jpeg, stamp_s=12.5, frame_id="robot_2/shoulder")
-        )
+        for camera, jpeg in (("shoulder", self.jpeg), ("wrist", self.wrist)):
+            frame_id = f"robot_2/{camera}"
+            message = ros_messages.to_compressed_image(jpeg, stamp_s=12.5, frame_id=frame_id)
+            self._images[camera].publish(message)
 
     def close(self) -> None:
         self._executor.shutdown()
@@ -68,7 +76,8 @@ def test_what_the_camera_sees_is_added_to_the_goals_of_a_folder(camera, tmp_path
     assert told["goals"] == 2 and told["number"] == 1 and told["counts"] == {RECORDED: 2}
     assert told["source"] == "/robot_2/camera/image/compressed 12.500"
     goals = read_goal_set(out).goals
-    assert [shown.goal.image_jpeg for shown in goals] == [picture(30), picture(200)]
+    wanted = [{"shoulder": picture(value), "wrist": Camera.wrist} for value in (30, 200)]
+    assert [shown.goal.images_jpeg for shown in goals] == wanted
     assert [shown.goal.holding for shown in goals] == [False, True]
     assert all(shown.goal.truth is None and shown.scene_seed is None for shown in goals)
 
@@ -79,6 +88,14 @@ def test_another_size_is_refused_and_the_goals_stay(camera, tmp_path, capsys):
     assert take(tmp_path / "goals") == 2
     assert "got 64x48 px, expected 64x64 px" in capsys.readouterr().err
     assert len(read_goal_set(tmp_path / "goals").goals) == 1
+
+
+def test_one_camera_alone_can_be_asked_for_and_is_not_mixed_with_both(camera, tmp_path, capsys):
+    assert take(tmp_path / "goals", "--cameras", "wrist") == 0
+    (only,) = read_goal_set(tmp_path / "goals").goals
+    assert only.goal.images_jpeg == {"wrist": Camera.wrist} and only.start_jpeg == Camera.wrist
+    assert take(tmp_path / "goals") == 2
+    assert "goals of the cameras ['wrist']" in capsys.readouterr().err
 
 
 def test_goals_with_scenes_are_not_mixed_with_pictures_of_a_camera(camera, folder, capsys):
@@ -92,5 +109,5 @@ def test_where_no_picture_comes_it_says_where_it_waited(camera, tmp_path, capsys
     told = capsys.readouterr().err
     assert "/robot_5/camera/image/compressed" in told and "ROS_DOMAIN_ID" in told
     assert not (tmp_path / "goals").exists()
-    assert take(tmp_path / "goals", "--camera", "elbow") == 2
+    assert take(tmp_path / "goals", "--cameras", "elbow") == 2
     assert "elbow" in capsys.readouterr().err

@@ -8,8 +8,10 @@ from mtopt_spec.errors import InputError
 from mtopt_spec.goal import REACH_GOAL, Goal, GoalTruth
 from mtopt_spec.interfaces import EpisodeReport, TaskRequest
 
-GRASP = Goal(b"g", truth=GoalTruth("grasp", "can", (0.0, 0.0, 0.1)))
-PLACE = Goal(b"p", holding=True, truth=GoalTruth("place", "can", (0.0, 0.3, 0.0), "bottom"))
+GRASP = Goal({"shoulder": b"g"}, truth=GoalTruth("grasp", "can", (0.0, 0.0, 0.1)))
+PLACE = Goal(
+    {"shoulder": b"p"}, holding=True, truth=GoalTruth("place", "can", (0.0, 0.3, 0.0), "bottom")
+)
 
 
 def schedule(*goals, robots=("robot_1",)):

@@ -42,7 +42,7 @@ class Rests:
 
 def some(shown: GoalSet, *kinds) -> GoalSet:
     goals = tuple(goal for goal in shown.goals if goal.kind in kinds)
-    return GoalSet(goals, shown.camera, shown.world)
+    return GoalSet(goals, shown.cameras, shown.world)
 
 
 def test_who_repeats_a_demonstration_reaches_its_goal_to_the_last_bit(shown, tmp_path):
@@ -56,7 +56,7 @@ def test_who_repeats_a_demonstration_reaches_its_goal_to_the_last_bit(shown, tmp
     for row, goal in zip(result["goals"], goals.goals, strict=True):
         assert row["success"] and row["distance_m"] < 1e-5 and row["q"] == 0.25, row
         with open(row["end"], "rb") as file:
-            assert file.read() == goal.goal.image_jpeg
+            assert file.read() == goal.goal.images_jpeg["shoulder"]
 
 
 def test_who_does_nothing_reaches_nothing_and_has_its_time(shown, tmp_path):
@@ -89,8 +89,8 @@ def test_a_start_that_looks_otherwise_is_told(shown, tmp_path):
     goal = some(shown, "grasp").goals[0]
     other = replace(goal, start_jpeg=shown.goals[-1].start_jpeg)
     result = evaluate_goals(
-        GoalSet((other,), world=shown.world), Repeats(), ReachConfig("repeat", processes=1),
-        tmp_path,
+        GoalSet((other,), shown.cameras, world=shown.world), Repeats(),
+        ReachConfig("repeat", processes=1), tmp_path,
     )  # fmt: skip
     assert result["other_starts"] == [0]
 

@@ -19,7 +19,11 @@ from mtopt_learning.qlearn.actions import decode
 from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
 from mtopt_learning.qlearn.losses import conservative_loss
 from mtopt_learning.qlearn.network import QNetwork
-from mtopt_learning.relabel.hindsight import HindsightConfig, HindsightSampler
+from mtopt_learning.relabel.hindsight import (
+    HindsightConfig,
+    HindsightSampler,
+    neighbouring_episodes,
+)
 from mtopt_learning.train.config import GoalConfig, TrainConfig
 from mtopt_learning.train.deciding_steps import next_gripper_row
 from mtopt_learning.train.goal_objective import goal_target
@@ -31,7 +35,7 @@ from mtopt_spec.image_codec import encode_jpeg
 from mtopt_spec.interfaces import EndReason, PolicyRequest
 from mtopt_spec.observation import Observation
 
-GOALS = dataclasses.replace(SMALL, goal_join="input", goal_camera="wrist")
+GOALS = dataclasses.replace(SMALL, goal_join="input")
 ONLY_GOALS = TrainConfig(batch=0, goals=GoalConfig(batch=64), bf16=False)
 
 
@@ -80,10 +84,20 @@ def test_chained_goals_are_of_another_episode_and_by_choice_of_the_next_ones(toy
     draw = near.draw(20_000, np.random.default_rng(1))
     episode, other = toy.obs_episode[draw.row], toy.obs_episode[draw.goal_row]
     inside = episode % 100 < 90  # bags of 100: none reaches over their seams
+    inside &= episode % 100 >= 10
     ahead = other[inside] - episode[inside]
-    assert ahead.min() == 1 and ahead.max() <= 6, "some episodes between never move"
-    seam = episode % 100 == 99
-    assert seam.any() and (other[seam] // 100 != episode[seam] // 100).mean() > 0.9
+    assert set(np.sign(ahead)) == {-1, 1}
+    assert abs(ahead).min() == 1 and abs(ahead).max() <= 8, "some episodes between never move"
+    assert (episode // 100 == other // 100)[inside].all()
+
+
+def test_neighbours_are_of_the_same_bag():
+    found = neighbouring_episodes(np.array(["a", "b", "a", "a", "c"]))
+    none = [-1] * 5
+    assert found.tolist() == [
+        [2, 3, -1, -1, -1, *none], [-1] * 10, [3, -1, -1, -1, -1, 0, -1, -1, -1, -1],
+        [*none, 2, 0, -1, -1, -1], [-1] * 10,
+    ]  # fmt: skip
 
 
 def test_what_counts_as_there_is_near_its_goal_with_the_gripper_as_it_was(toy):
@@ -107,6 +121,27 @@ def test_near_misses_have_the_arm_where_the_goal_shows_it(toy):
     apart = np.linalg.norm(toy.state[missed, 2:5] - toy.state[goal_row, 2:5], axis=1)
     anywhere = np.linalg.norm(toy.state[missed[::-1], 2:5] - toy.state[goal_row, 2:5], axis=1)
     assert np.median(apart) < 0.03 < np.median(anywhere)
+
+
+def test_near_misses_of_a_closed_gripper_hold_something_else_in_the_same_scene(toy):
+    """One end in three holds a thing of 3 cm, one a thing of 5 cm, one nothing."""
+    state, last = toy.state.copy(), toy.episode_start + toy.episode_steps
+    opening = np.array([0.3, 0.5, 0.0])[np.arange(len(last)) % 3]
+    state[last, 0], state[last, 1] = 1.0, opening
+    data = dataclasses.replace(toy, state=state)
+    goal_row = last[20:80][toy.episode_steps[20:80] > 0]
+    missed = sampler(data).draw_missed(goal_row, np.random.default_rng(0))
+    apart = np.linalg.norm(state[missed, 2:5] - state[goal_row, 2:5], axis=1)
+    near = abs(toy.obs_episode[missed] - toy.obs_episode[goal_row]) <= 8
+    assert near.mean() > 0.5 and (apart[near] < 0.15).all()
+    assert (state[missed[near], 0] == 1).all() and toy.is_last[missed].all()
+    assert (abs(state[missed, 1] - state[goal_row, 1])[near] > 0.06).all()
+    for row, found in zip(goal_row[near], missed[near]):
+        episode = toy.obs_episode[row]
+        ends = last[[e for e in range(episode - 5, episode + 6) if toy.episode_steps[e] > 0]]
+        other = ends[abs(state[ends, 1] - state[row, 1]) > 0.06]
+        nearest = np.linalg.norm(state[other, 2:5] - state[row, 2:5], axis=1).min()
+        assert np.linalg.norm(state[found, 2:5] - state[row, 2:5]) <= nearest + 1e-6
 
 
 def test_void_and_left_out_episodes_are_not_drawn(toy):
@@ -166,21 +201,24 @@ def test_a_goal_joins_and_a_task_sees_none(join):
     network = QNetwork(dataclasses.replace(GOALS, goal_join=join)).eval()
     images = {c: torch.randint(0, 256, (3, 3, *px), dtype=torch.uint8) for c, px in CAMERAS.items()}
     state, action = torch.zeros(3, 7), torch.zeros(3, 5, 7)
-    goal = network.prepare_goal(images["wrist"].flip(0))
-    assert goal.shape == ((3, 3, 16, 16) if join == "input" else (3, 64))
+    goal = network.prepare_goal({camera: image.flip(0) for camera, image in images.items()})
+    shapes = {c: (3, 3, *px) if join == "input" else (3, 64) for c, px in CAMERAS.items()}
+    assert {camera: tuple(x.shape) for camera, x in goal.items()} == shapes
     with torch.no_grad():
         to_goal = torch.full((3,), network.goal_task)
         seen = network.q(network.embed(images, state, goal), to_goal, action)
-        other = network.q(network.embed(images, state, goal.flip(0)), to_goal, action)
-        assert seen.shape == (3, 5) and not torch.allclose(seen[0], other[0])
-        blank = network.embed(images, state, torch.zeros_like(goal))
+        assert seen.shape == (3, 5)
+        for camera in CAMERAS:
+            changed = {**goal, camera: goal[camera].flip(0)}
+            other = network.q(network.embed(images, state, changed), to_goal, action)
+            assert not torch.allclose(seen[0], other[0]), camera
+        nothing = {camera: torch.zeros_like(x) for camera, x in goal.items()}
+        blank = network.embed(images, state, nothing)
         torch.testing.assert_close(network.embed(images, state), blank)
         assert network.q(blank, torch.zeros(3, dtype=torch.int64), action).shape == (3, 5)
 
 
-def test_a_network_without_goals_and_one_for_other_cameras_are_refused():
-    with pytest.raises(InputError, match="goal_camera"):
-        dataclasses.replace(GOALS, goal_camera="nowhere")
+def test_a_network_without_goals_is_refused():
     with pytest.raises(InputError, match="without a goal input"):
         Trainer(TASKS, CAMERAS, ONLY_GOALS, SMALL)
     with pytest.raises(InputError, match=r"batch, goals.batch"):
@@ -197,9 +235,12 @@ def reach_shown_patches(choose, worlds=100):
     wanted, goals = np.arange(worlds) % 2, []
     for scene, which in zip(scenes, wanted, strict=True):
         before, scene.at = scene.at, scene.patches[which]
-        goals.append(scene.pictures()["wrist"])
+        goals.append(scene.pictures())
         scene.at = before
-    goals = torch.from_numpy(np.stack(goals)).permute(0, 3, 1, 2)
+    goals = {
+        camera: torch.from_numpy(np.stack([goal[camera] for goal in goals])).permute(0, 3, 1, 2)
+        for camera in CAMERAS
+    }
     stopped = np.zeros(worlds, bool)
     for _ in range(8):
         seen = [scene.pictures() for scene in scenes]
@@ -247,9 +288,8 @@ def test_learns_from_unlabelled_episodes_to_reach_what_a_picture_shows(toy):
 
 def test_a_clone_learns_the_ways_to_later_pictures(toy):
     config = CloneConfig(steps=1200, batch=128, learning_rate=2e-3, goals=True, bf16=False)
-    by_wrist = dataclasses.replace(toy, stored={}, cameras=dict(reversed(CAMERAS.items())))
-    trainer = CloneTrainer(by_wrist, TASKS, config)
-    assert not trainer.counts and trainer.network.config.goal_camera == "wrist"
+    trainer = CloneTrainer(dataclasses.replace(toy, stored={}), TASKS, config)
+    assert not trainer.counts and trainer.network.trunk.goal_cameras == tuple(CAMERAS)
     trainer.train()
     network = trainer.network
 
@@ -259,7 +299,11 @@ def test_a_clone_learns_the_ways_to_later_pictures(toy):
         return network.act(images, state, condition, network.trunk.prepare_goal(goals))
 
     right = reach_shown_patches(choose)
-    wrong = reach_shown_patches(lambda images, state, goals: choose(images, state, goals.flip(0)))
+
+    def turned(images, state, goals):
+        return choose(images, state, {camera: x.flip(0) for camera, x in goals.items()})
+
+    wrong = reach_shown_patches(turned)
     assert right > wrong + 0.2
 
 
@@ -298,16 +342,15 @@ def test_the_policy_serves_goals_and_refuses_what_the_checkpoint_cannot_do(toy, 
         seen = Observation(0.0, {c: jpeg[c][i] for c in CAMERAS}, False, 0.1, (0, 0, 0.1, 0))
         return PolicyRequest(f"robot_{i}", "e", 0, i, task, "qfunction", seen, goal)
 
-    goals = [Goal(jpeg["wrist"][i], "wrist") for i in range(3)]
+    goals = [Goal({camera: jpeg[camera][i] for camera in CAMERAS}) for i in range(3)]
     together = policy.choose([request(i, goals[i]) for i in range(3)])
     assert [answer.error for answer in together] == [0, 0, 0]
     alone = [policy.choose([request(i, goals[i])])[0] for i in range(3)]
     assert [a.action for a in alone] == [a.action for a in together]
-    large = Goal(encode_jpeg(np.zeros((32, 32, 3), np.uint8)), "wrist")
-    bad = policy.choose(
-        [request(0, None, "lift-red"), request(1, Goal(b"", "shoulder")), request(2, large)]
-    )
+    large = Goal({**goals[0].images_jpeg, "wrist": encode_jpeg(np.zeros((32, 32, 3), np.uint8))})
+    half = Goal({"shoulder": jpeg["shoulder"][0]})
+    bad = policy.choose([request(0, None, "lift-red"), request(1, half), request(2, large)])
     assert [answer.error for answer in bad] == [
         ERROR_UNKNOWN_TASK, ERROR_UNKNOWN_TASK, ERROR_BAD_IMAGE,
     ]  # fmt: skip
-    assert "expected wrist" in bad[1].error_msg and "32x32" in bad[2].error_msg
+    assert "['shoulder', 'wrist']" in bad[1].error_msg and "32x32" in bad[2].error_msg

@@ -129,17 +129,21 @@ def test_robots_that_ask_together_are_answered_in_one_evaluation(graph, checkpoi
 def test_a_goal_reaches_the_policy(graph, tmp_path):
     make, ask = graph
     towers = tuple(TowerConfig(c, *s, (16,), (8,), (8,), 64) for c, s in CAMERAS.items())
-    config = NetworkConfig(len(TASKS), towers, 64, 64, goal_join="input", goal_camera="wrist")
+    config = NetworkConfig(len(TASKS), towers, 64, 64, goal_join="input")
     torch.manual_seed(0)
     save_q_function(tmp_path / "q", QFunction(QNetwork(config), TASKS.names, CAMERAS), {})
     make(PolicyNode, checkpoint=str(tmp_path / "q"))
     pictures = [encode_jpeg(np.full((32, 32, 3), grey, np.uint8)) for grey in (10, 240, 240)]
-    goals = [Goal(picture, "wrist") for picture in pictures] + [Goal(pictures[0], "shoulder")]
+    whole = {
+        camera: encode_jpeg(np.zeros((*size, 3), np.uint8)) for camera, size in CAMERAS.items()
+    }
+    goals = [Goal({**whole, "wrist": picture}) for picture in pictures]
+    goals.append(Goal({"shoulder": pictures[0]}))
     asked = [replace(request(task=REACH_GOAL), goal=goal) for goal in goals]
     messages = [ros_messages.to_choose_request(one) for one in asked]
     dark, light, again, other = (ask(ChooseAction, "/choose_action", m)[0] for m in messages)
     assert [r.error_code > 0 for r in (dark, light, again, other)] == [False] * 3 + [True]
-    assert dark.q_value != light.q_value == again.q_value and "expected wrist" in other.error_msg
+    assert dark.q_value != light.q_value == again.q_value and "goal's cameras" in other.error_msg
 
 
 def test_each_bad_request_has_its_code(graph, checkpoint):

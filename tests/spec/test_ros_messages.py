@@ -9,7 +9,6 @@ from rclpy.serialization import deserialize_message, serialize_message
 
 from mtopt_msgs.msg import ActionCommanded, ActionSent
 from mtopt_msgs.msg import EpisodeEnd as EpisodeEndMessage
-from mtopt_msgs.msg import Goal as GoalMessage
 from mtopt_msgs.srv import AssignTask
 from mtopt_spec import ros_messages as ros
 from mtopt_spec.action import Action, ArmError, Kind, SentAction
@@ -53,7 +52,8 @@ def assert_same(got, want):
         assert got == want
 
 
-GOAL = Goal(b"\xff\xd8c", "wrist", True, GoalTruth("place", "can", (0.1, -0.2, 0.3), "top_left"))
+SHOWN = {"shoulder": b"\xff\xd8c", "wrist": b"\xff\xd8d"}
+GOAL = Goal(SHOWN, True, GoalTruth("place", "can", (0.1, -0.2, 0.3), "top_left"))
 HEADER = ros.to_header(1234.2, "robot_1/bin")
 PLACE = {"header": HEADER, "episode_id": "run-robot_1-7", "step_index": 3}
 LABELS = (TaskLabel("lift-any", True, 0.75, "simulator"), TaskLabel("place-any", False, 0.0, "x"))
@@ -113,7 +113,9 @@ LABELS = (TaskLabel("lift-any", True, 0.75, "simulator"), TaskLabel("place-any",
         (dataclasses.replace(GOAL, truth=None), ros.to_goal, ros.from_goal),
         (None, ros.to_goal, ros.from_goal),
         (
-            PolicyRequest("r", "e", 3, 1, "reach-goal", "p", OBSERVATION, Goal(b"\xff\xd8c")),
+            PolicyRequest(
+                "r", "e", 3, 1, "reach-goal", "p", OBSERVATION, Goal({"wrist": b"\xff\xd8c"})
+            ),
             ros.to_choose_request,
             ros.from_choose_request,
         ),
@@ -142,12 +144,31 @@ def test_the_truth_of_a_goal_is_not_told_to_a_policy_and_its_kinds_are_the_messa
     assert ros.from_choose_request(asked).goal == dataclasses.replace(GOAL, truth=None)
     message = ros.to_goal(GOAL)
     assert KINDS == (message.KIND_GRASP, message.KIND_PLACE, message.KIND_REARRANGE)
-    assert GoalMessage().camera == Goal(b"").camera
     message.kind = "juggle"
     with pytest.raises(InputError, match="juggle"):
         ros.from_goal(message)
     with pytest.raises(InputError, match="juggle"):
         ros.from_assign_response(AssignTask.Response(goal=message))
+
+
+@pytest.mark.parametrize(
+    "names", (["wrist"], ["wrist", "wrist"], ["a", "b", "c"], ["wrist", "wrist", "shoulder"], [])
+)
+def test_a_goal_has_one_picture_a_camera(names):
+    message = ros.to_goal(GOAL)
+    message.camera_names = names
+    for read in (ros.from_goal, ros.from_goal_pictures):
+        with pytest.raises(InputError, match="each camera once"):
+            read(message)
+    with pytest.raises(InputError, match="a picture of one camera or more"):
+        Goal({"shoulder": b""})
+
+
+def test_each_goal_picture_is_in_the_frame_of_its_camera():
+    images = ros.to_goal_images(GOAL, 12.5, "robot_2")
+    assert {camera: bytes(image.data) for camera, image in images.items()} == SHOWN
+    for camera, image in images.items():
+        assert image.header == ros.to_header(12.5, f"robot_2/{camera}")
 
 
 def test_no_assignment_means_finished():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -76,48 +77,51 @@ def policy_fingerprint(checkpoint: Path, tasks: TaskList) -> str:
     return load_q_function(checkpoint, tasks=tasks.names).fingerprint
 
 
-def goal_fingerprint(checkpoint: Path, tasks: TaskList, camera: str) -> str:
-    """The fingerprint of a Q-function's checkpoint that reaches goals of a camera.
+def goal_fingerprint(checkpoint: Path, tasks: TaskList, cameras: Sequence[str]) -> str:
+    """The fingerprint of a Q-function's checkpoint that reaches goals of these cameras.
 
     Raises:
-        InputError: It knows no goals, or those of another camera.
+        InputError: It knows no goals, or needs pictures of another camera.
     """
     from mtopt_learning.checkpoint.q_function import load_q_function
 
     q_function = load_q_function(checkpoint, tasks=tasks.names)
-    _check_goal_camera(q_function.network.goal_camera, camera, checkpoint)
+    _check_goal_cameras(q_function.network.goal_cameras, cameras, checkpoint)
     return q_function.fingerprint
 
 
-def goal_picture_size(checkpoint: Path | None, camera: str) -> tuple[int, int]:
-    """(height_px, width_px) of a camera's goal pictures.
+def goal_picture_sizes(
+    checkpoint: Path | None, cameras: Sequence[str]
+) -> dict[str, tuple[int, int]]:
+    """Camera to (height_px, width_px) of its goal pictures.
 
     Args:
         checkpoint: Of the Q-function that is to reach them; None: as observations have it.
-        camera: Its name.
+        cameras: Their names.
 
     Raises:
-        InputError: The Q-function knows no goals of this camera, or there is no such camera.
+        InputError: The Q-function cannot see such goals, or there is no such camera.
     """
-    if checkpoint is None:
-        if camera not in DEFAULT_IMAGE_SIZES:
-            raise InputError(
-                "--camera", where="arguments", got=camera, expected=list(DEFAULT_IMAGE_SIZES)
-            )
-        return DEFAULT_IMAGE_SIZES[camera]
-    from mtopt_learning.checkpoint.q_function import load_q_function
+    sizes = DEFAULT_IMAGE_SIZES
+    if checkpoint is not None:
+        from mtopt_learning.checkpoint.q_function import load_q_function
 
-    q_function = load_q_function(checkpoint)
-    _check_goal_camera(q_function.network.goal_camera, camera, checkpoint)
-    return tuple(q_function.cameras[camera])
+        q_function = load_q_function(checkpoint)
+        _check_goal_cameras(q_function.network.goal_cameras, cameras, checkpoint)
+        sizes = q_function.cameras
+    if not set(cameras) <= set(sizes):
+        raise InputError(
+            "--cameras", where="arguments", got=list(cameras), expected=f"some of {list(sizes)}"
+        )
+    return {camera: tuple(sizes[camera]) for camera in cameras}
 
 
-def _check_goal_camera(known: str, camera: str, checkpoint: Path) -> None:
-    if known != camera:
+def _check_goal_cameras(known: Sequence[str], cameras: Sequence[str], checkpoint: Path) -> None:
+    if not known or not set(known) <= set(cameras):
         raise InputError(
             "checkpoint", where=checkpoint,
-            got=f"goals of the {known} camera" if known else "one not trained to reach goals",
-            expected=f"one that reaches goals of the {camera} camera",
+            got=f"goals of the cameras {list(known)}" if known else "not trained to reach goals",
+            expected=f"one that reaches goals of the cameras {list(cameras)}",
         )  # fmt: skip
 
 

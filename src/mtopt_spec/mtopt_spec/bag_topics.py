@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,6 @@ ACTION_COMMANDED = BagTopic("action/commanded", "mtopt_msgs/msg/ActionCommanded"
 ACTION_SENT = BagTopic("action/sent", "mtopt_msgs/msg/ActionSent", "step")
 JOINT_STATES = BagTopic("joint_states", "sensor_msgs/msg/JointState", "stream")
 TOOL_STATE = BagTopic("tool_state", "mtopt_msgs/msg/ToolState", "tick")
-GOAL_IMAGE = BagTopic("episode/goal/image/compressed", "sensor_msgs/msg/CompressedImage", "stream")
-"""What an episode is to bring about; it has the stamp of the begin. Only where there is a goal."""
 JOINT_TRAJECTORY = BagTopic("joint_trajectory", "trajectory_msgs/msg/JointTrajectory", "step")
 
 CAMERA_NAMESPACES = {"shoulder": "camera", "wrist": "wrist_camera"}
@@ -41,6 +39,19 @@ def camera_image(camera: str) -> BagTopic:
         "sensor_msgs/msg/CompressedImage",
         "tick",
     )
+
+
+def wanted_image(camera: str) -> BagTopic:
+    """The topic of goal pictures for who asks for an episode without one; in no bag."""
+    return replace(camera_image(camera), name=f"goal/{camera_image(camera).name}", per="stream")
+
+
+def goal_image(camera: str) -> BagTopic:
+    """The topic of what an episode is to bring about, as a camera shall see it then.
+
+    It has the stamp of the begin. Only where there is a goal.
+    """
+    return replace(wanted_image(camera), name=f"episode/{wanted_image(camera).name}")
 
 
 def camera_info(camera: str) -> BagTopic:

@@ -1,7 +1,8 @@
-"""A goal shown as a picture, and what the simulator knows of what it shows."""
+"""A goal shown in pictures, and what the simulator knows of what they show."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mtopt_spec.errors import InputError
@@ -38,13 +39,22 @@ class Goal:
     """What an episode is to bring about.
 
     Attributes:
-        image_jpeg: The picture.
-        camera: Which of an observation's cameras took it.
+        images_jpeg: Camera to its picture, one or more of an observation's cameras.
         holding: The episode begins with an object in the gripper.
-        truth: What the picture shows, where a simulator is to judge; None: somebody else judges.
+        truth: What the pictures show, where a simulator is to judge; None: somebody else judges.
+
+    Raises:
+        InputError: There is no picture.
     """
 
-    image_jpeg: bytes
-    camera: str = "shoulder"
+    images_jpeg: Mapping[str, bytes]
     holding: bool = False
     truth: GoalTruth | None = None
+
+    def __post_init__(self):
+        if not self.images_jpeg or not all(self.images_jpeg.values()):
+            raise InputError(
+                "images_jpeg", where="goal",
+                got={camera: f"{len(image)} bytes" for camera, image in self.images_jpeg.items()},
+                expected="a picture of one camera or more",
+            )  # fmt: skip

@@ -17,8 +17,8 @@ STATE_NAMES = (
     "azimuth_sin",
     "azimuth_cos",
 )
-GRIPPER_CLOSED = 0
-"""Whether it was last told to close."""
+GRIPPER_CLOSED, GRIPPER_OPENING = 0, 1
+"""Whether it was last told to close; between the fingers, over `MAX_OPENING_M`."""
 TOOL_XY, TOOL_XYZ = slice(2, 4), slice(2, 5)
 """The tool's x and y (and z) in it, m in the bin's frame."""
 MAX_OPENING_M = 0.10

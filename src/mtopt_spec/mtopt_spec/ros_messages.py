@@ -22,6 +22,7 @@ from mtopt_msgs import msg as msgs
 from mtopt_msgs.srv import AssignTask, ChooseAction, JudgeSuccess
 from mtopt_spec.action import Action, ArmError, Kind, SentAction
 from mtopt_spec.episode import SCHEMA_VERSION, EpisodeBegin, EpisodeEnd, JointState
+from mtopt_spec.errors import InputError
 from mtopt_spec.goal import Goal, GoalTruth
 from mtopt_spec.interfaces import (
     Assignment,
@@ -220,9 +221,12 @@ def to_compressed_image(jpeg: bytes, *, stamp_s: float, frame_id: str) -> Compre
     return image
 
 
-def to_goal_image(goal: Goal, stamp_s: float, robot: str) -> CompressedImage:
-    """A goal's picture, in the frame of the robot's camera that took it."""
-    return to_compressed_image(goal.image_jpeg, stamp_s=stamp_s, frame_id=f"{robot}/{goal.camera}")
+def to_goal_images(goal: Goal, stamp_s: float, robot: str) -> dict[str, CompressedImage]:
+    """Camera to its goal picture, in the frame of the robot's camera that took it."""
+    return {
+        camera: to_compressed_image(jpeg, stamp_s=stamp_s, frame_id=f"{robot}/{camera}")
+        for camera, jpeg in goal.images_jpeg.items()
+    }
 
 
 def to_tool_state(observation: Observation, *, frame_id: str) -> msgs.ToolState:
@@ -271,11 +275,13 @@ def _request_observation(request) -> Observation:
 
 
 def to_goal(goal: Goal | None) -> msgs.Goal:
-    """A goal; None: one without a picture."""
+    """A goal; None: one without pictures."""
     if goal is None:
         return msgs.Goal()
-    message = msgs.Goal(camera=goal.camera, holding=goal.holding, has_truth=goal.truth is not None)
-    message.image.format, message.image.data = "jpeg", goal.image_jpeg
+    message = msgs.Goal(holding=goal.holding, has_truth=goal.truth is not None)
+    message.camera_names = list(goal.images_jpeg)
+    for jpeg in goal.images_jpeg.values():
+        message.images.append(CompressedImage(format="jpeg", data=jpeg))
     if goal.truth is not None:
         x, y, z = goal.truth.position_bin_m
         message.kind, message.object = goal.truth.kind, goal.truth.object
@@ -288,16 +294,26 @@ def from_goal(message: msgs.Goal) -> Goal | None:
     """A goal; None where it has no picture.
 
     Raises:
-        InputError: `kind` is none of `Goal.KIND_*`.
+        InputError: `kind` is none of `Goal.KIND_*`, or pictures and cameras do not fit.
     """
-    goal = from_goal_picture(message)
+    goal = from_goal_pictures(message)
     return replace(goal, truth=from_goal_truth(message)) if goal is not None else None
 
 
-def from_goal_picture(message: msgs.Goal) -> Goal | None:
-    """A goal without its truth; None where it has no picture."""
-    image_jpeg = bytes(message.image.data)
-    return Goal(image_jpeg, message.camera, message.holding) if image_jpeg else None
+def from_goal_pictures(message: msgs.Goal) -> Goal | None:
+    """A goal without its truth; None where it has no picture.
+
+    Raises:
+        InputError: There is not one picture a camera, or one is empty.
+    """
+    names, images = list(message.camera_names), message.images
+    if not len(set(names)) == len(names) == len(images):
+        raise InputError(
+            "camera_names", where="goal", got=f"{names} beside {len(images)} images",
+            expected="each camera once, one an image",
+        )  # fmt: skip
+    images_jpeg = {name: bytes(image.data) for name, image in zip(names, images, strict=True)}
+    return Goal(images_jpeg, message.holding) if images_jpeg else None
 
 
 def from_goal_truth(message: msgs.Goal) -> GoalTruth | None:
@@ -326,7 +342,11 @@ def to_choose_request(request: PolicyRequest) -> ChooseAction.Request:
 
 
 def from_choose_request(request: ChooseAction.Request) -> PolicyRequest:
-    """What shall be done in this state?"""
+    """What shall be done in this state?
+
+    Raises:
+        InputError: Its goal's pictures and cameras do not fit.
+    """
     return PolicyRequest(
         request.robot,
         request.episode_id,
@@ -335,7 +355,7 @@ def from_choose_request(request: ChooseAction.Request) -> PolicyRequest:
         request.task,
         request.policy,
         _request_observation(request),
-        from_goal_picture(request.goal),
+        from_goal_pictures(request.goal),
     )
 
 
@@ -447,7 +467,7 @@ def from_assign_response(response: AssignTask.Response) -> Assignment | None:
     """What to do next; None: the run has its episodes.
 
     Raises:
-        InputError: Its goal is of no kind that is known.
+        InputError: Its goal is of no kind that is known, or its pictures and cameras do not fit.
     """
     if response.finished:
         return None

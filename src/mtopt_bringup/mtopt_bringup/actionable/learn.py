@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from mtopt_bringup.actionable.config import GoalsConfig
@@ -27,7 +28,8 @@ def train_row(
         `steps`, `seconds` of training, `parameters`; of a Q-function its last `figures`.
     """
     folder, tasks = run_folder(out, row.name, seed), cell_tasks()
-    settings, dataset = row.train_config(config, seed), Dataset.open(data)
+    settings = replace(row.train_config(config, seed), decay_steps=config.steps)
+    dataset = Dataset.open(data)
     if row.clone:
         clone = CloneConfig(
             steps=config.steps, batch=config.goal_batch, goals=True,

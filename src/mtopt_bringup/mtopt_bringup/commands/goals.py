@@ -52,21 +52,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     bags.add_argument("folders", nargs="+", type=Path, metavar="BAGS", help="bags, or folders of")
     bags.add_argument("--out", type=Path, required=True, help="folder of the goals")
-    bags.add_argument("--camera", default="shoulder", help="whose pictures (default shoulder)")
+    _add_cameras(bags)
     bags.add_argument("--every", type=int, default=1, help="take every so many-th episode")
     camera = _action(
-        actions, "from-camera", "take what a robot's camera sees now as a goal",
+        actions, "from-camera", "take what a robot's cameras see now as a goal",
         "mtopt goals from-camera --robot robot_1 --out goals/",
     )  # fmt: skip
     camera.add_argument("--out", type=Path, required=True, help="folder, new or of such goals")
     camera.add_argument("--robot", default="robot_1", help="its namespace (default robot_1)")
-    camera.add_argument("--camera", default="shoulder", help="whose picture (default shoulder)")
+    _add_cameras(camera)
     camera.add_argument(
         "--holding", action="store_true", help="who reaches it begins with an object in the gripper"
     )
     camera.add_argument(
         "--checkpoint", type=Path,
-        help="that is to reach it: the picture must have its size (default: 64x64 px of the "
+        help="that is to reach it: pictures must have its sizes (default: 64x64 px of the "
         "shoulder camera, 32x32 of the wrist's)",
     )  # fmt: skip
     camera.add_argument(
@@ -115,6 +115,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_cameras(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cameras", nargs="+", metavar="CAMERA", default=["shoulder", "wrist"],
+        help="whose pictures, the first one's for pages, too (default shoulder wrist)",
+    )  # fmt: skip
+
+
 def _action(actions, name: str, summary: str, example: str) -> argparse.ArgumentParser:
     parser = actions.add_parser(
         name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.",
@@ -153,19 +160,17 @@ def _demonstrate(arguments: argparse.Namespace) -> dict:
 def _from_bags(arguments: argparse.Namespace) -> dict:
     from mtopt_bringup.goalset.from_bags import from_bags
 
-    goals = from_bags(arguments.folders, arguments.camera, arguments.every)
+    goals = from_bags(arguments.folders, arguments.cameras, arguments.every)
     goals.write(arguments.out)
     return _summary(arguments.out, goals)
 
 
 def _from_camera(arguments: argparse.Namespace) -> dict:
     from mtopt_bringup.goalset.from_camera import add_goal, goal_from_camera
-    from mtopt_bringup.policies import goal_picture_size
+    from mtopt_bringup.policies import goal_picture_sizes
 
-    size = goal_picture_size(arguments.checkpoint, arguments.camera)
-    shown = goal_from_camera(
-        arguments.robot, arguments.camera, size, arguments.timeout, arguments.holding
-    )
+    sizes = goal_picture_sizes(arguments.checkpoint, arguments.cameras)
+    shown = goal_from_camera(arguments.robot, sizes, arguments.timeout, arguments.holding)
     goals = add_goal(arguments.out, shown)
     number = len(goals.goals) - 1
     return {**_summary(arguments.out, goals), "number": number, "source": shown.source}
@@ -243,7 +248,7 @@ def _reach(arguments: argparse.Namespace) -> dict:
     tasks = cell_tasks(Path(goals.tasks_file) if goals.tasks_file else None)
     check_policy(arguments.policy, arguments.checkpoint)
     if arguments.policy == QFUNCTION:
-        fingerprint = goal_fingerprint(arguments.checkpoint, tasks, goals.camera)
+        fingerprint = goal_fingerprint(arguments.checkpoint, tasks, goals.cameras)
         policy = learned_policy(arguments.checkpoint, tasks)
     else:
         policy, fingerprint = PolicyMux(local_policies(tasks)), ""
@@ -281,6 +286,6 @@ def _summary(folder: Path, goals) -> dict:
         "goals": len(goals.goals),
         "counts": goals.counts(),
         "world": goals.world,
-        "camera": goals.camera,
+        "cameras": list(goals.cameras),
         "fingerprint": goals.fingerprint,
     }

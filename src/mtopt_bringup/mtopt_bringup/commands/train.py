@@ -116,7 +116,7 @@ def run(arguments: argparse.Namespace) -> dict:
         start = None
         if arguments.start is not None:
             start = load_q_function(arguments.start, tasks.names).network
-            if start.goal_camera and arguments.goal_join is None and arguments.settings is None:
+            if start.goal_cameras and arguments.goal_join is None and arguments.settings is None:
                 config = replace(config, goals=replace(config.goals, join=start.config.goal_join))
         trainer = Trainer(tasks, dataset.cameras, config, start and start.config)
         if start is not None:

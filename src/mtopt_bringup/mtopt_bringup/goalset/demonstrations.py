@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtopt_bringup.goalset.demonstrator import Demonstrator, Shown
-from mtopt_bringup.goalset.goal_set import GoalSet, ShownGoal, world_name
+from mtopt_bringup.goalset.goal_set import GOAL_CAMERAS, GoalSet, ShownGoal, world_name
 from mtopt_sim.cell import CellConfig, cell_robots, cell_tasks
 from mtopt_spec import seeds
 from mtopt_spec.errors import InputError
@@ -103,6 +103,7 @@ def demonstrate(config: DemonstrationConfig, on_goal: Callable[[], None] | None 
             worker.close()
     return GoalSet(
         tuple(goals),
+        GOAL_CAMERAS,
         world=world_name(config.world),
         tasks_file=str(config.tasks_file.resolve()) if config.tasks_file else "",
         about={"seed": config.seed, "kinds": kinds},

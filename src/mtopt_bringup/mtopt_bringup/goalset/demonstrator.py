@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mtopt_bringup.goalset.goal_set import ShownGoal
+from mtopt_bringup.goalset.goal_set import GOAL_CAMERAS, ShownGoal
 from mtopt_bringup.goalset.scripts import CLEAN_PICK, CLEAN_PLACE, CLEAN_PUT_DOWN, clean_scripts
 from mtopt_bringup.robot_loop import PARTS, RobotLoop
 from mtopt_control.arm.arm_core import ArmCore
@@ -54,18 +54,21 @@ class Demonstrator:
     Args:
         world: World file; None takes the installed one.
         tasks_file: Tasks of the cell; None takes the installed ones.
-        camera: That takes the pictures.
+        cameras: That take the pictures, the first one that of the start, too.
     """
 
     def __init__(
-        self, world: Path | None = None, tasks_file: Path | None = None, camera: str = "shoulder"
+        self,
+        world: Path | None = None,
+        tasks_file: Path | None = None,
+        cameras: tuple[str, ...] = GOAL_CAMERAS,
     ):
         cell, tasks = CellConfig(robots=1, world=world), cell_tasks(tasks_file)
         life = LifeConfig(robot=cell_robots(cell)[0], run="goals")
         robot = load_robot(worlds_robot_folder())
         arm = ArmCore(robot, read_urdf(robot.urdf))
         self._station = make_station(cell, life.robot)
-        self._camera, self._scripts = camera, clean_scripts(tasks)
+        self._cameras, self._scripts = cameras, clean_scripts(tasks)
         self._lift, self._place = _lift_and_place(tasks)
         self._ended: tuple[Episode, SceneTruth] | None = None
         self._loop = RobotLoop(
@@ -121,9 +124,9 @@ class Demonstrator:
         index = end.after.names.index(name)
         place = tuple(round(float(x), 6) for x in end.after.position_bin_m[index])
         truth = GoalTruth(kind, name, place, end.after.section[index])
-        picture = end.episode.last_observation.images_jpeg[self._camera]
-        goal = Goal(picture, self._camera, kind == "place", truth)
-        first = start.episode.steps[0].observation.images_jpeg[self._camera]
+        seen = end.episode.last_observation.images_jpeg
+        goal = Goal({camera: seen[camera] for camera in self._cameras}, kind == "place", truth)
+        first = start.episode.steps[0].observation.images_jpeg[self._cameras[0]]
         return Shown(ShownGoal(goal, first, seed))
 
 

@@ -13,10 +13,13 @@ from mtopt_learning.checkpoint.folder import finish_write, write_folder
 from mtopt_spec.errors import InputError
 from mtopt_spec.goal import Goal, GoalTruth
 from mtopt_spec.image_codec import decode_jpeg
+from mtopt_spec.observation import DEFAULT_IMAGE_SIZES
 from mtopt_spec.resources import share_dir
 
-FORMAT = 1
+FORMAT = 2
 TABLE = "goals.json"
+GOAL_CAMERAS = tuple(DEFAULT_IMAGE_SIZES)
+"""Unless others are named."""
 RECORDED = "recorded"
 """Kind of a goal from a bag: nobody says what it shows."""
 
@@ -26,8 +29,8 @@ class ShownGoal:
     """A goal, and where an episode that is to reach it starts.
 
     Attributes:
-        goal: The picture, and what it shows.
-        start_jpeg: What the same camera saw at the start.
+        goal: The pictures, and what they show.
+        start_jpeg: What the first of the set's cameras saw at the start.
         scene_seed: Of the scene that it is to be reached in; None for one from a bag.
         source: The episode of the bag; "" for one that was demonstrated.
     """
@@ -49,14 +52,14 @@ class GoalSet:
 
     Attributes:
         goals: In order; a goal's number is its place.
-        camera: That took the pictures.
+        cameras: That took the pictures of each goal.
         world: Name of an installed world or path of a world file; "" for goals from bags.
         tasks_file: Path of a task file; "" for the installed one.
         about: How it was made, for people: plain data.
     """
 
     goals: tuple[ShownGoal, ...]
-    camera: str = "shoulder"
+    cameras: tuple[str, ...]
     world: str = ""
     tasks_file: str = ""
     about: Mapping = field(default_factory=dict)
@@ -64,6 +67,17 @@ class GoalSet:
     def __post_init__(self):
         if not self.goals:
             raise InputError("goal set", where="its goals", got="none", expected="at least one")
+        for number, shown in enumerate(self.goals):
+            if set(shown.goal.images_jpeg) != set(self.cameras):
+                raise InputError(
+                    "goal set", where=f"goal {number}", got=sorted(shown.goal.images_jpeg),
+                    expected=f"pictures of {sorted(self.cameras)}, as of the others",
+                )  # fmt: skip
+
+    @property
+    def camera(self) -> str:
+        """The first one: whose starts and ends are kept."""
+        return self.cameras[0]
 
     def counts(self) -> dict[str, int]:
         """Kind to its number of goals."""
@@ -91,15 +105,17 @@ class GoalSet:
         """12 hex digits that differ where a goal differs."""
         digest = hashlib.sha256(json.dumps(self._table(), sort_keys=True).encode())
         for shown in self.goals:
-            digest.update(shown.goal.image_jpeg)
+            for camera in self.cameras:
+                digest.update(shown.goal.images_jpeg[camera])
         return digest.hexdigest()[:12]
 
     def write(self, folder: Path) -> None:
         """Writes the folder aside and renames it whole, over an older one."""
         files = {TABLE: json.dumps({**self._table(), "about": dict(self.about)}, indent=1).encode()}
         for number, shown in enumerate(self.goals):
-            start, goal = _picture_names(number)
-            files[start], files[goal] = shown.start_jpeg, shown.goal.image_jpeg
+            files[_start_name(number)] = shown.start_jpeg
+            for camera, image in shown.goal.images_jpeg.items():
+                files[_goal_name(number, camera)] = image
         Path(folder).resolve().parent.mkdir(parents=True, exist_ok=True)
         write_folder(Path(folder), files)
 
@@ -108,7 +124,7 @@ class GoalSet:
             "format": FORMAT,
             "world": self.world,
             "tasks_file": self.tasks_file,
-            "camera": self.camera,
+            "cameras": list(self.cameras),
             "goals": [_row(number, shown) for number, shown in enumerate(self.goals)],
         }
 
@@ -150,8 +166,8 @@ def read_goal_set(folder: Path) -> GoalSet:
         )
     try:
         return GoalSet(
-            tuple(_read_goal(folder, row, table["camera"]) for row in table["goals"]),
-            str(table["camera"]),
+            tuple(_read_goal(folder, row) for row in table["goals"]),
+            tuple(map(str, table["cameras"])),
             str(table["world"]),
             str(table["tasks_file"]),
             table.get("about", {}),
@@ -165,19 +181,22 @@ def read_goal_set(folder: Path) -> GoalSet:
         ) from error  # fmt: skip
 
 
-def _picture_names(number: int) -> tuple[str, str]:
-    return f"{number:05d}_start.jpg", f"{number:05d}_goal.jpg"
+def _start_name(number: int) -> str:
+    return f"{number:05d}_start.jpg"
+
+
+def _goal_name(number: int, camera: str) -> str:
+    return f"{number:05d}_goal_{camera}.jpg"
 
 
 def _row(number: int, shown: ShownGoal) -> dict:
     truth = shown.goal.truth
-    start, goal = _picture_names(number)
     row = {
         "kind": shown.kind,
         "scene_seed": shown.scene_seed,
         "holding": shown.goal.holding,
-        "start": start,
-        "goal": goal,
+        "start": _start_name(number),
+        "goal": {camera: _goal_name(number, camera) for camera in shown.goal.images_jpeg},
         "source": shown.source,
     }
     if truth is not None:
@@ -189,7 +208,7 @@ def _row(number: int, shown: ShownGoal) -> dict:
     return row
 
 
-def _read_goal(folder: Path, row: dict, camera: str) -> ShownGoal:
+def _read_goal(folder: Path, row: dict) -> ShownGoal:
     kind, seed, truth = row["kind"], row["scene_seed"], None
     if (kind == RECORDED) != (seed is None) or not isinstance(seed, int | None):
         raise TypeError(f"scene_seed {seed!r} of a {kind} goal")
@@ -198,7 +217,8 @@ def _read_goal(folder: Path, row: dict, camera: str) -> ShownGoal:
         if len(place) != 3:
             raise TypeError(f"position_bin_m {place}")
         truth = GoalTruth(kind, str(row["object"]), place, str(row["section"]))
-    goal = Goal(_picture(folder / row["goal"]), camera, bool(row["holding"]), truth)
+    pictures = {camera: _picture(folder / name) for camera, name in row["goal"].items()}
+    goal = Goal(pictures, bool(row["holding"]), truth)
     return ShownGoal(goal, _picture(folder / row["start"]), seed, str(row.get("source", "")))
 
 

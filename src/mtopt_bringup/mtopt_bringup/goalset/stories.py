@@ -28,7 +28,7 @@ def goal_stories(goals: GoalSet, result: Mapping | None = None) -> list[GoalStor
                 shown.kind,
                 truth.object if truth is not None else shown.source,
                 shown.start_jpeg,
-                shown.goal.image_jpeg,
+                shown.goal.images_jpeg[goals.camera],
                 Path(row["end"]).read_bytes() if row.get("end") else None,
                 *(row[key] for key in ("success", "distance_m", "q", "steps") if row),
             )

@@ -23,13 +23,13 @@ _OF_NAME = {
     "/<robot>/arm/resume": "takes actions again, from wherever the arm is",
     "/<robot>/arm/stop": "holds, whatever is asked, until arm/resume",
     "/<robot>/bin/hinge_position_command": "angle of the bin's hinge, rad",
-    "/<robot>/episode/goal/image/compressed": "the picture that the running episode is to reach",
+    "/<robot>/episode/goal/<camera>/image/compressed": "what the running episode is to reach",
     "/<robot>/episode/heartbeat": "the episode node lives: without it the arm holds",
-    "/<robot>/goal/image/compressed": "the newest goal picture, for reach_goal without one",
+    "/<robot>/goal/<camera>/image/compressed": "the newest goal picture, for who asks without one",
     "/<robot>/joint_states": "readings of arm, finger and hinge: rad, m",
     "/<robot>/joint_trajectory": "what the arm is to do in the next control period",
     "/<robot>/stop": "true: the arm holds until arm/resume",
-    "/<robot>/reach_goal_now": "an episode that is to reach the newest goal picture",
+    "/<robot>/reach_goal_now": "an episode that is to reach the newest goal pictures",
 }
 _FOLDERS = ("msg", "srv", "action")
 

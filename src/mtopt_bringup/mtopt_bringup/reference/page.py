@@ -33,7 +33,7 @@ def reference_page(nodes: Sequence[NodeEntry]) -> str:
 
 def public_name(name: str) -> str:
     """An endpoint's name for any robot, camera and object."""
-    name = re.sub(r"/robot_1/(wrist_)?camera/", "/<robot>/<camera>/", name)
+    name = re.sub(r"/robot_1/(episode/goal/|goal/|)(wrist_)?camera/", r"/<robot>/\1<camera>/", name)
     name = name.replace("/robot_1/", "/<robot>/")
     return re.sub(r"^/gazebo/<robot>/(\w+)/pose$", "/gazebo/<robot>/<object>/pose", name)
 

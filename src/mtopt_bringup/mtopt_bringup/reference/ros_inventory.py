@@ -117,7 +117,8 @@ def _starts(folder: Path) -> tuple[_Start, ...]:
 def _a_goal_set() -> GoalSet:
     truth = GoalTruth("grasp", "can", (0.0, 0.0, 0.1), "")
     jpeg = encode_jpeg(np.zeros((64, 64, 3), np.uint8))
-    return GoalSet((ShownGoal(Goal(jpeg, truth=truth), jpeg, 1),), world="bin_cell.sdf")
+    shown = ShownGoal(Goal({"shoulder": jpeg}, truth=truth), jpeg, 1)
+    return GoalSet((shown,), ("shoulder",), world="bin_cell.sdf")
 
 
 def read_nodes() -> Iterator[NodeEntry]:

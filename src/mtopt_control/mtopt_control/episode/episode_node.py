@@ -156,7 +156,10 @@ class EpisodeNode(Node):
         )
         self._heartbeats = self.create_publisher(Header, "episode/heartbeat", 1)
         self._begins = self.create_publisher(EpisodeBegin, bag_topics.EPISODE_BEGIN.name, deep)
-        self._goal_images = self.create_publisher(CompressedImage, bag_topics.GOAL_IMAGE.name, deep)
+        self._goal_images = {
+            camera: self.create_publisher(CompressedImage, bag_topics.goal_image(camera).name, deep)
+            for camera in p.camera_names
+        }
         self._ends = self.create_publisher(EpisodeEnd, bag_topics.EPISODE_END.name, deep)
         self.create_subscription(EpisodeRecorded, "episode/recorded", self._on_recorded, deep)
         self.create_subscription(ToolState, "tool_state", self._on_tool_state, deep)
@@ -314,9 +317,10 @@ class EpisodeNode(Node):
             self._assembler.take_counts()
             self._begins.publish(ros_messages.to_episode_begin(request.begin))
             if request.goal is not None:
-                self._goal_images.publish(
-                    ros_messages.to_goal_image(request.goal, request.begin.stamp_s, self._robot)
-                )
+                stamp_s = request.begin.stamp_s
+                images = ros_messages.to_goal_images(request.goal, stamp_s, self._robot)
+                for camera, image in images.items():
+                    self._goal_images[camera].publish(image)
             return True
         if isinstance(request, Act):
             self._await(p.observation_timeout_s, Fault.STALE_OBSERVATION)

@@ -234,7 +234,7 @@ def run_episode(
     """
     progress = _Progress()
     try:
-        task = _task_of(assignment, tasks)
+        task = _task_of(config, assignment, tasks)
         observation = yield from _prepare(config, task, assignment, holding, progress)
         reason, last = yield from _steps(config, task, assignment, number, observation, progress)
         outcome = yield from _close(config, task, assignment, reason, last, progress)
@@ -245,7 +245,7 @@ def run_episode(
     return replace(outcome, objects=progress.objects)
 
 
-def _task_of(assignment: Assignment, tasks: TaskList) -> Task:
+def _task_of(config: LifeConfig, assignment: Assignment, tasks: TaskList) -> Task:
     """The task that is assigned; one made from the goal where there is a goal."""
     goal = assignment.goal
     if goal is None:
@@ -254,6 +254,11 @@ def _task_of(assignment: Assignment, tasks: TaskList) -> Task:
         raise InputError(
             "task", where="assignment with a goal", got=repr(assignment.task), expected=REACH_GOAL
         )
+    if not set(goal.images_jpeg) <= set(config.camera_names):
+        raise InputError(
+            "cameras", where="assignment with a goal", got=list(goal.images_jpeg),
+            expected=f"some of {list(config.camera_names)}",
+        )  # fmt: skip
     return Task(
         REACH_GOAL,
         "lift" if goal.truth is not None and goal.truth.kind == "grasp" else "place",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.node import Node
@@ -16,7 +17,7 @@ from mtopt_control.episode.machine import Outcome, SingleEpisode
 from mtopt_control.episode.requests import Act, AskTask, Choose, End, Judge, LabelByTruth, ResetBin
 from mtopt_msgs.action import ReachGoal, RunEpisode
 from mtopt_msgs.msg import SceneTruth
-from mtopt_spec import ros_messages
+from mtopt_spec import bag_topics, ros_messages
 from mtopt_spec.errors import InputError
 from mtopt_spec.goal import REACH_GOAL, Goal, GoalTruth
 from mtopt_spec.interfaces import Fault
@@ -25,7 +26,6 @@ from mtopt_spec.task import TaskList
 
 GOAL_POLICY = "qfunction"
 """Of an episode that is to reach a goal, where no policy is named."""
-GOAL_IMAGE = "goal/image/compressed"
 _ERROR_OF = {fault: fault.name for fault in Fault} | {Fault.INTERRUPTED: "CANCELED"}
 _STATE_OF = {
     AskTask: "ASSIGN",
@@ -45,7 +45,7 @@ class EpisodeServers:
         node: Gets the action servers.
         start: Starts an episode and calls back with its outcome; False where one is running.
         tasks: Of the cell.
-        camera_names: That may have taken a goal picture.
+        camera_names: That may have taken a goal picture; each has a topic for its newest one.
         simulator: The simulator tells on `/truth/<robot>/scene` where things are.
         first_number: Of the first episode.
     """
@@ -66,7 +66,7 @@ class EpisodeServers:
         self._goal = self._action = None
         self._wanted: GoalTruth | None = None
         self._canceling = False
-        self._image_jpeg = b""
+        self._images_jpeg: dict[str, bytes] = {}
         self._scene: SceneTruth | None = None
         self.q_value = math.nan
         """Of the last action."""
@@ -80,7 +80,10 @@ class EpisodeServers:
         ]
         node.create_service(Trigger, "reach_goal_now", self._reach_goal_now)
         newest = QoSProfile(depth=1)
-        node.create_subscription(CompressedImage, GOAL_IMAGE, self._on_image, newest)
+        self._topics = {camera: bag_topics.wanted_image(camera).name for camera in self._cameras}
+        for camera, topic in self._topics.items():
+            take = partial(self._on_image, camera)
+            node.create_subscription(CompressedImage, topic, take, newest)
         if simulator:
             scene = f"/truth/{robot_of(node)}/scene"
             node.create_subscription(SceneTruth, scene, self._on_scene, newest)
@@ -90,8 +93,14 @@ class EpisodeServers:
         for server in self._servers:
             server.destroy()
 
-    def _on_image(self, message: CompressedImage) -> None:
-        self._image_jpeg = bytes(message.data)
+    def _on_image(self, camera: str, message: CompressedImage) -> None:
+        """An empty picture takes back the one before."""
+        self._images_jpeg[camera] = bytes(message.data)
+
+    def _newest(self) -> Goal | None:
+        """The newest picture of every camera that has one."""
+        pictures = {c: self._images_jpeg[c] for c in self._cameras if self._images_jpeg.get(c)}
+        return Goal(pictures) if pictures else None
 
     def _on_scene(self, message: SceneTruth) -> None:
         self._scene = message
@@ -114,29 +123,33 @@ class EpisodeServers:
 
     async def _reach_goal(self, goal) -> ReachGoal.Result:
         request: ReachGoal.Goal = goal.request
-        if not request.goal.image.data:
-            request.goal.image.data = self._image_jpeg
         try:
+            if ros_messages.from_goal_pictures(request.goal) is None:
+                newest = ros_messages.to_goal(self._newest())
+                request.goal.camera_names, request.goal.images = newest.camera_names, newest.images
             wanted = ros_messages.from_goal(request.goal)
-            if request.goal.camera not in self._cameras:
+            if not set(request.goal.camera_names) <= set(self._cameras):
                 raise InputError(
-                    "camera", where="goal", got=repr(request.goal.camera), expected=self._cameras
-                )
+                    "cameras", where="goal", got=list(request.goal.camera_names),
+                    expected=f"some of {list(self._cameras)}",
+                )  # fmt: skip
         except InputError as error:
             return _refuse(goal, ReachGoal, "BAD_GOAL", str(error))
         if wanted is None:
-            return _refuse(goal, ReachGoal, "NO_IMAGE", f"none in the goal nor on {GOAL_IMAGE}")
+            why = f"none in the goal nor on {', '.join(self._topics.values())}"
+            return _refuse(goal, ReachGoal, "NO_IMAGE", why)
         single = self._reaching(wanted, request.policy, request.seed, request.reset_bin)
         return await self._run(goal, ReachGoal, single)
 
     def _reach_goal_now(
         self, request: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
-        """Starts an episode that is to reach the newest picture, for who has no action client."""
-        if not self._image_jpeg:
-            response.message = f"no picture has come on {GOAL_IMAGE}"
+        """Starts an episode that is to reach the newest pictures, for who has no action client."""
+        wanted = self._newest()
+        if wanted is None:
+            response.message = f"no picture has come on {', '.join(self._topics.values())}"
             return response
-        single = self._reaching(Goal(self._image_jpeg), "", self._number, False)
+        single = self._reaching(wanted, "", self._number, False)
         response.success = self._start(single, lambda outcome: None)
         response.message = "started" if response.success else "an episode is running"
         self._number += response.success

@@ -160,9 +160,9 @@ class RecorderNode(Node):
             (topics.ACTION_COMMANDED, command),
             (topics.ACTION_SENT, command),
             (topics.TOOL_STATE, command),
-            (topics.GOAL_IMAGE, command),
             (topics.JOINT_TRAJECTORY, command),
             (topics.JOINT_STATES, stream),
+            *((topics.goal_image(camera), command) for camera in p.cameras),
             *((topics.camera_image(camera), stream) for camera in p.cameras),
             *((topics.camera_info(camera), stream) for camera in p.cameras),
         ]

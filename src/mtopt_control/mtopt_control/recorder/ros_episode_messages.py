@@ -48,8 +48,9 @@ def episode_messages(
     for camera, info in (camera_infos or {}).items():
         messages.append(bagged(topics.camera_info(camera), with_stamp(info, begin_ns), begin_ns))
     if episode.goal is not None:
-        goal = serialize_message(ros.to_goal_image(episode.goal, begin.stamp_s, robot))
-        messages.append(bagged(topics.GOAL_IMAGE, goal, begin_ns))
+        images = ros.to_goal_images(episode.goal, begin.stamp_s, robot)
+        for camera, image in images.items():
+            messages.append(bagged(topics.goal_image(camera), serialize_message(image), begin_ns))
     for index, step in enumerate(episode.steps):
         time_ns = ros.stamp_ns(step.observation.stamp_s)
         messages += seen(step.observation, time_ns)

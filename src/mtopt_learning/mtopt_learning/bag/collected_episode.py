@@ -14,6 +14,7 @@ from mtopt_spec.interfaces import EndReason
 from mtopt_spec.observation import STATE_SIZE, state_vector
 
 IMAGE_ENDING = "/image/compressed"
+_GOAL = "episode/goal/"
 _CAMERAS = {topics.camera_image(name).name: name for name in topics.CAMERA_NAMESPACES}
 
 
@@ -31,7 +32,8 @@ class BagEpisode:
         joint_stamp_ns: (n,) int64, of the joint states; empty unless asked for.
         joint_names: Names of the joints.
         joint_position: (n, joints) float64, rad; finger m.
-        goal_jpeg: The picture that it was to bring about; None where it had no goal.
+        goal_images_jpeg: Camera name to the picture that it was to bring about; none where it
+            had no goal.
     """
 
     begin: EpisodeBegin
@@ -44,7 +46,7 @@ class BagEpisode:
     joint_stamp_ns: np.ndarray = field(repr=False)
     joint_names: tuple[str, ...] = ()
     joint_position: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False)
-    goal_jpeg: bytes | None = field(default=None, repr=False)
+    goal_images_jpeg: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def void(self) -> bool:
@@ -62,7 +64,7 @@ class CollectedEpisode:
         self.commanded: dict[int, object] = {}
         self.sent: dict[int, object] = {}
         self.joints: list = []
-        self.goal_jpeg: bytes | None = None
+        self.goal_images_jpeg: dict[str, bytes] = {}
 
     def add(self, name: str, message) -> None:
         """Takes a message, no picture, of the topic below the robot's namespace."""
@@ -75,13 +77,18 @@ class CollectedEpisode:
             table[message.step_index] = message
 
     def add_picture(self, name: str, stamp: int, jpeg: bytes) -> None:
-        """Takes a picture of the topic below the robot's namespace."""
-        if name == topics.GOAL_IMAGE.name:
-            self.goal_jpeg = jpeg
+        """Takes a picture of the topic below the robot's namespace.
+
+        A goal picture that names no camera, as bags once had, is left out.
+        """
+        of_camera = name.removeprefix(_GOAL)
+        camera = _CAMERAS.get(of_camera, of_camera.removesuffix(IMAGE_ENDING))
+        if camera not in self.images:
             return
-        camera = _CAMERAS.get(name, name[: -len(IMAGE_ENDING)])
-        if camera in self.images:
+        if of_camera == name:
             self.images[camera][stamp] = jpeg
+        else:
+            self.goal_images_jpeg[camera] = jpeg
 
     def problem(self, end: EpisodeEnd, end_ns: int) -> str | None:
         """What the episode lacks, in words; None when it is complete.
@@ -138,7 +145,7 @@ class CollectedEpisode:
             np.array([stamp_ns(m) for m in self.joints], np.int64),
             tuple(self.joints[0].name) if self.joints else (),
             np.array([m.position for m in self.joints]) if self.joints else np.empty((0, 0)),
-            self.goal_jpeg,
+            self.goal_images_jpeg,
         )
 
 

@@ -69,11 +69,11 @@ def log_episode(
         joints = zip(episode.joint_names, episode.joint_position.T, strict=True)
         _log_curves(recording, "joints", _index(episode.joint_stamp_ns, None), joints)
     _at(recording, episode, 0, first)
-    if episode.goal_jpeg is not None:
-        picture = rr.EncodedImage(contents=episode.goal_jpeg, media_type="image/jpeg")
-        recording.log(f"cameras/{GOAL}", picture)
-    else:
-        recording.log(f"cameras/{GOAL}", rr.Clear(recursive=False))
+    if not episode.goal_images_jpeg:
+        recording.log(f"cameras/{GOAL}", rr.Clear(recursive=True))
+    for camera, jpeg in episode.goal_images_jpeg.items():
+        picture = rr.EncodedImage(contents=jpeg, media_type="image/jpeg")
+        recording.log(f"cameras/{GOAL}/{camera}", picture)
     colour = SUCCESS_RGB if end.success else FAILURE_RGB
     recording.log("scene/path", rr.LineStrips3D([position], colors=[colour], radii=[0.002]))
     text = f"begin {begin.episode_id}: {begin.task} by {begin.policy}"

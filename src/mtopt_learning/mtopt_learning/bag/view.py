@@ -59,7 +59,8 @@ def run(arguments: argparse.Namespace) -> dict:
     with BagReader(bag, joint_states=True) as reader:
         for episode in _chosen(bag, reader, arguments.episode, arguments.limit):
             if not shown:
-                pictures = [*episode.images_jpeg, *([GOAL] if episode.goal_jpeg else [])]
+                goal = [f"{GOAL}/{camera}" for camera in episode.goal_images_jpeg]
+                pictures = [*episode.images_jpeg, *goal]
                 recording.send_blueprint(blueprint(pictures, bool(q_curves)))
             curves = q_curves(episode) if q_curves else {}
             observations = log_episode(recording, episode, curves, observations)

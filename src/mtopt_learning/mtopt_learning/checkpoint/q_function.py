@@ -47,6 +47,7 @@ def network_from_plain(data: dict | None, where: object) -> AnyNetworkConfig:
         InputError: The kind is unknown or a setting is refused.
     """
     data = dict(data) if isinstance(data, dict) else {}
+    data.pop("goal_camera", None)  # of checkpoints whose goals had one camera's picture
     kind = data.pop("kind", None)
     if kind not in CONFIGS:
         raise InputError(

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from mtopt_learning.clone.network import CloneNetworkConfig
 from mtopt_learning.qlearn.actions import terminate_code
 from mtopt_learning.relabel.hindsight import HindsightConfig
 from mtopt_learning.relabel.impersonation import sharing_index
@@ -29,7 +28,7 @@ class Examples:
         pictures: Camera to (n, 3, h, w) uint8.
         state: (n, 7) proprioception.
         condition: (n,) int64 task, or the goal's index.
-        goal: (n, 3, h, w) uint8 goal pictures; None for tasks.
+        goal: Camera to (n, 3, h, w) uint8 goal pictures; None for tasks.
         code: (n, 7) action codes.
         acted_m: (n, 2) x, y of the tool where the gripper acts.
         acts: (n,) float32, 1 where that is still to come, else 0.
@@ -38,7 +37,7 @@ class Examples:
     pictures: dict[str, torch.Tensor]
     state: torch.Tensor
     condition: torch.Tensor
-    goal: torch.Tensor | None
+    goal: dict[str, torch.Tensor] | None
     code: torch.Tensor
     acted_m: torch.Tensor
     acts: torch.Tensor
@@ -105,7 +104,7 @@ class GoalExamples:
     Args:
         dataset: A `Dataset`; it needs no labels.
         store: Its pictures.
-        network: Whose goal camera counts.
+        condition: That of a goal, see `TrunkConfig`.
         batch: Steps of a batch, goals that are reached not counted.
         seed: Of the draws.
         device: Where the step computes.
@@ -117,20 +116,15 @@ class GoalExamples:
         self,
         dataset,
         store: PictureStore,
-        network: CloneNetworkConfig,
+        condition: int,
         batch: int,
         seed: int,
         device: torch.device,
     ):
         goals = GoalConfig(batch=batch, pairs=HindsightConfig(chained_share=0.0))
-        self._condition = network.tasks
-        self._batches = GoalBatches(
-            dataset,
-            store,
-            network.goal_camera,
-            TrainConfig(batch=0, goals=goals, seed=seed),
-            device,
-        )
+        self._condition = condition
+        settings = TrainConfig(batch=0, goals=goals, seed=seed)
+        self._batches = GoalBatches(dataset, store, settings, device)
 
     def take(self, step: int) -> Examples:
         """The batch of a step."""
@@ -141,7 +135,8 @@ class GoalExamples:
         return Examples(
             {camera: image[:count] for camera, image in batch.pictures.items()},
             batch.state[:count],
-            torch.full((count,), self._condition, device=device), batch.goal[:count],
+            torch.full((count,), self._condition, device=device),
+            {camera: image[:count] for camera, image in batch.goal.items()},
             torch.cat([batch.action, terminate_code((there,), device)]),
             torch.cat([batch.acted_m, torch.zeros(there, 2, device=device)]),
             torch.cat([batch.acts, torch.zeros(there, device=device)]),

@@ -101,7 +101,7 @@ class CloneTrainer:
         calibrate_map([network.trunk], dataset, store, config.seed)
         if config.goals:
             self._examples = GoalExamples(
-                dataset, store, network.config, config.batch, config.seed, self._device
+                dataset, store, network.config.tasks, config.batch, config.seed, self._device
             )
         else:
             sampling = SamplerConfig(balance=config.balance, deciding_share=0.0)
@@ -137,13 +137,11 @@ class CloneTrainer:
         batch = self._examples.take(self.step).to(device)
         count = len(batch.condition)
         task = F.one_hot(batch.condition, network.config.conditions).float()
-        light, goal_light = (
-            draw_light(count, config.distortion, self._noise).to(device) for _ in range(2)
-        )
+        light = draw_light(count, config.distortion, self._noise).to(device)
         with autocast(device, config.bf16):
             goal = batch.goal
             if goal is not None:
-                goal = network.trunk.prepare_goal(lit(goal, goal_light))
+                goal = network.trunk.prepare_goal({c: lit(x, light) for c, x in goal.items()})
             pictures = {c: lit(x, light) for c, x in batch.pictures.items()}
             output, scores = network.with_map(pictures, batch.state, task, goal)
         loss = clone_loss(output, batch.code)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -20,42 +20,51 @@ class GoalPictures:
 
     Args:
         network: With `prepare_goal`, see `Trunk`.
-        camera: Whose pictures goals are; empty: the network knows no goals.
-        cameras: Camera name to (height, width), px.
+        cameras: Whose pictures a goal is; none: the network knows no goals.
+        sizes: Camera to (height, width), px.
     """
 
-    def __init__(self, network, camera: str, cameras: dict[str, tuple[int, int]]):
-        self._camera = camera
-        self._size = cameras.get(camera)
-        self._network = network
-        self._prepared: Callable[[bytes], torch.Tensor] = functools.lru_cache(_KEPT)(self._prepare)
+    def __init__(self, network, cameras: Sequence[str], sizes: Mapping[str, tuple[int, int]]):
+        self._cameras, self._sizes, self._network = tuple(cameras), sizes, network
+        self._prepared: Callable[..., dict] = functools.lru_cache(_KEPT)(self._prepare)
 
     def check(self, request: PolicyRequest) -> None:
         """Refuses (`InputError`) the goal of a request that the network cannot see."""
-        where = f"ChooseAction of {request.robot}"
-        if not self._camera:
+        where, got = f"ChooseAction of {request.robot}", sorted(request.goal.images_jpeg)
+        if not self._cameras:
             raise InputError(
-                "goal", where=where, got=request.goal.camera, expected="a task",
+                "goal", where=where, got=f"pictures of {got}", expected="a task",
                 todo="serve a checkpoint that was trained to reach goals",
             )  # fmt: skip
-        if request.goal.camera != self._camera:
+        if not set(self._cameras) <= set(got):
             raise InputError(
-                "goal's camera", where=where, got=repr(request.goal.camera), expected=self._camera
-            )
-        self._prepared(request.goal.image_jpeg)
+                "goal's cameras", where=where, got=got,
+                expected=f"pictures of {sorted(self._cameras)}",
+            )  # fmt: skip
+        self._of(request)
 
-    def rows(self, requests: Sequence[PolicyRequest]) -> torch.Tensor | None:
-        """(requests, ...) prepared goals, blank for a task; None where nobody has a goal."""
-        found = [r.goal and self._prepared(r.goal.image_jpeg) for r in requests]
+    def rows(self, requests: Sequence[PolicyRequest]) -> dict[str, torch.Tensor] | None:
+        """Prepared goals, a row a request, blank for a task; None where nobody has a goal."""
+        found = [None if request.goal is None else self._of(request) for request in requests]
         some = next((goal for goal in found if goal is not None), None)
         if some is None:
             return None
-        return torch.cat([torch.zeros_like(some) if goal is None else goal for goal in found])
+        return {
+            camera: torch.cat([torch.zeros_like(x) if g is None else g[camera] for g in found])
+            for camera, x in some.items()
+        }
+
+    def _of(self, request: PolicyRequest) -> dict[str, torch.Tensor]:
+        return self._prepared(*(request.goal.images_jpeg[camera] for camera in self._cameras))
 
     @torch.inference_mode()
-    def _prepare(self, image_jpeg: bytes) -> torch.Tensor:
-        image = decode_picture(image_jpeg, self._size, "goal picture", "ChooseAction")
-        return self._network.prepare_goal(torch.from_numpy(image)[None].permute(0, 3, 1, 2))
+    def _prepare(self, *images_jpeg: bytes) -> dict[str, torch.Tensor]:
+        pictures = {}
+        for camera, data in zip(self._cameras, images_jpeg, strict=True):
+            what = f"goal picture of {camera}"
+            image = decode_picture(data, self._sizes[camera], what, "ChooseAction")
+            pictures[camera] = torch.from_numpy(image)[None].permute(0, 3, 1, 2)
+        return self._network.prepare_goal(pictures)
 
 
 def decode_picture(data: bytes, size_px: tuple[int, int], what: str, where: str) -> np.ndarray:

@@ -84,7 +84,7 @@ class QFunctionPolicy:
         self._q_function = q_function
         if q_function is not None:
             network = q_function.network
-            self._goals = GoalPictures(network, network.goal_camera, q_function.cameras)
+            self._goals = GoalPictures(network, network.goal_cameras, q_function.cameras)
 
     def watch(self, path: Path) -> None:
         """Names the folder that `reload_if_changed` looks at; it may not be there yet."""
@@ -232,7 +232,7 @@ def _stamp(path: Path) -> tuple | None:
 
 def error_code(error: InputError) -> int:
     """The code of `ChooseAction` for a request that was refused: what it asks, or a picture."""
-    asked = error.what in ("task", "goal", "goal's camera")
+    asked = error.what in ("task", "goal", "goal's cameras")
     return ERROR_UNKNOWN_TASK if asked else ERROR_BAD_IMAGE
 
 

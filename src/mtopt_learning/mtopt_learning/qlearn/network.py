@@ -77,7 +77,7 @@ class QNetwork(Trunk, TwoStageQ):
         self,
         images: dict[str, torch.Tensor],
         state: torch.Tensor,
-        goal: torch.Tensor | None = None,
+        goal: dict[str, torch.Tensor] | None = None,
     ) -> torch.Tensor:
         """See `Trunk`."""
         return self.embed_and_map(images, state, goal)[0]

@@ -51,8 +51,8 @@ class TrunkConfig:
         map_camera: Whose picture has an affordance map; empty: none has.
         map_layers: How many of that tower's layers the map looks at.
         goal_join: One of `GOAL_JOINS`. With goals there is one condition more than tasks, the
-            last: to reach the goal picture. To a task the goal is blank.
-        goal_camera: Whose picture a goal is.
+            last: to reach what the goal pictures show, one of each camera. To a task they are
+            blank.
     """
 
     tasks: int
@@ -63,18 +63,12 @@ class TrunkConfig:
     map_camera: str = ""
     map_layers: int = 1
     goal_join: str = ""
-    goal_camera: str = ""
 
     def __post_init__(self):
         if self.goal_join not in GOAL_JOINS:
             raise InputError(
                 "goal_join", where="network", got=repr(self.goal_join), expected=GOAL_JOINS
             )
-        if self.goal_join and self.goal_camera not in {tower.camera for tower in self.towers}:
-            raise InputError(
-                "goal_camera", where="network", got=repr(self.goal_camera),
-                expected=f"one of {[tower.camera for tower in self.towers]}",
-            )  # fmt: skip
         layers = [len(t.channels) for t in self.towers if t.camera == self.map_camera]
         if layers and not 1 <= self.map_layers <= layers[0]:
             raise InputError(
@@ -99,7 +93,7 @@ def default_trunk(
         tasks: Number of tasks.
         cameras: Camera name to (height, width) of its picture, px.
         affordance_map: Of the first picture that is larger than 48 px: a wrist's is small.
-        goal_join: Where a picture of the same camera joins as the goal.
+        goal_join: Where a picture of the same camera joins each as the goal.
     """
     towers, map_camera = [], ""
     for camera, (height, width) in cameras.items():
@@ -111,7 +105,7 @@ def default_trunk(
         towers.append(TowerConfig(camera, height, width, channels, kernels, strides))
     return TrunkConfig(
         tasks, tuple(towers), map_camera=map_camera if affordance_map else "", map_layers=3,
-        goal_join=goal_join, goal_camera=(map_camera or next(iter(cameras))) if goal_join else "",
+        goal_join=goal_join,
     )  # fmt: skip
 
 
@@ -179,13 +173,13 @@ class Trunk(nn.Module):
         super().__init__()
         self.config = config
         self._task_input = task_input
-        pair = config.goal_camera if config.goal_join == "input" else None
-        self.towers = nn.ModuleDict({t.camera: Tower(t, t.camera == pair) for t in config.towers})
+        pair = config.goal_join == "input"
+        self.towers = nn.ModuleDict({t.camera: Tower(t, pair) for t in config.towers})
         self.from_proprioception = nn.Linear(STATE_SIZE, 64)
         features = sum(tower.features for tower in config.towers) + 64
         if config.goal_join == "late":
-            self.goal_tower = Tower(self.towers[config.goal_camera].config)
-            features += self.goal_tower.config.features
+            self.goal_towers = nn.ModuleDict({t.camera: Tower(t) for t in config.towers})
+            features += sum(tower.features for tower in config.towers)
         self.join = nn.Linear(features, config.embedding)
         if task_input:
             self.task_gate = nn.Linear(config.conditions, config.embedding, bias=False)
@@ -196,7 +190,7 @@ class Trunk(nn.Module):
             tower = self.towers[config.map_camera]
             with torch.no_grad():
                 picture = torch.zeros(1, 3, tower.config.height_px, tower.config.width_px)
-                second = picture if config.map_camera == pair else None
+                second = picture if pair else None
                 layers = tower.with_layers(picture, second=second)[1][: config.map_layers]
             self.map = AffordanceMap([layer.shape[1:] for layer in layers], config.conditions)
             self.from_map = nn.Linear(FEATURES, config.embedding, bias=False)
@@ -207,39 +201,48 @@ class Trunk(nn.Module):
         """Each tower's picture."""
         return {t.camera: (t.height_px, t.width_px) for t in self.config.towers}
 
-    def prepare_goal(self, image: torch.Tensor) -> torch.Tensor:
+    @property
+    def goal_cameras(self) -> tuple[str, ...]:
+        """Whose pictures a goal is; empty: the network knows no goals."""
+        return tuple(self.towers) if self.config.goal_join else ()
+
+    def prepare_goal(self, images: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """What of (batch, 3, h, w) goal pictures is computed once for all states.
 
-        Features where they join late, else only the pictures in [-1, 1].
+        Camera to features where they join late, else only to its pictures in [-1, 1].
         """
-        return self.goal_tower(image) if self.config.goal_join == "late" else to_unit(image)
+        if self.config.goal_join == "late":
+            return {camera: tower(images[camera]) for camera, tower in self.goal_towers.items()}
+        return {camera: to_unit(images[camera]) for camera in self.towers}
 
     def embed_and_map(
         self,
         images: dict[str, torch.Tensor],
         state: torch.Tensor,
-        goal: torch.Tensor | None = None,
+        goal: dict[str, torch.Tensor] | None = None,
     ) -> tuple[torch.Tensor, AffordanceScores | None]:
         """The embedding, and the affordance map if there is one.
 
         Args:
             images: Camera to (batch, 3, h, w) uint8, or floating in about [-1, 1].
             state: (batch, 7) float32 proprioception.
-            goal: (batch, ...) of `prepare_goal`; None: blank.
+            goal: Of `prepare_goal`, a row a state; None: blank.
         """
         config, parts, scores = self.config, [], None
         for camera, tower in self.towers.items():
             image, second = images[camera], None
-            if config.goal_join == "input" and camera == config.goal_camera:
-                second = torch.zeros(image.shape, device=image.device) if goal is None else goal
+            if config.goal_join == "input":
+                blank = goal is None
+                second = torch.zeros(image.shape, device=image.device) if blank else goal[camera]
             features, layers = tower.with_layers(image, second=second)
             if camera == config.map_camera:
                 scores = self.map(layers[: config.map_layers])
             parts.append(features)
         parts.append(torch.relu(self.from_proprioception(state * self.state_scale)))
         if config.goal_join == "late":
-            blank = torch.zeros(len(state), self.goal_tower.config.features, device=state.device)
-            parts.append(blank.to(parts[0].dtype) if goal is None else goal.to(parts[0].dtype))
+            for camera, tower in self.goal_towers.items():
+                blank = torch.zeros(len(state), tower.config.features, device=state.device)
+                parts.append((blank if goal is None else goal[camera]).to(parts[0].dtype))
         embedding = torch.relu(self.join(torch.cat(parts, -1)))
         if scores is not None:
             with torch.autocast(state.device.type, enabled=False):

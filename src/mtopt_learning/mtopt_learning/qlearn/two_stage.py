@@ -21,9 +21,9 @@ class TwoStageQ(nn.Module):
         raise NotImplementedError
 
     @property
-    def goal_camera(self) -> str:
-        """Whose pictures can be goals, see `TrunkConfig`; empty: the network knows none."""
-        return getattr(self.config, "goal_camera", "")
+    def goal_cameras(self) -> tuple[str, ...]:
+        """Whose pictures a goal is; empty: the network knows no goals."""
+        return tuple(self.input_px) if getattr(self.config, "goal_join", "") else ()
 
     @property
     def goal_task(self) -> int:
@@ -34,7 +34,7 @@ class TwoStageQ(nn.Module):
         self,
         images: dict[str, torch.Tensor],
         state: torch.Tensor,
-        goal: torch.Tensor | None = None,
+        goal: dict[str, torch.Tensor] | None = None,
     ) -> torch.Tensor:
         """A state's embedding, before any task or action.
 
@@ -42,7 +42,7 @@ class TwoStageQ(nn.Module):
             images: Camera to (batch, 3, h, w): uint8, or floating in about [-1, 1] where
                 `distortion` prepared them. Larger ones than `input_px` are cut in the middle.
             state: (batch, 7) float32 proprioception.
-            goal: (batch, ...) of `Trunk.prepare_goal`, of a network that knows goals.
+            goal: Of `Trunk.prepare_goal`, a row a state, of a network that knows goals.
 
         Returns:
             (batch, size): one row a state, so that rows can be picked and repeated.
@@ -53,7 +53,7 @@ class TwoStageQ(nn.Module):
         self,
         images: dict[str, torch.Tensor],
         state: torch.Tensor,
-        goal: torch.Tensor | None = None,
+        goal: dict[str, torch.Tensor] | None = None,
     ) -> tuple[torch.Tensor, AffordanceScores | None]:
         """The embedding, and the affordance map of a network that has one."""
         return self.embed(images, state, goal), None

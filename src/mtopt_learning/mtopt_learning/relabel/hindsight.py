@@ -13,12 +13,16 @@ import numpy as np
 
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import EndReason
-from mtopt_spec.observation import GRIPPER_CLOSED, TOOL_XYZ
+from mtopt_spec.observation import GRIPPER_CLOSED, GRIPPER_OPENING, TOOL_XYZ
 
-_NEIGHBOURS = 3
+_NEIGHBOURS = 5
+"""So many episodes before an episode, and behind it, are mostly of the same scene."""
 NEAR_STEPS = 2
 """Fewer steps away than this a picture shows nearly the same: neither reached nor missed."""
 NEAR_MISS_POOL = 512
+NEAR_MISS_M = 0.15
+OTHER_OPENING = 0.06
+"""Of the largest opening: two closed grippers that far apart do not hold the same."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +35,14 @@ class HindsightConfig:
             turn: there something was brought about.
         deciding_share: Share of steps at which their episode's gripper first changes, over and
             above their turn.
-        neighbour_share: Of the chained goals, this share is taken from one of the robot's next
-            three episodes: mostly of the same scene, so that one may lead to the other.
+        neighbour_share: Of the chained goals, this share is taken from one of the robot's five
+            episodes before or behind: mostly of the same scene, so that one may lead to the other.
     """
 
     chained_share: float = 0.5
     end_share: float = 0.5
-    deciding_share: float = 0.15
-    neighbour_share: float = 0.5
+    deciding_share: float = 0.3
+    neighbour_share: float = 0.8
 
     def __post_init__(self):
         for name, value in vars(self).items():
@@ -105,7 +109,7 @@ class HindsightSampler:
         self._start_of, self._steps_of = dataset.episode_start, steps.astype(np.int64)
         self._start = dataset.episode_start[self.episodes].astype(np.int64)
         self._steps = self._steps_of[self.episodes]
-        self._next = following_episodes(dataset.bag[self.episodes])
+        self._near = neighbouring_episodes(dataset.bag[self.episodes])
         self._acting = acting_row
 
     def draw(self, count: int, random: np.random.Generator) -> GoalDraw:
@@ -151,9 +155,32 @@ class HindsightSampler:
     def draw_missed(self, goal_row: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """(n,) rows of states that look like (n,) goals and are none: near misses.
 
-        Of `NEAR_MISS_POOL` last states of any episodes the one of another episode whose tool is
-        nearest to the goal's, the gripper told the same: what tells them apart is not the arm.
+        Where a goal's gripper is closed, of the states of its own and the neighbouring episodes
+        in which it is closed, too, but opened by `OTHER_OPENING` more or less: empty, say, or
+        around another object. Where there is none within `NEAR_MISS_M`, of `NEAR_MISS_POOL` last
+        states of other episodes, the gripper told the same. Always the one whose tool is nearest
+        to the goal's: what tells them apart is not the arm.
         """
+        row, apart = self._holds_another(goal_row)
+        return np.where(apart < NEAR_MISS_M, row, self._ends_elsewhere(goal_row, random))
+
+    def _holds_another(self, goal_row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) rows of near misses of the goals' own scenes, and how far the tools are apart, m."""
+        episode = np.searchsorted(self.episodes, self._episode_of[goal_row])
+        near = np.concatenate([self._near[episode], episode[:, None]], 1)
+        step = np.arange(self._steps.max() + 1)
+        there = (near >= 0)[..., None] & (step <= self._steps[near][..., None])
+        row = np.where(there, self._start[near][..., None] + step, 0).reshape(len(near), -1)
+        state, goal = self._state[row], self._state[goal_row][:, None]
+        another = there.reshape(row.shape)
+        another &= (state[..., GRIPPER_CLOSED] > 0.5) & (goal[..., GRIPPER_CLOSED] > 0.5)
+        another &= np.abs((state - goal)[..., GRIPPER_OPENING]) > OTHER_OPENING
+        apart = np.linalg.norm((state - goal)[..., TOOL_XYZ], axis=-1)
+        apart = np.where(another, apart, np.inf)
+        best = apart.argmin(1)[:, None]
+        return (np.take_along_axis(x, best, 1)[:, 0] for x in (row, apart))
+
+    def _ends_elsewhere(self, goal_row: np.ndarray, random: np.random.Generator) -> np.ndarray:
         pool = random.integers(len(self.episodes), size=NEAR_MISS_POOL)
         last = self._start[pool] + self._steps[pool]
         seen, wanted = self._place(last), self._place(goal_row)
@@ -189,22 +216,25 @@ class HindsightSampler:
         """Another episode for each."""
         count = len(self.episodes)
         anywhere = (episode + 1 + random.integers(count - 1, size=len(episode))) % count
-        near = self._next[episode, random.integers(_NEIGHBOURS, size=len(episode))]
+        near = self._near[episode, random.integers(2 * _NEIGHBOURS, size=len(episode))]
         take = (random.random(len(episode)) < self._config.neighbour_share) & (near >= 0)
         return np.where(take, near, anywhere)
 
 
-def following_episodes(bag: np.ndarray) -> np.ndarray:
-    """(n, 3) int64 indices of the next three episodes of the same bag; -1 for none.
+def neighbouring_episodes(bag: np.ndarray) -> np.ndarray:
+    """(n, 10) int64 indices of the next five episodes of the same bag, then of the five before.
+
+    Nearest first; -1 for none.
 
     Args:
         bag: (n,) which bag each is of, in the order in which they were recorded.
     """
     _, group = np.unique(bag.astype(str), return_inverse=True)
     order = np.argsort(group, kind="stable")
-    out = np.full((len(bag), _NEIGHBOURS), -1, np.int64)
+    out = np.full((len(bag), 2 * _NEIGHBOURS), -1, np.int64)
     for ahead in range(1, _NEIGHBOURS + 1):
         here, there = order[:-ahead], order[ahead:]
         same = group[here] == group[there]
         out[here[same], ahead - 1] = there[same]
+        out[there[same], _NEIGHBOURS + ahead - 1] = here[same]
     return out

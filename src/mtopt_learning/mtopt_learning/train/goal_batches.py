@@ -27,7 +27,7 @@ class GoalBatch:
     Attributes:
         pictures: Camera to (n + 2 m, 3, h, w) uint8.
         state: (n + 2 m, 7) proprioception.
-        goal: (n + 2 m, 3, h, w) uint8 goal pictures.
+        goal: Camera to (n + 2 m, 3, h, w) uint8 goal pictures.
         following: Camera to (n, 3, h, w) uint8 of the states whose Q counts next: those after the
             steps; those of the steps themselves where a chained sub-sequence ends.
         following_state: (n, 7).
@@ -41,7 +41,7 @@ class GoalBatch:
 
     pictures: dict[str, torch.Tensor]
     state: torch.Tensor
-    goal: torch.Tensor
+    goal: dict[str, torch.Tensor]
     following: dict[str, torch.Tensor]
     following_state: torch.Tensor
     action: torch.Tensor
@@ -64,8 +64,7 @@ class GoalBatches:
 
     Args:
         dataset: A `Dataset`; it needs no labels.
-        store: Its pictures.
-        camera: Whose pictures goals are.
+        store: Its pictures: those that a network looks at, of a state and of a goal.
         config: Settings.
         device: Where the step computes.
 
@@ -77,11 +76,10 @@ class GoalBatches:
         self,
         dataset,
         store: PictureStore,
-        camera: str,
         config: TrainConfig,
         device: torch.device,
     ):
-        self._dataset, self._store, self._camera = dataset, store, camera
+        self._dataset, self._store = dataset, store
         self._config, self._device = config, device
         every = config.holdout_every
         held = np.arange(dataset.n_episodes) % every == every - 1 if every else None
@@ -118,7 +116,7 @@ class GoalBatches:
         return GoalBatch(
             pictures=store.take(rows),
             state=proprioception(dataset, rows),
-            goal=store.take_one(self._camera, np.concatenate([draw.goal_row, goal_row, goal_row])),
+            goal=store.take(np.concatenate([draw.goal_row, goal_row, goal_row])),
             following=store.take(following),
             following_state=proprioception(dataset, following),
             action=encode(torch.from_numpy(dataset.action[draw.row])),

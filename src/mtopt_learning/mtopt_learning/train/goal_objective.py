@@ -57,7 +57,7 @@ def goal_targets(
     n, found = len(batch.action), []
     task = torch.full((n,), copies[0].goal_task, device=batch.state.device)
     for copy in copies:
-        goal = copy.prepare_goal(batch.goal[:n])
+        goal = copy.prepare_goal({camera: image[:n] for camera, image in batch.goal.items()})
         embedding = copy.embed(batch.following, batch.following_state, goal)
         found.append(copy.q(embedding, task, batch.following_action[:, None])[:, 0])
     return goal_target(
@@ -71,7 +71,6 @@ def goal_losses(
     batch: GoalBatch,
     target: torch.Tensor,
     light: Light,
-    goal_light: Light,
     config: TrainConfig,
     noise: torch.Generator,
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
@@ -81,8 +80,7 @@ def goal_losses(
         online: The network that learns.
         batch: Steps with goals.
         target: (n,) of `goal_targets`.
-        light: Changes of light, one a state.
-        goal_light: The same, of the goals.
+        light: Changes of light, one a state and its goal: they are of one place.
         config: Which parts count how much.
         noise: Of the actions that the penalty draws.
     """
@@ -90,7 +88,7 @@ def goal_losses(
     n, every_state = len(target), len(batch.state)
     m = (every_state - n) // 2
     pictures = {camera: lit(image, light) for camera, image in batch.pictures.items()}
-    goal = online.prepare_goal(lit(batch.goal, goal_light))
+    goal = online.prepare_goal({camera: lit(x, light) for camera, x in batch.goal.items()})
     embedding, scores = online.embed_and_map(pictures, batch.state, goal)
     task = torch.full((every_state,), online.goal_task, device=device)
     steps, every = embedding[:n], torch.ones(n, device=device)

@@ -127,7 +127,7 @@ class Trainer:
                 "network, multi_head", where="train config", got=wanted,
                 expected=f"the run's own, {have}", todo="start a new run",
             )  # fmt: skip
-        if config.goals.batch and not self.online.goal_camera:
+        if config.goals.batch and not self.online.goal_cameras:
             raise InputError(
                 "goals.batch", where="train config", got=config.goals.batch,
                 expected="0 for a network without a goal input", todo="start a new run",
@@ -177,8 +177,7 @@ class Trainer:
                 self.data, self.store, self.copies, config, self.device, self.phase
             )
         if config.goals.batch:
-            camera = self.online.goal_camera
-            self.goal_batches = GoalBatches(dataset, self.store, camera, config, self.device)
+            self.goal_batches = GoalBatches(dataset, self.store, config, self.device)
 
     @property
     def _all_copies(self) -> list[TwoStageQ]:
@@ -290,15 +289,12 @@ class Trainer:
         with self.phase("targets"), autocast(self.device, config.bf16):
             target = goal_targets(batch, self.copies.networks, config)
         count = len(batch.state)
-        light, goal_light = (
-            draw_light(count, config.distortion, noise_of(config, purpose, step)).to(self.device)
-            for purpose in ("state light", "goal light")
-        )
+        light = draw_light(count, config.distortion, noise_of(config, "state light", step))
+        light = light.to(self.device)
         with self.phase("forward"), autocast(self.device, config.bf16):
             return goal_losses(
-                self.online, batch, target, light, goal_light, config,
-                noise_of(config, "negatives", step),
-            )  # fmt: skip
+                self.online, batch, target, light, config, noise_of(config, "negatives", step)
+            )
 
     def _record(self, reports: list[dict], seconds: float) -> dict:
         record = {"step": self.step, "seconds": round(seconds, 2)}

@@ -10,6 +10,7 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from mtopt_learning.bag.find import find_bags
 from mtopt_learning.bag.reader import BagReader
 from mtopt_msgs.msg import EpisodeRecorded
 from mtopt_spec.errors import InputError
+from mtopt_spec.goal import Goal
 
 IMPLICIT = {"use_sim_time", "start_type_description_service"}
 PARAMETERS = Path(__file__).parents[2] / "params" / "recorder_node.yaml"
@@ -112,6 +114,16 @@ def test_an_episode_is_on_disk_when_it_is_acknowledged(graph, tmp_path, make_epi
     with BagReader(Path(ack.bag)) as reader:
         got = list(reader.episodes())
     assert [e.end for e in got] == [make_episode(n, start_s=5.0 * n).end for n in range(2)]
+
+
+def test_the_goal_pictures_of_every_camera_are_recorded(graph, make_episode):
+    goals = [Goal({"shoulder": b"bin", "wrist": b"can"}), None, Goal({"wrist": b"box"})]
+    for number, goal in enumerate(goals):
+        ack = graph.say(replace(make_episode(number), goal=goal))
+    graph.recorder.destroy_node()
+    with BagReader(Path(ack.bag)) as reader:
+        got = [episode.goal_images_jpeg for episode in reader.episodes()]
+    assert got == [goal.images_jpeg if goal else {} for goal in goals]
 
 
 def test_two_runs_with_the_same_stamps_are_two_bags_of_their_own(graph, tmp_path, make_episode):

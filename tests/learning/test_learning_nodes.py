@@ -1,5 +1,6 @@
 """Policy node and success detector node over services, in one process, on a domain of its own."""
 
+import copy
 import os
 import time
 from dataclasses import replace
@@ -141,8 +142,13 @@ def test_a_goal_reaches_the_policy(graph, tmp_path):
     goals.append(Goal({"shoulder": pictures[0]}))
     asked = [replace(request(task=REACH_GOAL), goal=goal) for goal in goals]
     messages = [ros_messages.to_choose_request(one) for one in asked]
-    dark, light, again, other = (ask(ChooseAction, "/choose_action", m)[0] for m in messages)
-    assert [r.error_code > 0 for r in (dark, light, again, other)] == [False] * 3 + [True]
+    messages.append(copy.deepcopy(messages[0]))
+    messages[-1].goal.camera_names = ["wrist"]  # beside two pictures
+    dark, light, again, other, torn = (
+        ask(ChooseAction, "/choose_action", message)[0] for message in messages
+    )
+    assert [r.error_code for r in (dark, light, again, other, torn)] == [0, 0, 0, 1, 3]
+    assert "each camera once" in torn.error_msg
     assert dark.q_value != light.q_value == again.q_value and "goal's cameras" in other.error_msg
 
 

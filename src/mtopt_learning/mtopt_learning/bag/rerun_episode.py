@@ -69,11 +69,12 @@ def log_episode(
         joints = zip(episode.joint_names, episode.joint_position.T, strict=True)
         _log_curves(recording, "joints", _index(episode.joint_stamp_ns, None), joints)
     _at(recording, episode, 0, first)
-    if not episode.goal_images_jpeg:
-        recording.log(f"cameras/{GOAL}", rr.Clear(recursive=True))
-    for camera, jpeg in episode.goal_images_jpeg.items():
-        picture = rr.EncodedImage(contents=jpeg, media_type="image/jpeg")
-        recording.log(f"cameras/{GOAL}/{camera}", picture)
+    for camera in episode.images_jpeg:
+        jpeg = episode.goal_images_jpeg.get(camera)
+        shown = rr.Clear(recursive=False)  # of an episode before
+        if jpeg is not None:
+            shown = rr.EncodedImage(contents=jpeg, media_type="image/jpeg")
+        recording.log(f"cameras/{GOAL}/{camera}", shown)
     colour = SUCCESS_RGB if end.success else FAILURE_RGB
     recording.log("scene/path", rr.LineStrips3D([position], colors=[colour], radii=[0.002]))
     text = f"begin {begin.episode_id}: {begin.task} by {begin.policy}"

@@ -18,14 +18,16 @@ from rclpy.task import Future
 from mtopt_learning.policy.batching import BatchWindow
 from mtopt_learning.policy.pinhole import PinholeCamera
 from mtopt_learning.policy.policy_mux import PolicyMux
-from mtopt_learning.policy.q_policy import ActConfig, QFunctionPolicy
+from mtopt_learning.policy.q_policy import ActConfig, QFunctionPolicy, error_code
 from mtopt_learning.policy.random_policy import RandomPolicy
 from mtopt_learning.policy.scripted_pick import CLEAN, CLEAN_PICK, ScriptedPick
 from mtopt_learning.policy.scripted_place import PUT_DOWN, ScriptedPlace
 from mtopt_learning.qlearn.cem import CemConfig
 from mtopt_msgs.srv import ChooseAction, LoadCheckpoint
 from mtopt_spec import ros_messages
+from mtopt_spec.action import Action
 from mtopt_spec.errors import InputError
+from mtopt_spec.interfaces import PolicyAnswer, PolicyRequest
 from mtopt_spec.ros_parameters import declare, installed
 from mtopt_spec.ros_run import run
 from mtopt_spec.task import load_tasks
@@ -126,7 +128,9 @@ class PolicyNode(Node):
         elif p.checkpoint:
             self.get_logger().warning(f"checkpoint {p.checkpoint}: not there yet; watching for it")
             self._q_policy.watch(Path(p.checkpoint))
-        self._window: BatchWindow[tuple[ChooseAction.Request, Future]] = BatchWindow(p.window_s)
+        self._window: BatchWindow[tuple[ChooseAction.Request, PolicyRequest, Future]] = BatchWindow(
+            p.window_s
+        )
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         # Many requests wait at once, and the timer fires while they do.
         together = ReentrantCallbackGroup()
@@ -140,10 +144,15 @@ class PolicyNode(Node):
 
     async def _choose(self, request: ChooseAction.Request, response: ChooseAction.Response):
         """Waits, without blocking the executor, for the batch that the request is answered in."""
+        try:
+            asked = ros_messages.from_choose_request(request)
+        except InputError as error:
+            refused = PolicyAnswer(Action(), error=error_code(error), error_msg=str(error))
+            return self._told(refused, request)
         future = Future(executor=self.executor)
         if not len(self._window):
             self._timer.reset()
-        self._window.add(request.robot, (request, future), time.monotonic())
+        self._window.add(request.robot, (request, asked, future), time.monotonic())
         self._answer_if_due()
         return await future
 
@@ -152,12 +161,14 @@ class PolicyNode(Node):
             return
         self._timer.cancel()
         waiting = self._window.take()
-        requests = [ros_messages.from_choose_request(request) for request, _ in waiting]
-        answers = self._policies.choose(requests)
-        for (request, future), answer in zip(waiting, answers, strict=True):
-            if answer.error:
-                self.get_logger().warning(f"{request.robot}: {answer.error_msg}")
-            future.set_result(ros_messages.to_choose_response(answer, request))
+        answers = self._policies.choose([asked for _, asked, _ in waiting])
+        for (request, _, future), answer in zip(waiting, answers, strict=True):
+            future.set_result(self._told(answer, request))
+
+    def _told(self, answer: PolicyAnswer, request: ChooseAction.Request) -> ChooseAction.Response:
+        if answer.error:
+            self.get_logger().warning(f"{request.robot}: {answer.error_msg}")
+        return ros_messages.to_choose_response(answer, request)
 
     def _load(self, request: LoadCheckpoint.Request, response: LoadCheckpoint.Response):
         try:

@@ -143,18 +143,18 @@ class GoalsExperiment:
         own = self._work.one("own_episodes", lambda: count_own(self.data, self._tasks.names))
         tuned, shared = fine_tunings(config, own), (self.out, self.data, config)
         jobs = [
-            Job(f"train_{name}_{seed}", config.beside_steps, train_beside, (*shared, name, seed))
-            for seed in seeds
-            for name in BESIDE
-        ] + [
             Job(f"train_{what.name}_{seed}", config.fine_tune_steps, fine_tune,
                 (*shared, what, seed))
             for seed in seeds
             for what in tuned
+        ] + [
+            Job(f"train_{name}_{seed}", config.beside_steps, train_beside, (*shared, name, seed))
+            for seed in seeds
+            for name in BESIDE
         ]  # fmt: skip
         self._work.side_by_side(jobs, "step")
         every = self._tasks.names
-        measured = [(name, every) for name in BESIDE] + [(w.name, (w.task,)) for w in tuned]
+        measured = [(w.name, (w.task,)) for w in tuned] + [(name, every) for name in BESIDE]
         jobs = [
             Job(
                 f"evaluate_{name}_{seed}", config.evaluation_episodes * len(names), measure,

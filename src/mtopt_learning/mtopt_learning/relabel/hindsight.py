@@ -177,8 +177,8 @@ class HindsightSampler:
         another &= np.abs((state - goal)[..., GRIPPER_OPENING]) > OTHER_OPENING
         apart = np.linalg.norm((state - goal)[..., TOOL_XYZ], axis=-1)
         apart = np.where(another, apart, np.inf)
-        best = apart.argmin(1)[:, None]
-        return (np.take_along_axis(x, best, 1)[:, 0] for x in (row, apart))
+        every, best = np.arange(len(row)), apart.argmin(1)
+        return row[every, best], apart[every, best]
 
     def _ends_elsewhere(self, goal_row: np.ndarray, random: np.random.Generator) -> np.ndarray:
         pool = random.integers(len(self.episodes), size=NEAR_MISS_POOL)

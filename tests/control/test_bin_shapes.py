@@ -65,11 +65,16 @@ def test_a_thin_divider_is_not_stepped_over():
     assert BinShapes(divided).depth_m(two, places, 0.0) < 0.0
 
 
-def test_a_step_into_a_wall_is_cut():
+def clamped():
+    """The robot's kinematics, and its clamp."""
     kinematics = ArmKinematics(
         urdf(), ROBOT.arm_joints, ROBOT.base_link, ROBOT.tool_link, ROBOT.bin_position_base_m
     )
-    clamp = SafetyClamp(ROBOT, kinematics)
+    return kinematics, SafetyClamp(ROBOT, kinematics)
+
+
+def test_a_step_into_a_wall_is_cut():
+    kinematics, clamp = clamped()
     home = np.array(ROBOT.home_position)
     q = kinematics.solve(np.array([0.0, -0.1, 0.02, 0.0]), home, iterations=60)
     motion = clamp.toward_pose(q, (0.0, -0.06, 0.0, 0.0), 0.05)
@@ -79,3 +84,17 @@ def test_a_step_into_a_wall_is_cut():
     assert BinShapes(ROBOT).depth_m(rotation[None], place[None], 0.05) <= TOUCH_M + 1e-6
     narrow = clamp.toward_pose(q, (0.0, -0.06, 0.0, 0.0), 0.0)
     assert not narrow.clamped, "with closed fingers it may"
+
+
+def test_fingers_that_opened_onto_the_bin_come_up_again():
+    """Closed the gripper was clear of the bin; open it is 3.4 mm deep, and the way home is up."""
+    posture = np.array([0.10362, 0.99945, -0.04419, -1.60393, 0.07235, 0.53981, 0.16635])
+    kinematics, clamp = clamped()
+    x, y, z, azimuth = kinematics.pose(posture)
+    assert depth(x, y, z, azimuth, 0.0) < 0.0 < TOUCH_M + 0.001 < depth(x, y, z, azimuth, 0.05)
+    up = clamp.toward_pose(posture, (0.0, 0.0, 0.2 - z, 0.0), 0.05)
+    assert up.error == ArmError.NONE and kinematics.pose(up.end)[2] > z + 0.01
+    out = clamp.toward_pose(up.end, (0.0, 0.0, 0.1, 0.0), 0.05)
+    assert depth(*kinematics.pose(out.end), 0.05) < TOUCH_M
+    down = clamp.toward_pose(out.end, (0.0, 0.0, -0.2, 0.0), 0.05)
+    assert depth(*kinematics.pose(down.end), 0.05) <= TOUCH_M + 1e-6, "and not into it again"

@@ -30,6 +30,8 @@ PATH_SLACK_M = 2e-3
 """Motions are straight in joint space: between two points the tool may bow out by so much."""
 TOUCH_M = 2e-3
 """Gripper and bin may meet by so much: pads and tray give way."""
+BULGE_M = 1e-4
+"""A way out of a deeper touch may press so much deeper before it comes out."""
 _MARGIN = 0.999
 _ATTEMPTS = 8
 _SAMPLES = np.linspace(0.0, 1.0, 6)
@@ -180,7 +182,8 @@ class SafetyClamp:
     ) -> bool:
         """True where the tool stays in the workspace and the gripper clear of the bin.
 
-        Where it does not to begin with, it may not get worse.
+        Where it does not to begin with, it may not get worse, but for `BULGE_M` on the way: one
+        of joints in proportion is no straight line.
 
         Args:
             start: (joints,) positions at its beginning.
@@ -197,7 +200,11 @@ class SafetyClamp:
         depth_m = self._bin.depth_m(rotations, positions, finger_m)
         if depth_m <= TOUCH_M:
             return True
-        return depth_m <= self._bin.depth_m(rotations[:1], positions[:1], finger_m) + 1e-6
+        begun_m, ended_m = (
+            self._bin.depth_m(rotations[one], positions[one], finger_m)
+            for one in (slice(0, 1), slice(-1, None))
+        )
+        return depth_m <= begun_m + BULGE_M and ended_m <= begun_m + 1e-6
 
     def _depth_m(self, postures: np.ndarray, finger_m: float) -> float:
         return self._bin.depth_m(*self._tools(postures), finger_m)

@@ -289,7 +289,7 @@ def test_learns_from_unlabelled_episodes_to_reach_what_a_picture_shows(toy):
 def test_a_clone_learns_the_ways_to_later_pictures(toy):
     config = CloneConfig(steps=1200, batch=128, learning_rate=2e-3, goals=True, bf16=False)
     trainer = CloneTrainer(dataclasses.replace(toy, stored={}), TASKS, config)
-    assert not trainer.counts and trainer.network.trunk.goal_cameras == tuple(CAMERAS)
+    assert not trainer.counts and trainer.network.config.goal_cameras == tuple(CAMERAS)
     trainer.train()
     network = trainer.network
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from mtopt_spec.errors import InputError
@@ -57,4 +57,12 @@ class Goal:
                 "images_jpeg", where="goal",
                 got={camera: f"{len(image)} bytes" for camera, image in self.images_jpeg.items()},
                 expected="a picture of one camera or more",
+            )  # fmt: skip
+
+    def check_cameras(self, names: Collection[str], where: str) -> None:
+        """Raises `InputError` where a picture is of none of a robot's cameras."""
+        if not set(self.images_jpeg) <= set(names):
+            raise InputError(
+                "cameras", where=where, got=list(self.images_jpeg),
+                expected=f"some of {list(names)}",
             )  # fmt: skip

@@ -54,21 +54,15 @@ class Demonstrator:
     Args:
         world: World file; None takes the installed one.
         tasks_file: Tasks of the cell; None takes the installed ones.
-        cameras: That take the pictures, the first one that of the start, too.
     """
 
-    def __init__(
-        self,
-        world: Path | None = None,
-        tasks_file: Path | None = None,
-        cameras: tuple[str, ...] = GOAL_CAMERAS,
-    ):
+    def __init__(self, world: Path | None = None, tasks_file: Path | None = None):
         cell, tasks = CellConfig(robots=1, world=world), cell_tasks(tasks_file)
         life = LifeConfig(robot=cell_robots(cell)[0], run="goals")
         robot = load_robot(worlds_robot_folder())
         arm = ArmCore(robot, read_urdf(robot.urdf))
         self._station = make_station(cell, life.robot)
-        self._cameras, self._scripts = cameras, clean_scripts(tasks)
+        self._scripts = clean_scripts(tasks)
         self._lift, self._place = _lift_and_place(tasks)
         self._ended: tuple[Episode, SceneTruth] | None = None
         self._loop = RobotLoop(
@@ -125,8 +119,8 @@ class Demonstrator:
         place = tuple(round(float(x), 6) for x in end.after.position_bin_m[index])
         truth = GoalTruth(kind, name, place, end.after.section[index])
         seen = end.episode.last_observation.images_jpeg
-        goal = Goal({camera: seen[camera] for camera in self._cameras}, kind == "place", truth)
-        first = start.episode.steps[0].observation.images_jpeg[self._cameras[0]]
+        goal = Goal({camera: seen[camera] for camera in GOAL_CAMERAS}, kind == "place", truth)
+        first = start.episode.steps[0].observation.images_jpeg[GOAL_CAMERAS[0]]
         return Shown(ShownGoal(goal, first, seed))
 
 

@@ -200,10 +200,8 @@ class SafetyClamp:
         depth_m = self._bin.depth_m(rotations, positions, finger_m)
         if depth_m <= TOUCH_M:
             return True
-        begun_m, ended_m = (
-            self._bin.depth_m(rotations[one], positions[one], finger_m)
-            for one in (slice(0, 1), slice(-1, None))
-        )
+        begun_m = self._bin.depth_m(rotations[:1], positions[:1], finger_m)
+        ended_m = self._bin.depth_m(rotations[-1:], positions[-1:], finger_m)
         return depth_m <= begun_m + BULGE_M and ended_m <= begun_m + 1e-6
 
     def _depth_m(self, postures: np.ndarray, finger_m: float) -> float:

@@ -254,11 +254,7 @@ def _task_of(config: LifeConfig, assignment: Assignment, tasks: TaskList) -> Tas
         raise InputError(
             "task", where="assignment with a goal", got=repr(assignment.task), expected=REACH_GOAL
         )
-    if not set(goal.images_jpeg) <= set(config.camera_names):
-        raise InputError(
-            "cameras", where="assignment with a goal", got=list(goal.images_jpeg),
-            expected=f"some of {list(config.camera_names)}",
-        )  # fmt: skip
+    goal.check_cameras(config.camera_names, "assignment with a goal")
     return Task(
         REACH_GOAL,
         "lift" if goal.truth is not None and goal.truth.kind == "grasp" else "place",

@@ -36,7 +36,7 @@ class ClonePolicy:
         """Serves this checkpoint from now on; its fingerprint (`InputError` if refused)."""
         self._network, self._tasks, self._cameras, self.fingerprint = load_clone(path, self._wanted)
         trunk = self._network.trunk
-        self._goals = GoalPictures(trunk, trunk.goal_cameras, self._cameras)
+        self._goals = GoalPictures(trunk, trunk.config.goal_cameras, self._cameras)
         return self.fingerprint
 
     def choose(self, requests: Sequence[PolicyRequest]) -> list[PolicyAnswer]:

@@ -76,6 +76,11 @@ class TrunkConfig:
             )
 
     @property
+    def goal_cameras(self) -> tuple[str, ...]:
+        """Whose pictures a goal is; empty: the network knows no goals."""
+        return tuple(tower.camera for tower in self.towers) if self.goal_join else ()
+
+    @property
     def conditions(self) -> int:
         """Tasks, and the goal if there are goals: what a Q-value can be asked for."""
         return self.tasks + bool(self.goal_join)
@@ -200,11 +205,6 @@ class Trunk(nn.Module):
     def input_px(self) -> dict[str, tuple[int, int]]:
         """Each tower's picture."""
         return {t.camera: (t.height_px, t.width_px) for t in self.config.towers}
-
-    @property
-    def goal_cameras(self) -> tuple[str, ...]:
-        """Whose pictures a goal is; empty: the network knows no goals."""
-        return tuple(self.towers) if self.config.goal_join else ()
 
     def prepare_goal(self, images: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """What of (batch, 3, h, w) goal pictures is computed once for all states.

@@ -22,8 +22,8 @@ class TwoStageQ(nn.Module):
 
     @property
     def goal_cameras(self) -> tuple[str, ...]:
-        """Whose pictures a goal is; empty: the network knows no goals."""
-        return tuple(self.input_px) if getattr(self.config, "goal_join", "") else ()
+        """Whose pictures a goal is, see `TrunkConfig`; empty: the network knows no goals."""
+        return getattr(self.config, "goal_cameras", ())
 
     @property
     def goal_task(self) -> int:

@@ -174,9 +174,9 @@ class HindsightSampler:
         state, goal = self._state[row], self._state[goal_row][:, None]
         another = there.reshape(row.shape)
         another &= (state[..., GRIPPER_CLOSED] > 0.5) & (goal[..., GRIPPER_CLOSED] > 0.5)
-        another &= np.abs((state - goal)[..., GRIPPER_OPENING]) > OTHER_OPENING
-        apart = np.linalg.norm((state - goal)[..., TOOL_XYZ], axis=-1)
-        apart = np.where(another, apart, np.inf)
+        difference = state - goal
+        another &= np.abs(difference[..., GRIPPER_OPENING]) > OTHER_OPENING
+        apart = np.where(another, np.linalg.norm(difference[..., TOOL_XYZ], axis=-1), np.inf)
         every, best = np.arange(len(row)), apart.argmin(1)
         return row[every, best], apart[every, best]
 

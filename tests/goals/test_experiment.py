@@ -43,6 +43,7 @@ TRAIN = TrainConfig(batch=16, terminate_states=4, threads=1, conservative_sample
 TINY = GoalsConfig(
     steps=3, goals=1, fine_tune_steps=2, beside_steps=2, evaluation_episodes=1, goal_batch=8,
     beside_batch=8, train=TRAIN, tasks=("lift-box",), episodes=(50,), max_steps=20, robots=3,
+    rearrangements=3, part_episodes=2,
 )  # fmt: skip
 
 
@@ -70,7 +71,7 @@ def done(base, tmp_path_factory):
     stopped = GoalsExperiment(data, out, TINY, minutes=0.0).run()
     assert not stopped["finished"] and stopped["exit_code"] == 1 and stages(out) == {}
     first = GoalsExperiment(data, out, replace(TINY, rows=(FIRST,))).run(
-        ("goals", "train", "evaluate", "write")
+        ("goals", "collect", "train", "evaluate", "write")
     )
     assert first["finished"] and set(first["reached"]) == {FIRST}, first["errors"]
     page = (out / "goals.md").read_text()
@@ -93,10 +94,23 @@ def test_it_finishes_and_what_was_done_is_not_done_again(base, done):
     runs = [f"fine_lift-box_{own}_{start}" for start in STARTS] + list(BESIDE)
     assert set(last) == {
         "goals_known", "goals_unseen", "own_episodes",
+        "collect_rearrange_01", "collect_rearrange_02", "data",
         *(f"train_{name}_0" for name in (FIRST, "clone", *runs)),
         *(f"evaluate_{row}_0_{name}" for row in (FIRST, "clone") for name in GOAL_SETS),
         *(f"evaluate_{name}_0" for name in runs),
     }  # fmt: skip
+
+
+def test_rearrangements_join_the_data_that_goals_are_learned_from(base, done):
+    out, _, _ = done
+    tasks, joined = Dataset.open(base / "data"), Dataset.open(out / "data")
+    added = joined.episode_policy[tasks.n_episodes :].astype(str)
+    assert len(added) >= 3 and set(added) == {"scripted_rearrange"}
+    numbers = json.loads((out / "results.json").read_text())
+    assert numbers["data"]["episodes"] == joined.n_episodes
+    assert count_own(base / "data", ("lift-any",)) == {
+        "lift-any": numbers["own_episodes"]["lift-any"]
+    }, "downstream tasks have the tasks' own data"
 
 
 def test_the_page_and_the_numbers_are_there(done):
@@ -185,11 +199,12 @@ def test_where_a_task_has_too_few_episodes_all_are_taken_once():
 
 DIFFERENCES = {
     FIRST: {},
-    "no_negatives": {"negative_weight": 0.0},
-    "no_chaining": {"chained_share": 0.0},
-    "neither": {"negative_weight": 0.0, "chained_share": 0.0},
-    "clone": {},
-    "late": {"join": "late"},
+    "searched": {"behaviour_weight": 0.0},
+    "no_negatives": {"behaviour_weight": 0.0, "negative_weight": 0.0},
+    "no_chaining": {"behaviour_weight": 0.0, "chained_share": 0.0},
+    "neither": {"behaviour_weight": 0.0, "negative_weight": 0.0, "chained_share": 0.0},
+    "clone": {"behaviour_weight": 0.0},
+    "late": {"behaviour_weight": 0.0, "join": "late"},
 }
 
 
@@ -249,7 +264,8 @@ def test_other_sizes_and_other_data_are_refused(base, done, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("part", "needs"), [("evaluate", "goals"), ("downstream", "train"), ("write", "goals")]
+    ("part", "needs"),
+    [("train", "collect"), ("evaluate", "goals"), ("downstream", "train"), ("write", "goals")],
 )
 def test_a_part_whose_forerunner_is_missing_says_so(base, tmp_path, part, needs):
     with pytest.raises(InputError, match=f"run the part `{needs}` first"):

@@ -15,18 +15,18 @@ from mtopt_learning.clone.network import (
     CloneNetwork,
     CloneNetworkConfig,
     _one_flag,
-    command_class,
     default_clone,
 )
 from mtopt_learning.clone.policy import ClonePolicy
 from mtopt_learning.clone.run import load_clone, save_clone, train_clone
-from mtopt_learning.clone.training import CloneConfig, CloneTrainer, clone_loss
+from mtopt_learning.clone.training import CloneConfig, CloneTrainer
 from mtopt_learning.policy.q_policy import (
     ERROR_BAD_IMAGE,
     ERROR_NO_CHECKPOINT,
     ERROR_UNKNOWN_TASK,
 )
 from mtopt_learning.qlearn.actions import decode
+from mtopt_learning.qlearn.behaviour import clone_loss, command_class
 from mtopt_learning.qlearn.trunk import TowerConfig
 from mtopt_learning.relabel.sampler import SamplerConfig
 from mtopt_learning.train.run_folder import CHECKPOINT, read_metrics

@@ -9,6 +9,8 @@ from mtopt_learning.policy.policy_mux import PolicyMux
 from mtopt_learning.policy.random_policy import RandomPolicy
 from mtopt_learning.policy.scripted_pick import PickConfig, ScriptedPick
 from mtopt_learning.policy.scripted_place import PUT_DOWN, ScriptedPlace
+from mtopt_learning.policy.scripted_rearrange import ScriptedRearrange
+from mtopt_learning.policy.scripts import SCRIPTS, make_scripts
 from mtopt_learning.policy.step_draws import _draws, step_draws
 from mtopt_spec.image_codec import encode_jpeg
 from mtopt_spec.interfaces import PolicyRequest
@@ -35,8 +37,10 @@ def picture(*, patch_xy=None, long_axis_rad=0.0, light=1.0):
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def request(image, pose, step, *, closed=False, policy="p", task="t", seed=3, robot="robot_1"):
-    observation = Observation(0.0, {"shoulder": encode_jpeg(image)}, closed, 0.1, pose)
+def request(
+    image, pose, step, *, closed=False, opening=0.1, policy="p", task="t", seed=3, robot="robot_1"
+):
+    observation = Observation(0.0, {"shoulder": encode_jpeg(image)}, closed, opening, pose)
     return PolicyRequest(robot, "e1", step, seed, task, policy, observation)
 
 
@@ -96,10 +100,11 @@ def test_pick_depends_on_seed_and_observation_only():
     assert a.action != first.choose([request(image, (0, 0, 0.2, 0), 0, seed=4)])[0].action
 
 
-@pytest.mark.parametrize("kind", ["pick", "place"])
+@pytest.mark.parametrize("kind", ["pick", "place", "rearrange"])
 def test_a_question_asked_again_gets_the_same_answer(kind):
     def answers(times):
-        policy = ScriptedPick(CAMERA, EXACT) if kind == "pick" else ScriptedPlace(TASKS)
+        pick, place = ScriptedPick(CAMERA, EXACT), ScriptedPlace(TASKS)
+        policy = {"pick": pick, "place": place, "rearrange": ScriptedRearrange(pick, place)}[kind]
         pose, out = np.array([0.0, 0.0, 0.2, 0.0]), []
         for step in range(20):
             asked = request(picture(patch_xy=(-0.1, -0.12)), tuple(pose), step, closed=True)
@@ -145,6 +150,46 @@ def test_put_down_lets_go_low_over_the_floor_whatever_the_task():
     inside = [abs(x) < 0.17 and abs(y) < 0.17 and z < 0.07 for x, y, z in places]
     assert sum(inside) >= 24
     assert np.std([place[:2] for place in places], axis=0).min() > 0.05
+
+
+def rearrange(policy, opening, seed=3):
+    """Poses at which the gripper closes and opens, how high it was between, the last step."""
+    pose, closed, at, highest = np.array([0.0, 0.0, 0.2, 0.0]), False, {}, 0.0
+    image = picture(patch_xy=(-0.10, -0.12))
+    for step in range(30):
+        width = opening if closed else 0.1
+        asked = request(image, tuple(pose), step, closed=closed, opening=width, seed=seed)
+        action = policy.choose([asked])[0].action
+        assert action.problem() is None
+        if action.terminate:
+            return at, highest, step
+        for name in ("close", "open"):
+            if getattr(action, name):
+                closed, at[name] = name == "close", pose[:3]
+        highest = max(highest, pose[2]) if closed else highest
+        pose = pose + [*action.translation_m, action.azimuth_rad]
+    pytest.fail("the script went on")
+
+
+def test_rearrange_lifts_and_puts_down_low_elsewhere():
+    ways = []
+    for seed in range(20):
+        policy = ScriptedRearrange(ScriptedPick(CAMERA, EXACT), ScriptedPlace(TASKS, PUT_DOWN))
+        at, highest, step = rearrange(policy, 0.03, seed)
+        assert highest > 0.11 and at["open"][2] < 0.07 and 9 < step < 30
+        ways.append(np.hypot(*(at["open"] - at["close"])[:2]))
+    assert np.mean(np.array(ways) > 0.1) > 0.6
+
+
+def test_rearrange_ends_where_the_pick_ends_with_nothing():
+    once = PickConfig(**{**vars(EXACT), "p_retry": 0.0})
+    policy = ScriptedRearrange(ScriptedPick(CAMERA, once), ScriptedPlace(TASKS, PUT_DOWN))
+    at, _, step = rearrange(policy, 0.0)
+    assert "open" not in at and step < 17
+
+
+def test_scripts_are_made_under_their_names():
+    assert set(make_scripts(TASKS, CAMERA)) == set(SCRIPTS) >= {"random", "scripted_rearrange"}
 
 
 def test_mux_routes_by_name_and_keeps_the_order():

@@ -9,9 +9,7 @@ import numpy as np
 import yaml
 
 from mtopt_learning.policy.pinhole import PinholeCamera
-from mtopt_learning.policy.random_policy import RandomPolicy
-from mtopt_learning.policy.scripted_pick import ScriptedPick
-from mtopt_learning.policy.scripted_place import PUT_DOWN, ScriptedPlace
+from mtopt_learning.policy.scripts import SCRIPTS, make_scripts
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import Policy, SuccessJudge
 from mtopt_spec.observation import DEFAULT_IMAGE_SIZES
@@ -23,12 +21,7 @@ QFUNCTION = "qfunction"
 
 def local_policies(tasks: TaskList) -> dict[str, Policy]:
     """Policies without a network, by name, with the camera of params/policy_node.yaml."""
-    return {
-        "random": RandomPolicy(),
-        "scripted_pick": ScriptedPick(calibrated_camera()),
-        "scripted_place": ScriptedPlace(tasks),
-        "scripted_put_down": ScriptedPlace(tasks, PUT_DOWN),
-    }
+    return make_scripts(tasks, calibrated_camera())
 
 
 def calibrated_camera() -> PinholeCamera:
@@ -61,7 +54,7 @@ def check_policy(name: str, checkpoint: Path | None) -> None:
     """Raises `InputError` for a policy that nobody serves."""
     from mtopt_control.schedule.scheduler import BOOTSTRAP
 
-    known = (BOOTSTRAP, QFUNCTION, "random", "scripted_pick", "scripted_place", "scripted_put_down")
+    known = (BOOTSTRAP, QFUNCTION, *SCRIPTS)
     if name not in known:
         raise InputError("policy", where="--policy", got=repr(name), expected=f"one of {known}")
     if name == QFUNCTION and checkpoint is None:

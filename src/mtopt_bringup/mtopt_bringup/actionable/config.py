@@ -16,6 +16,9 @@ class GoalsConfig:
     Attributes:
         steps: Gradient steps of every learner of goals.
         goals: Of each kind, in each goal set.
+        rearrangements: Episodes of a script that puts down elsewhere what it picked; they are
+            added to the data set that goals are learned from. 0: goals are learned from it alone.
+        part_episodes: Of them, collected in one go.
         fine_tune_steps: Gradient steps of a downstream task, from either start.
         beside_steps: Gradient steps of all tasks, with and without goals beside them.
         evaluation_episodes: A downstream task and row.
@@ -38,6 +41,8 @@ class GoalsConfig:
     fine_tune_steps: int
     beside_steps: int
     evaluation_episodes: int
+    rearrangements: int = 0
+    part_episodes: int = 3000
     goal_batch: int = 128
     beside_batch: int = 64
     train: TrainConfig = field(default_factory=lambda: TrainConfig(threads=1))
@@ -54,8 +59,9 @@ class GoalsConfig:
     def __post_init__(self):
         for name, least in (
             ("steps", 1), ("goals", 1), ("fine_tune_steps", 1), ("beside_steps", 1),
-            ("evaluation_episodes", 1), ("goal_batch", 2), ("beside_batch", 2), ("seeds", 1),
-            ("goal_seed", 0), ("max_steps", MAX_STEPS), ("robots", 1),
+            ("evaluation_episodes", 1), ("rearrangements", 0), ("part_episodes", 1),
+            ("goal_batch", 2), ("beside_batch", 2), ("seeds", 1), ("goal_seed", 0),
+            ("max_steps", MAX_STEPS), ("robots", 1),
         ):  # fmt: skip
             if getattr(self, name) < least:
                 raise InputError(
@@ -70,13 +76,15 @@ class GoalsConfig:
 SCALES = {
     "small": GoalsConfig(
         steps=600, goals=20, fine_tune_steps=200, beside_steps=400, evaluation_episodes=10,
+        rearrangements=300,
     ),
     "medium": GoalsConfig(
         steps=6000, goals=100, fine_tune_steps=1000, beside_steps=3000, evaluation_episodes=50,
+        rearrangements=12_000,
     ),
     "full": GoalsConfig(
         steps=60_000, goals=300, fine_tune_steps=5000, beside_steps=60_000,
-        evaluation_episodes=100, seeds=3,
+        evaluation_episodes=100, rearrangements=60_000, seeds=3,
     ),
 }  # fmt: skip
 """For data sets of the experiments of the same names of `mtopt benchmark paper`."""

@@ -1,4 +1,4 @@
-"""The experiment as stages: goals, train, evaluate, downstream, write."""
+"""The experiment as stages: goals, collect, train, evaluate, downstream, write."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from functools import partial
 from pathlib import Path
 
 from mtopt_bringup.actionable.config import GoalsConfig
-from mtopt_bringup.actionable.data import data_fingerprint
+from mtopt_bringup.actionable.data import (
+    collect_rearrangements,
+    data_fingerprint,
+    join_data,
+)
 from mtopt_bringup.actionable.downstream import (
     BESIDE,
     FineTuning,
@@ -39,7 +43,7 @@ from mtopt_learning.report.provenance import machine, versions
 from mtopt_sim.cell import cell_tasks
 from mtopt_spec.goal import KINDS
 
-PARTS = ("goals", "train", "evaluate", "downstream", "write")
+PARTS = ("goals", "collect", "train", "evaluate", "downstream", "write")
 _MAY_GROW = ("rows", "seeds", "tasks", "episodes")
 
 
@@ -85,8 +89,8 @@ class GoalsExperiment:
             is left.
         """
         work = {
-            "goals": self._goals, "train": self._train, "evaluate": self._evaluate,
-            "downstream": self._downstream, "write": self._write,
+            "goals": self._goals, "collect": self._collect, "train": self._train,
+            "evaluate": self._evaluate, "downstream": self._downstream, "write": self._write,
         }  # fmt: skip
         finished = self._work.in_turn(work, parts) and not self._work.errors
         return {
@@ -102,6 +106,11 @@ class GoalsExperiment:
         }
 
     @property
+    def _goal_data(self) -> Path:
+        """The data set that the rows learn goals from."""
+        return self.out / "data" if self.config.rearrangements else self.data
+
+    @property
     def _page(self) -> Path:
         return self.out / "goals.md"
 
@@ -111,11 +120,24 @@ class GoalsExperiment:
         for name in GOAL_SETS:
             self._work.one(f"goals_{name}", partial(make_goals, self.out, self.config, name))
 
+    def _collect(self) -> None:
+        """Rearrangements in parts, then one data set of them and that of the tasks."""
+        left, part = self.config.rearrangements, 0
+        while left > 0:
+            part, now = part + 1, min(left, self.config.part_episodes)
+            work = partial(collect_rearrangements, self.out, self.config, part, now)
+            self._work.one(f"collect_rearrange_{part:02d}", work)
+            left -= now
+        if part:
+            self._work.one("data", partial(join_data, self.data, self.out))
+
     def _train(self) -> None:
+        if self.config.rearrangements:
+            self._work.need("data", "collect")
         jobs = [
             Job(
                 f"train_{row.name}_{seed}", self.config.steps, train_row,
-                (self.out, self.data, self.config, row, seed),
+                (self.out, self._goal_data, self.config, row, seed),
             )
             for row, seed in self._runs()
         ]  # fmt: skip
@@ -219,7 +241,7 @@ class GoalsExperiment:
 
     def _results(self) -> dict:
         """Everything that the page tells."""
-        stages, manifest = self._stages.all_results(), read_manifest(self.data)
+        stages, manifest = self._stages.all_results(), read_manifest(self._goal_data)
         trained = {row.name: self._of_seeds(f"train_{row.name}") for row in self._rows}
         beside = {name: self._of_seeds(f"evaluate_{name}") for name in BESIDE}
         return {

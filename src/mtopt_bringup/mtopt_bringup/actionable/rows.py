@@ -1,4 +1,4 @@
-"""The rows of the tables: each changes one thing of Actionable Models, or is another method."""
+"""The rows of the tables: Actionable Models, its parts left out one by one, another method."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class Row:
     Attributes:
         name: In files and on the command line.
         title: In tables.
+        proposes: Whether Q chooses among what a cloned policy proposes; else among all actions.
         clone: Whether it is goal-conditioned behaviour cloning; else it is a Q-function.
         negatives: Whether actions that nobody took are pushed down.
         chaining: Whether goals of other episodes are drawn.
@@ -25,6 +26,7 @@ class Row:
 
     name: str
     title: str
+    proposes: bool = False
     clone: bool = False
     negatives: bool = True
     chaining: bool = True
@@ -37,18 +39,20 @@ class Row:
         goals = replace(
             goals, batch=config.goal_batch, pairs=pairs, join=self.join,
             negative_weight=goals.negative_weight if self.negatives else 0.0,
+            behaviour_weight=goals.behaviour_weight if self.proposes else 0.0,
         )  # fmt: skip
         return replace(config.train, batch=0, goals=goals, seed=config.seed + seed)
 
 
 FIRST = "actionable"
 ROWS = (
-    Row(FIRST, "Actionable Models"),
-    Row("no_negatives", "without negatives", negatives=False),
-    Row("no_chaining", "without goal chaining", chaining=False),
+    Row(FIRST, "Actionable Models, Q among proposals", proposes=True),
+    Row("searched", "Actionable Models as published, Q among all actions"),
+    Row("no_negatives", "the same without negatives", negatives=False),
+    Row("no_chaining", "the same without goal chaining", chaining=False),
     Row("neither", "hindsight Q-learning (neither)", negatives=False, chaining=False),
     Row("clone", "goal-conditioned behaviour cloning", clone=True),
-    Row("late", "goal joined late, not at the input", join="late"),
+    Row("late", "as published, goal joined late, not at the input", join="late"),
 )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from mtopt_bringup.benchmarks.paper import add_run_arguments, with_sizes
 
 SCALES = ("small", "medium", "full")
-PARTS = ("goals", "train", "evaluate", "downstream", "write")
+PARTS = ("goals", "collect", "train", "evaluate", "downstream", "write")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

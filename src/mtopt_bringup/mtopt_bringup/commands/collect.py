@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mtopt_spec.action import MAX_STEPS
+
 SUMMARY = "Collects episodes in-process, without messages, into the same bags as `mtopt cell`."
 EXAMPLE = "mtopt collect --robots 7 --episodes 1000 --out bags/ --seed 1 --tasks lift-any --json"
 
@@ -12,6 +14,10 @@ def add_arguments(parser) -> None:
     """What to collect; shared with `mtopt cell` where both have it."""
     add_run_arguments(parser)
     add_cell_arguments(parser)
+    parser.add_argument(
+        "--max-steps", type=int, default=MAX_STEPS, metavar="N",
+        help=f"control steps of an episode; then it is truncated (default {MAX_STEPS})",
+    )  # fmt: skip
     parser.add_argument(
         "--processes", type=int, default=0,
         help="worker processes, 0: one a core (default); the episodes do not depend on it",
@@ -39,7 +45,7 @@ def add_run_arguments(parser) -> None:
     )
     parser.add_argument(
         "--policy", default="bootstrap",
-        help="bootstrap (each task's script), random, or qfunction (default bootstrap)",
+        help="bootstrap (each task's script, the default), qfunction, or a script's name",
     )  # fmt: skip
     parser.add_argument("--checkpoint", type=Path, help="of the Q-function")
     parser.add_argument(
@@ -88,7 +94,7 @@ def run(arguments) -> dict:
         robots=arguments.robots, episodes=arguments.episodes, out=arguments.out, seed=start.seed,
         tasks=tuple(arguments.tasks), policy=arguments.policy, run=start.run,
         processes=1 if arguments.video else arguments.processes, world=arguments.world,
-        tasks_file=arguments.tasks_file,
+        tasks_file=arguments.tasks_file, max_steps=arguments.max_steps,
     )  # fmt: skip
     video = None
     if arguments.video is not None:

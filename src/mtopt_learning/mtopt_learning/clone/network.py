@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from mtopt_learning.qlearn.actions import CLOSE, CODE_SIZE, CONTINUOUS, OPEN, TERMINATE
+from mtopt_learning.qlearn.actions import CODE_SIZE, CONTINUOUS, TERMINATE
 from mtopt_learning.qlearn.affordance import AffordanceScores
+from mtopt_learning.qlearn.behaviour import COMMANDS
 from mtopt_learning.qlearn.trunk import Trunk, TrunkConfig, default_trunk
 from mtopt_spec.errors import InputError
 
-COMMANDS, STOP = 4, 3
-"""Classes of what is done beside the move: nothing, close, open, terminate (`STOP`)."""
 OUTPUTS = ("classes", "squashed")
 
 
@@ -112,13 +111,6 @@ class CloneNetwork(nn.Module):
             return _one_flag(out[:, :CONTINUOUS].tanh(), out[:, CONTINUOUS:])
         over_nothing = out[:, CONTINUOUS + 1 :] - out[:, CONTINUOUS : CONTINUOUS + 1]
         return _one_flag(out[:, :CONTINUOUS].clamp(-1, 1), over_nothing)
-
-
-def command_class(code: torch.Tensor) -> torch.Tensor:
-    """(n,) int64 class of (n, 7) action codes: 0 nothing, 1 close, 2 open, 3 terminate."""
-    flags = code[:, [CLOSE, OPEN, TERMINATE]] > 0.5
-    order = torch.tensor([1, 2, STOP], device=code.device)
-    return (flags * order).amax(1)
 
 
 def _one_flag(move: torch.Tensor, flags: torch.Tensor) -> torch.Tensor:

@@ -10,18 +10,15 @@ import torch
 import torch.nn.functional as F
 
 from mtopt_learning.clone.examples import GoalExamples, TaskExamples
-from mtopt_learning.clone.network import STOP, CloneNetwork, command_class, default_clone
-from mtopt_learning.qlearn.actions import CONTINUOUS
+from mtopt_learning.clone.network import CloneNetwork, default_clone
 from mtopt_learning.qlearn.affordance import affordance_loss
+from mtopt_learning.qlearn.behaviour import clone_loss
 from mtopt_learning.qlearn.distortion import DistortionConfig, draw_light, lit
 from mtopt_learning.relabel.sampler import SamplerConfig
 from mtopt_learning.train.devices import autocast, choose_device
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.self_calibration import calibrate_map
 from mtopt_spec.task import TaskList
-
-_HUBER = 0.2
-"""Of the move's error, in units of the largest move: beyond it the loss is linear."""
 
 
 @dataclass(frozen=True)
@@ -53,22 +50,6 @@ class CloneConfig:
     bf16: bool = True
     threads: int = 0
     seed: int = 0
-
-
-def clone_loss(output: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
-    """Huber loss of the move where there is one, plus cross-entropy of the command.
-
-    Args:
-        output: (n, 8) of a network with `classes`.
-        code: (n, 7) recorded action codes.
-    """
-    command = command_class(code)
-    moved = (command != STOP).float()
-    each = F.huber_loss(
-        output[:, :CONTINUOUS], code[:, :CONTINUOUS], reduction="none", delta=_HUBER
-    )
-    move = (each.mean(1) * moved).sum() / moved.sum().clamp_min(1)
-    return move / _HUBER**2 + F.cross_entropy(output[:, CONTINUOUS:], command)
 
 
 class CloneTrainer:

@@ -19,9 +19,7 @@ from mtopt_learning.policy.batching import BatchWindow
 from mtopt_learning.policy.pinhole import PinholeCamera
 from mtopt_learning.policy.policy_mux import PolicyMux
 from mtopt_learning.policy.q_policy import ActConfig, QFunctionPolicy, error_code
-from mtopt_learning.policy.random_policy import RandomPolicy
-from mtopt_learning.policy.scripted_pick import CLEAN, CLEAN_PICK, ScriptedPick
-from mtopt_learning.policy.scripted_place import PUT_DOWN, ScriptedPlace
+from mtopt_learning.policy.scripts import make_scripts
 from mtopt_learning.qlearn.cem import CemConfig
 from mtopt_msgs.srv import ChooseAction, LoadCheckpoint
 from mtopt_spec import ros_messages
@@ -113,16 +111,7 @@ class PolicyNode(Node):
         tasks = load_tasks(installed(p.tasks_file, "params"))
         cem = CemConfig(p.cem_samples, p.cem_elites, p.cem_iterations)
         self._q_policy = QFunctionPolicy(None, tasks.names, ActConfig(cem, p.epsilon, p.noise))
-        self._policies = PolicyMux(
-            {
-                "random": RandomPolicy(),
-                "scripted_pick": ScriptedPick(p.camera()),
-                CLEAN_PICK: ScriptedPick(p.camera(), CLEAN),
-                "scripted_place": ScriptedPlace(tasks),
-                "scripted_put_down": ScriptedPlace(tasks, PUT_DOWN),
-                "qfunction": self._q_policy,
-            }
-        )
+        self._policies = PolicyMux({**make_scripts(tasks, p.camera()), "qfunction": self._q_policy})
         if p.checkpoint and Path(p.checkpoint).exists():
             self._q_policy.load(Path(p.checkpoint))
         elif p.checkpoint:

@@ -13,7 +13,15 @@ import torch
 from mtopt_learning.checkpoint.folder import CONFIG
 from mtopt_learning.checkpoint.q_function import QFunction, load_q_function
 from mtopt_learning.policy.goal_pictures import GoalPictures, decode_picture
-from mtopt_learning.qlearn.actions import CLOSE, CONTINUOUS, OPEN, TERMINATE, decode
+from mtopt_learning.qlearn.actions import (
+    CLOSE,
+    CODE_SIZE,
+    CONTINUOUS,
+    OPEN,
+    TERMINATE,
+    decode,
+)
+from mtopt_learning.qlearn.behaviour import ProposalConfig, best_proposal
 from mtopt_learning.qlearn.cem import CemConfig, maximise
 from mtopt_spec import seeds
 from mtopt_spec.action import Action
@@ -31,11 +39,13 @@ class ActConfig:
 
     Attributes:
         cem: The search.
+        proposals: What is chosen among instead, to a goal, by a network that proposes actions.
         epsilon: Chance a step of a random action instead: for collecting, not for measuring.
         noise: Standard deviation added to moves and turns, in units of the largest.
     """
 
     cem: CemConfig = CemConfig()
+    proposals: ProposalConfig = ProposalConfig()
     epsilon: float = 0.0
     noise: float = 0.0
 
@@ -154,8 +164,7 @@ class QFunctionPolicy:
 
     @torch.inference_mode()
     def _evaluate(self, requests, pictures) -> list[PolicyAnswer]:
-        q_function, cem = self._q_function, self._config.cem
-        n = len(requests)
+        q_function, n = self._q_function, len(requests)
         # Always a multiple of the same number of rows: how a matrix product rounds may depend on
         # its shape, and an action should not depend on how many robots ask.
         rows = [min(i, n - 1) for i in range(-(-n // _ROWS) * _ROWS)]
@@ -167,14 +176,22 @@ class QFunctionPolicy:
         }
         state = torch.from_numpy(np.stack([requests[i].observation.state() for i in rows]))
         task = torch.tensor([self._condition(requests[i]) for i in rows])
-        normal, uniform = (torch.from_numpy(x[:, rows]) for x in self._noise(requests))
-        goal = self._goals.rows([requests[i] for i in rows])
+        asked = [requests[i] for i in rows]
+        goal = self._goals.rows(asked)
         embedding = q_function.network.embed(images, state, goal)
 
         def score(action: torch.Tensor) -> torch.Tensor:
             return q_function.network.q(embedding, task, action)
 
-        code, q = maximise(score, len(rows), cem, normal, uniform)
+        proposed = (task == q_function.network.goal_task) & q_function.network.proposes
+        code, q = torch.zeros(len(rows), CODE_SIZE), torch.zeros(len(rows))
+        if not proposed.all():
+            code, q = maximise(score, len(rows), self._config.cem, *self._noise(asked))
+        if proposed.any():
+            output = q_function.network.propose(embedding)
+            proposals = self._config.proposals
+            best, value = best_proposal(score, output, proposals, self._moves(asked))
+            code[proposed], q[proposed] = best[proposed], value[proposed]
         if self._config.epsilon or self._config.noise:
             explored = code.clone()
             for i, request in enumerate(requests):
@@ -193,7 +210,7 @@ class QFunctionPolicy:
             return self._q_function.network.goal_task
         return self._q_function.tasks.index(request.task)
 
-    def _noise(self, requests) -> tuple[np.ndarray, np.ndarray]:
+    def _noise(self, requests) -> tuple[torch.Tensor, torch.Tensor]:
         """(iterations, n, samples, 4) normal and (iterations, n, samples) uniform, by request."""
         cem = self._config.cem
         shape = (cem.iterations, cem.samples)
@@ -202,7 +219,16 @@ class QFunctionPolicy:
             random = seeds.generator(request.seed, "cem", request.step_index)
             normal.append(random.standard_normal((*shape, CONTINUOUS), np.float32))
             uniform.append(random.random(shape, np.float32))
-        return np.stack(normal, 1), np.stack(uniform, 1)
+        return torch.from_numpy(np.stack(normal, 1)), torch.from_numpy(np.stack(uniform, 1))
+
+    def _moves(self, requests) -> torch.Tensor:
+        """(n, moves, 4) normal noise of proposals, by request."""
+        shape = (self._config.proposals.moves, CONTINUOUS)
+        return torch.from_numpy(np.stack([
+            seeds.generator(request.seed, "proposals", request.step_index)
+            .standard_normal(shape, np.float32)
+            for request in requests
+        ]))  # fmt: skip
 
     def _explore(self, code: torch.Tensor, request: PolicyRequest) -> torch.Tensor:
         random = seeds.generator(request.seed, "explore", request.step_index)

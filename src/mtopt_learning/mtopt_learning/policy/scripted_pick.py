@@ -165,11 +165,18 @@ class ScriptedPick:
             return replace(plan, waited=plan.waited + 1), Action(translation_m=move)
         return plan, Action(terminate=True)
 
+    def holds(self, request: PolicyRequest) -> bool:
+        """Whether the closed fingers are as far apart as around an object."""
+        observation = request.observation
+        return (
+            observation.gripper_closed
+            and observation.gripper_opening_m >= self._config.empty_opening_m
+        )
+
     def _tries_again(self, plan: _Plan, request: PolicyRequest) -> bool:
-        config, observation = self._config, request.observation
         return (
             plan.retries
-            and request.step_index < config.retry_before_step
-            and observation.gripper_closed
-            and observation.gripper_opening_m < config.empty_opening_m
+            and request.step_index < self._config.retry_before_step
+            and request.observation.gripper_closed
+            and not self.holds(request)
         )

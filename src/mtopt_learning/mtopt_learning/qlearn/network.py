@@ -15,8 +15,10 @@ import torch
 from torch import nn
 
 from mtopt_learning.qlearn.actions import CODE_SIZE
+from mtopt_learning.qlearn.behaviour import BehaviourHead
 from mtopt_learning.qlearn.trunk import Trunk, TrunkConfig, default_trunk
 from mtopt_learning.qlearn.two_stage import TwoStageQ
+from mtopt_spec.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,19 @@ class NetworkConfig(TrunkConfig):
         heads: Independent Q heads on one embedding; two for clipped double Q.
         multi_head: Instead of the task as an input, each head has one output a task (the
             ablation of MT-Opt); one output for all tasks otherwise.
+        behaviour: Whether a cloned policy to goals proposes the actions that Q chooses among.
     """
 
     heads: int = 2
     multi_head: bool = False
+    behaviour: bool = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.behaviour and not self.goal_join:
+            raise InputError(
+                "behaviour", where="network", got=True, expected="False where no goal picture joins"
+            )
 
 
 def default_network(
@@ -39,10 +50,11 @@ def default_network(
     multi_head: bool = False,
     affordance_map: bool = True,
     goal_join: str = "",
+    behaviour: bool = False,
 ) -> NetworkConfig:
-    """The network on the trunk of `default_trunk`; with `multi_head`, one output a task."""
+    """The network on the trunk of `default_trunk`; see `NetworkConfig`."""
     trunk = default_trunk(tasks, cameras, affordance_map, goal_join)
-    return NetworkConfig(**vars(trunk), multi_head=multi_head)
+    return NetworkConfig(**vars(trunk), multi_head=multi_head, behaviour=behaviour)
 
 
 class QHead(nn.Module):
@@ -72,6 +84,8 @@ class QNetwork(Trunk, TwoStageQ):
     def __init__(self, config: NetworkConfig):
         super().__init__(config, task_input=not config.multi_head)
         self.heads = nn.ModuleList(QHead(config) for _ in range(config.heads))
+        if config.behaviour:
+            self.behaviour = BehaviourHead(config.embedding, config.hidden, config.layers)
 
     def embed(
         self,
@@ -81,6 +95,11 @@ class QNetwork(Trunk, TwoStageQ):
     ) -> torch.Tensor:
         """See `Trunk`."""
         return self.embed_and_map(images, state, goal)[0]
+
+    def propose(self, embedding: torch.Tensor) -> torch.Tensor:
+        """(batch, 8) what the data would do to reach the goals, see `BehaviourHead`."""
+        goals = torch.full((len(embedding),), self.goal_task, device=embedding.device)
+        return self.behaviour(self.of_task(embedding, goals))
 
     def logits(
         self, embedding: torch.Tensor, task: torch.Tensor, action: torch.Tensor

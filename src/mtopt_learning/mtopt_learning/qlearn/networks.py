@@ -23,6 +23,7 @@ def network_config(
     multi_head: bool = False,
     affordance_map: bool = True,
     goal_join: str = "",
+    behaviour: bool = False,
 ) -> AnyNetworkConfig:
     """The settings of a network by name, for these tasks and pictures.
 
@@ -33,6 +34,7 @@ def network_config(
         multi_head: One output a task instead of the task as an input.
         affordance_map: Whether the small network has one.
         goal_join: Where goal pictures join the small network, see `TrunkConfig`.
+        behaviour: Whether a cloned policy to goals proposes actions.
 
     Raises:
         InputError: The network cannot take such pictures.
@@ -44,7 +46,7 @@ def network_config(
                 todo="use the small network for goals",
             )  # fmt: skip
         return published_network(tasks, cameras, multi_head)
-    return default_network(tasks, cameras, multi_head, affordance_map, goal_join)
+    return default_network(tasks, cameras, multi_head, affordance_map, goal_join, behaviour)
 
 
 def name_of(config: AnyNetworkConfig) -> str:

@@ -26,6 +26,11 @@ class TwoStageQ(nn.Module):
         return getattr(self.config, "goal_cameras", ())
 
     @property
+    def proposes(self) -> bool:
+        """Whether a cloned policy to goals proposes actions: the network has `propose`."""
+        return getattr(self.config, "behaviour", False)
+
+    @property
     def goal_task(self) -> int:
         """The index that stands for reaching the goal, where others stand for a task."""
         return self.config.tasks

@@ -67,6 +67,8 @@ class GoalConfig:
         reached_states: States a step that are where their goals show them: there Q(s, terminate)
             learns 1, elsewhere 0; and as many near misses of the same goals.
         lower_bound: Lift targets of hindsight goals to what the recorded way was worth.
+        behaviour_weight: Of the loss of a cloned policy to hindsight goals, which proposes the
+            actions that Q chooses among; 0: a new network has none, and CEM searches all actions.
     """
 
     batch: int = 0
@@ -78,11 +80,12 @@ class GoalConfig:
     negative_temperature: float = 0.1
     reached_states: int = 16
     lower_bound: bool = True
+    behaviour_weight: float = 1.0
 
     def __post_init__(self):
         for name, least in (
-            ("batch", 0), ("weight", 0), ("negative_weight", 0), ("negative_samples", 1),
-            ("negative_temperature", 1e-6), ("reached_states", 0),
+            ("batch", 0), ("weight", 0), ("behaviour_weight", 0), ("negative_weight", 0),
+            ("negative_samples", 1), ("negative_temperature", 1e-6), ("reached_states", 0),
         ):  # fmt: skip
             if getattr(self, name) < least:
                 raise InputError(

@@ -8,6 +8,7 @@ import torch
 
 from mtopt_learning.qlearn.actions import terminate_code
 from mtopt_learning.qlearn.affordance import AffordanceScores, affordance_loss
+from mtopt_learning.qlearn.behaviour import clone_loss
 from mtopt_learning.qlearn.distortion import Light, lit
 from mtopt_learning.qlearn.losses import bellman_loss, conservative_loss
 from mtopt_learning.qlearn.targets import clipped_double
@@ -111,6 +112,12 @@ def goal_losses(
         end_loss = bellman_loss(end_logits, there, weight)
         loss = loss + TERMINATE_WEIGHT * end_loss
         report["goal_terminate_loss"] = end_loss
+    if online.proposes and goals.behaviour_weight:
+        stops = terminate_code((every_state - n,), device)
+        shown = torch.cat([~batch.chained, torch.arange(2 * m, device=device) < m]).float()
+        cloned = clone_loss(online.propose(embedding), torch.cat([batch.action, stops]), shown)
+        loss = loss + goals.behaviour_weight * cloned
+        report["behaviour_loss"] = cloned
     if goals.negative_weight:
         unseen = random_actions(n, goals.negative_samples, noise).to(device)
         chance = torch.rand(n, generator=noise).to(device)

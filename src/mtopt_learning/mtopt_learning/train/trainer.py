@@ -78,6 +78,7 @@ class Trainer:
             network = network_config(
                 config.network, len(tasks), seen, config.multi_head, config.affordance_weight > 0,
                 config.goals.join if config.goals.batch else "",
+                bool(config.goals.batch and config.goals.behaviour_weight),
             )  # fmt: skip
         if network.tasks != len(tasks):
             raise InputError(

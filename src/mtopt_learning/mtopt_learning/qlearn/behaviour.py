@@ -1,0 +1,121 @@
+"""What the data would do: a cloned policy on the Q-function's embedding, to choose among.
+
+Where data show few actions a state, the largest Q of all actions is often that of one which nobody
+took. Here Q chooses among those that the data's own policy might have taken, as
+batch-constrained Q-learning does (arXiv 1812.02900, section 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from mtopt_learning.qlearn.actions import (
+    CLOSE,
+    CODE_SIZE,
+    CONTINUOUS,
+    OPEN,
+    TERMINATE,
+    terminate_code,
+)
+
+COMMANDS, STOP = 4, 3
+"""Classes of what is done beside the move: nothing, close, open, terminate (`STOP`)."""
+_HUBER = 0.2
+"""Of the move's error, in units of the largest move: beyond it the loss is linear."""
+
+
+@dataclass(frozen=True)
+class ProposalConfig:
+    """Which actions Q chooses among.
+
+    Attributes:
+        moves: Tried with each command.
+        std: Of the moves around the cloned one, in units of the largest; the first is that itself.
+        least_probability: Commands that the clone thinks less likely are left out, but for its
+            likeliest one.
+    """
+
+    moves: int = 24
+    std: float = 0.05
+    least_probability: float = 0.05
+
+
+class BehaviourHead(nn.Module):
+    """(batch, embedding) of a state and a task → (batch, 4 + `COMMANDS`) mean move and logits."""
+
+    def __init__(self, embedding: int, hidden: int, layers: int):
+        super().__init__()
+        sizes = [embedding] + [hidden] * layers
+        self.layers = nn.ModuleList(map(nn.Linear, sizes, sizes[1:]))
+        self.out = nn.Linear(hidden, CONTINUOUS + COMMANDS)
+
+    def forward(self, joined: torch.Tensor) -> torch.Tensor:
+        """Float32 output."""
+        for layer in self.layers:
+            joined = torch.relu(layer(joined))
+        return self.out(joined).float()
+
+
+def command_class(code: torch.Tensor) -> torch.Tensor:
+    """(n,) int64 class of (n, 7) action codes: 0 nothing, 1 close, 2 open, 3 terminate."""
+    flags = code[:, [CLOSE, OPEN, TERMINATE]] > 0.5
+    order = torch.tensor([1, 2, STOP], device=code.device)
+    return (flags * order).amax(1)
+
+
+def clone_loss(
+    output: torch.Tensor, code: torch.Tensor, weight: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Huber loss of the move where there is one, plus cross-entropy of the command.
+
+    Args:
+        output: (n, 8) mean moves and logits of `COMMANDS`.
+        code: (n, 7) recorded action codes.
+        weight: (n,) not negative; None: all count the same.
+    """
+    weight = torch.ones(len(code), device=code.device) if weight is None else weight
+    command = command_class(code)
+    moved = (command != STOP).float() * weight
+    each = F.huber_loss(
+        output[:, :CONTINUOUS], code[:, :CONTINUOUS], reduction="none", delta=_HUBER
+    )
+    move = (each.mean(1) * moved).sum() / moved.sum().clamp_min(1e-6)
+    told = F.cross_entropy(output[:, CONTINUOUS:], command, reduction="none") * weight
+    return move / _HUBER**2 + told.sum() / weight.sum().clamp_min(1e-6)
+
+
+def best_proposal(
+    score: Callable[[torch.Tensor], torch.Tensor],
+    output: torch.Tensor,
+    config: ProposalConfig,
+    normal: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The best of the actions that a clone proposes.
+
+    Args:
+        score: Maps (batch, samples, 7) codes to (batch, samples) scores.
+        output: (batch, 8) of `BehaviourHead`.
+        config: Which actions.
+        normal: (batch, moves, 4) standard normal noise.
+
+    Returns:
+        (batch, 7) codes and (batch,) their scores.
+    """
+    batch, moves = len(output), config.moves
+    normal = normal.clone()
+    normal[:, 0] = 0.0
+    move = (output[:, None, :CONTINUOUS].clamp(-1, 1) + config.std * normal).clamp(-1, 1)
+    code = torch.zeros(batch, STOP, moves, CODE_SIZE, device=output.device)
+    code[..., :CONTINUOUS] = move[:, None]
+    code[:, 1, :, CLOSE] = code[:, 2, :, OPEN] = 1.0
+    code = torch.cat([code.flatten(1, 2), terminate_code((batch, 1), output.device)], 1)
+    likely = output[:, CONTINUOUS:].softmax(-1)
+    likely = (likely >= config.least_probability) | (likely == likely.amax(-1, keepdim=True))
+    allowed = torch.cat([likely[:, :STOP].repeat_interleave(moves, 1), likely[:, STOP:]], 1)
+    found, best = score(code).masked_fill(~allowed, -torch.inf).max(1)
+    return code[torch.arange(batch, device=output.device), best], found

@@ -1,14 +1,16 @@
 """The scripts: what they see, and what their actions do to a tool that obeys."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from mtopt_learning.policy.blobs import BlobFinder
+from mtopt_learning.policy.blobs import ON_PLATE, BlobFinder
 from mtopt_learning.policy.pinhole import camera_from_link
 from mtopt_learning.policy.policy_mux import PolicyMux
 from mtopt_learning.policy.random_policy import RandomPolicy
 from mtopt_learning.policy.scripted_pick import PickConfig, ScriptedPick
-from mtopt_learning.policy.scripted_place import PUT_DOWN, ScriptedPlace
+from mtopt_learning.policy.scripted_place import COVER, PUT_DOWN, ScriptedPlace
 from mtopt_learning.policy.scripted_rearrange import ScriptedRearrange
 from mtopt_learning.policy.scripts import SCRIPTS, make_scripts
 from mtopt_learning.policy.step_draws import _draws, step_draws
@@ -24,11 +26,13 @@ TASKS = TaskList(
 )
 
 
-def picture(*, patch_xy=None, long_axis_rad=0.0, light=1.0):
-    """A grey floor with a 12 x 4 cm red patch, as the camera sees it."""
+def picture(*, patch_xy=None, long_axis_rad=0.0, light=1.0, bar_y=None):
+    """A grey floor with a 12 x 4 cm red patch and a 4 cm white bar, as the camera sees it."""
     v, u = np.mgrid[:64, :64]
     xy = CAMERA.to_plane(np.stack([u, v], -1), 0.02)
     image = np.full((64, 64, 3), 130.0) * light
+    if bar_y is not None:
+        image[np.abs(xy[..., 1] - bar_y) < 0.02] = 250.0 * np.array([0.9, 1.0, 1.1]) * light
     if patch_xy is not None:
         c, s = np.cos(long_axis_rad), np.sin(long_axis_rad)
         d = xy - patch_xy
@@ -125,11 +129,12 @@ def test_pick_without_its_camera_is_an_error_code():
     assert answer.error == 3 and "shoulder" in answer.error_msg
 
 
-def let_go(policy, seed):
+def let_go(policy, seed, image=None):
     """Where a tool that obeys lets go, m; the script ends soon after."""
+    image = picture() if image is None else image
     pose, at = np.array([0.0, 0.0, 0.2, 0.0]), None
     for step in range(17):
-        asked = request(picture(), tuple(pose), step, closed=True, task="place-top-left", seed=seed)
+        asked = request(image, tuple(pose), step, closed=True, task="place-top-left", seed=seed)
         action = policy.choose([asked])[0].action
         assert action.problem() is None
         if action.open:
@@ -150,6 +155,19 @@ def test_put_down_lets_go_low_over_the_floor_whatever_the_task():
     inside = [abs(x) < 0.17 and abs(y) < 0.17 and z < 0.07 for x, y, z in places]
     assert sum(inside) >= 24
     assert np.std([place[:2] for place in places], axis=0).min() > 0.05
+
+
+@pytest.mark.parametrize("patch_xy", [(-0.08, 0.35), (0.09, 0.28)])
+def test_cover_lets_go_high_over_the_coloured_thing_on_the_plate(patch_xy):
+    image = picture(patch_xy=patch_xy, bar_y=0.315)
+    for seed in range(10):
+        policy = ScriptedPlace(TASKS, COVER, BlobFinder(CAMERA, ON_PLATE))
+        x, y, z = let_go(policy, seed, image)
+        assert np.hypot(x - patch_xy[0], y - patch_xy[1]) < 0.16 and 0.09 < z < 0.17
+    clean = replace(COVER, aim_noise_m=(0.0,), step_noise_m=(0.0,))
+    x, y, _ = let_go(ScriptedPlace(TASKS, clean, BlobFinder(CAMERA, ON_PLATE)), 0, image)
+    assert np.hypot(x - patch_xy[0], y - patch_xy[1]) < 0.035
+    assert BlobFinder(CAMERA, ON_PLATE).find(picture(bar_y=0.315), (0, 0, 0.2)) == []
 
 
 def rearrange(policy, opening, seed=3):

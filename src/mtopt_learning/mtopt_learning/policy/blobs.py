@@ -13,7 +13,7 @@ from mtopt_learning.policy.pinhole import PinholeCamera
 
 @dataclass(frozen=True)
 class Blob:
-    """A patch unlike the bin's floor.
+    """A patch unlike the ground.
 
     Attributes:
         x_m, y_m: Its centre on the floor, bin frame.
@@ -35,26 +35,31 @@ class BlobConfig:
     """What counts as an object.
 
     Attributes:
-        difference: Least colour difference from the floor, as a share of its brightness.
+        difference: Least colour difference from the ground, as a share of its brightness.
+        grey: Whether what is only brighter than the ground counts, whatever its colour.
         min_pixels: Smaller patches are noise.
-        half_side_m: Only patches with |x|, |y| below this in the bin's frame.
+        area_m: Where is looked: x low, x high, y low, y high, bin frame.
         object_height_m: Height of the plane on which colours are located: of an object's middle.
         arm_radius_m: Of what hangs above the tool and hides the floor.
         arm_height_m: Length of what hangs above the tool.
     """
 
     difference: float = 0.35
+    grey: bool = True
     min_pixels: int = 4
-    half_side_m: float = 0.19
+    area_m: tuple[float, float, float, float] = (-0.19, 0.19, -0.19, 0.19)
     object_height_m: float = 0.02
     arm_radius_m: float = 0.07
     arm_height_m: float = 0.45
 
 
-class BlobFinder:
-    """Patches on the floor of the picking area that differ from it in colour.
+ON_PLATE = BlobConfig(grey=False, area_m=(-0.15, 0.15, 0.23, 0.41))
 
-    The floor's colour is the median of the area itself, so that light of another strength or
+
+class BlobFinder:
+    """Patches of an area that differ from its ground in colour.
+
+    The ground's colour is the median of the area itself, so that light of another strength or
     colour does not matter; what the gripper may hide is left out.
 
     Args:
@@ -82,7 +87,10 @@ class BlobFinder:
         shade = rgb / np.maximum(_median(rgb), 1.0)[:, None]
         brightness = shade.mean(0)
         chroma = np.abs(shade - brightness).max(0)
-        differs = np.maximum(chroma, brightness - 1.0) > self._config.difference
+        if self._config.grey:
+            differs = np.maximum(chroma, brightness - 1.0) > self._config.difference
+        else:
+            differs = chroma > self._config.difference * np.maximum(brightness, 1.0)
         mask = np.zeros((height, width), np.uint8)
         mask[rows, columns] = differs
         count, labels = cv2.connectedComponents(mask, connectivity=4)
@@ -97,7 +105,7 @@ class BlobFinder:
 
 @dataclass(frozen=True)
 class _Area:
-    """The pixels (n,) of a picture that show the picking area, and where each is on the floor."""
+    """The pixels (n,) of a picture that show the area, and where each is on the floor."""
 
     camera: PinholeCamera
     u: np.ndarray
@@ -109,7 +117,9 @@ def _area(camera: PinholeCamera, height: int, width: int, config: BlobConfig) ->
     camera = camera.scaled(width, height)
     v, u = np.mgrid[:height, :width]
     floor_xy = camera.to_plane(np.stack([u, v], -1), config.object_height_m)  # (h, w, 2)
-    inside = np.all(np.abs(floor_xy) < config.half_side_m, -1)
+    x_low, x_high, y_low, y_high = config.area_m
+    x, y = floor_xy[..., 0], floor_xy[..., 1]
+    inside = (x > x_low) & (x < x_high) & (y > y_low) & (y < y_high)
     return _Area(camera, u[inside], v[inside], floor_xy[inside])
 
 

@@ -11,12 +11,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from mtopt_learning.policy.blobs import Blob, BlobFinder
 from mtopt_learning.policy.script_motion import towards, turn_towards
 from mtopt_learning.policy.script_plans import ScriptPlans
 from mtopt_learning.policy.step_draws import step_draws
 from mtopt_spec import seeds
 from mtopt_spec.action import Action
+from mtopt_spec.image_codec import decode_jpeg
 from mtopt_spec.interfaces import PolicyAnswer, PolicyRequest
+from mtopt_spec.observation import Observation
 from mtopt_spec.task import TaskList
 
 _SECTIONS = {
@@ -41,6 +44,7 @@ class PlaceConfig:
         arrived_m: Distance from the aim, in the plane, at which the tool goes down.
         rise_m: How far the tool rises after letting go.
         rises: In so many steps, each that far.
+        camera: Whose picture shows what to drop on.
     """
 
     sections: Mapping[str, tuple[float, float, float, float]] = field(
@@ -53,6 +57,7 @@ class PlaceConfig:
     arrived_m: float = 0.03
     rise_m: float = 0.06
     rises: int = 1
+    camera: str = "shoulder"
 
 
 PUT_DOWN = PlaceConfig(
@@ -74,10 +79,28 @@ class _Plan:
     risen: int = 0
 
 
-class ScriptedPlace:
-    """Drops on the section that the task names, or anywhere on the plate."""
+COVER = PlaceConfig(aim_noise_m=(0.01, 0.02, 0.05), release_m=(0.10, 0.14), rises=3)
+"""Lets a held cloth fall over what lies on the plate: from so high that it is not crumpled, and
+rises until it touches no finger."""
 
-    def __init__(self, tasks: TaskList, config: PlaceConfig = PlaceConfig()):
+
+class ScriptedPlace:
+    """Drops on the section that the task names, or anywhere on the plate.
+
+    Args:
+        tasks: Of the cell.
+        config: Numbers.
+        over: Finds what to drop on, in the episode's first picture; None, or where it finds
+            nothing: anywhere.
+    """
+
+    def __init__(
+        self,
+        tasks: TaskList,
+        config: PlaceConfig = PlaceConfig(),
+        over: BlobFinder | None = None,
+    ):
+        self._over = over
         self._sections = {task.name: task.success.get("section", "any") for task in tasks}
         self._config = config
         self._plans = ScriptPlans(self._make_plan, self._step)
@@ -93,14 +116,25 @@ class ScriptedPlace:
         x_low, x_high, y_low, y_high = config.sections.get(section, config.sections["any"])
         level = int(random.integers(len(config.aim_noise_m)))
         noise = random.normal(size=2) * config.aim_noise_m[level]
+        x, y = random.uniform(x_low, x_high), random.uniform(y_low, y_high)
+        patches = self._patches(request.observation)
+        if patches:
+            patch = max(patches, key=lambda patch: patch.pixels)
+            x, y = patch.x_m, patch.y_m
         return _Plan(
             request.episode_id,
             level,
-            float(random.uniform(x_low, x_high) + noise[0]),
-            float(np.clip(random.uniform(y_low, y_high) + noise[1], -0.15, 0.42)),
+            float(x + noise[0]),
+            float(np.clip(y + noise[1], -0.15, 0.42)),
             float(random.uniform(*config.release_m)),
             float(random.uniform(-0.6, 0.6)),
         )
+
+    def _patches(self, observation: Observation) -> list[Blob]:
+        jpeg = observation.images_jpeg.get(self._config.camera)
+        if self._over is None or jpeg is None:
+            return []
+        return self._over.find(decode_jpeg(jpeg), observation.tool_pose_bin[:3])
 
     def _step(self, plan: _Plan, request: PolicyRequest) -> tuple[_Plan, Action]:
         config = self._config

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from mtopt_learning.policy.blobs import ON_PLATE, BlobFinder
 from mtopt_learning.policy.pinhole import PinholeCamera
 from mtopt_learning.policy.random_policy import RandomPolicy
 from mtopt_learning.policy.scripted_pick import CLEAN, CLEAN_PICK, ScriptedPick
-from mtopt_learning.policy.scripted_place import PUT_DOWN, ScriptedPlace
+from mtopt_learning.policy.scripted_place import COVER, PUT_DOWN, ScriptedPlace
 from mtopt_learning.policy.scripted_rearrange import ScriptedRearrange
 from mtopt_spec.interfaces import Policy
 from mtopt_spec.task import TaskList
@@ -18,6 +19,9 @@ SCRIPTS: Mapping[str, Callable[[TaskList, PinholeCamera], Policy]] = {
     CLEAN_PICK: lambda tasks, camera: ScriptedPick(camera, CLEAN),
     "scripted_place": lambda tasks, camera: ScriptedPlace(tasks),
     "scripted_put_down": lambda tasks, camera: ScriptedPlace(tasks, PUT_DOWN),
+    "scripted_cover": lambda tasks, camera: ScriptedPlace(
+        tasks, COVER, BlobFinder(camera, ON_PLATE)
+    ),
     "scripted_rearrange": lambda tasks, camera: ScriptedRearrange(
         ScriptedPick(camera), ScriptedPlace(tasks, PUT_DOWN)
     ),

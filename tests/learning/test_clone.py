@@ -325,3 +325,11 @@ def test_takes_any_tasks_where_it_is_given_none(checkpoint, tmp_path):
     )
     policy.load(tmp_path / "other")
     assert policy.choose([request(1, "lift-green")])[0].error == 0
+
+
+def test_the_learning_rate_falls_where_it_is_asked_to(toy):
+    for steps, last in ((0, 1.0), (4, 0.232)):
+        trainer = CloneTrainer(toy, TASKS, replace(QUICK, steps=4, decay_steps=steps))
+        trainer.train()
+        rate = trainer.optimizer.param_groups[0]["lr"]
+        assert rate == pytest.approx(last * QUICK.learning_rate, rel=0.01)

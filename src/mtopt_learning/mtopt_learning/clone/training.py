@@ -16,6 +16,7 @@ from mtopt_learning.qlearn.behaviour import clone_loss
 from mtopt_learning.qlearn.distortion import DistortionConfig, draw_light, lit
 from mtopt_learning.relabel.sampler import SamplerConfig
 from mtopt_learning.train.devices import autocast, choose_device
+from mtopt_learning.train.learning_rate import decayed
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.self_calibration import calibrate_map
 from mtopt_spec.task import TaskList
@@ -28,7 +29,8 @@ class CloneConfig:
     Attributes:
         steps: Gradient steps.
         batch: States a step.
-        learning_rate: Adam's.
+        learning_rate: Adam's at the start.
+        decay_steps: Steps in which it falls to a tenth, where it stays; 0: it never falls.
         sharing: Which tasks a success counts for, as of the Q-function.
         balance: `rebalanced` over tasks, or `uniform` over successes.
         goals: Instead of tasks, clone the way to any later picture of the same episode.
@@ -42,6 +44,7 @@ class CloneConfig:
     steps: int = 4000
     batch: int = 128
     learning_rate: float = 8e-4
+    decay_steps: int = 0
     sharing: str = "f_skill"
     balance: str = "rebalanced"
     goals: bool = False
@@ -129,6 +132,8 @@ class CloneTrainer:
         if scores is not None:
             condition, acts = batch.condition[:, None], batch.acts[:, None]
             loss = loss + affordance_loss(scores, condition, batch.acted_m, acts)
+        for group in self.optimizer.param_groups:
+            group["lr"] = decayed(config.learning_rate, self.step, config.decay_steps)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()

@@ -71,6 +71,13 @@ CLEAN = PickConfig(
 """Aims as well as the picture allows, and always tries again: what shows goals."""
 
 
+CAREFUL = PickConfig(
+    aim_noise_m=(0.0, 0.015, 0.03), turn_noise_rad=(0.0, 0.15, 0.3),
+    step_noise_m=(0.003, 0.006, 0.01), p_retry=1.0,
+)  # fmt: skip
+"""Mostly lifts: for data in which something comes after the lift."""
+
+
 @dataclass(frozen=True)
 class _Plan:
     episode_id: str

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from mtopt_learning.policy.blobs import ON_PLATE, BlobFinder
 from mtopt_learning.policy.pinhole import PinholeCamera
 from mtopt_learning.policy.random_policy import RandomPolicy
-from mtopt_learning.policy.scripted_pick import CLEAN, CLEAN_PICK, ScriptedPick
+from mtopt_learning.policy.scripted_pick import CAREFUL, CLEAN, CLEAN_PICK, ScriptedPick
 from mtopt_learning.policy.scripted_place import COVER, PUT_DOWN, ScriptedPlace
 from mtopt_learning.policy.scripted_rearrange import ScriptedRearrange
 from mtopt_spec.interfaces import Policy
@@ -23,7 +23,7 @@ SCRIPTS: Mapping[str, Callable[[TaskList, PinholeCamera], Policy]] = {
         tasks, COVER, BlobFinder(camera, ON_PLATE)
     ),
     "scripted_rearrange": lambda tasks, camera: ScriptedRearrange(
-        ScriptedPick(camera), ScriptedPlace(tasks, PUT_DOWN)
+        ScriptedPick(camera, CAREFUL), ScriptedPlace(tasks, PUT_DOWN)
     ),
 }
 

@@ -28,7 +28,7 @@ def untrained(folder):
 
     names = cell_tasks().names
     towers = tuple(TowerConfig(c, *size, (8,), (8,), (8,), 8) for c, size in SIZES.items())
-    settings = NetworkConfig(len(names), towers, 16, 16, goal_join="input")
+    settings = NetworkConfig(len(names), towers, 16, 16, goal_join="input", behaviour=True)
     save_q_function(folder, QFunction(QNetwork(settings), names, dict(SIZES)), {})
     return folder
 

@@ -127,13 +127,14 @@ def test_robots_that_ask_together_are_answered_in_one_evaluation(graph, checkpoi
         assert len(response.checkpoint) == 12
 
 
-def test_a_goal_reaches_the_policy(graph, tmp_path):
+@pytest.mark.parametrize("behaviour", [False, True])
+def test_a_goal_reaches_the_policy(graph, tmp_path, behaviour):
     make, ask = graph
     towers = tuple(TowerConfig(c, *s, (16,), (8,), (8,), 64) for c, s in CAMERAS.items())
-    config = NetworkConfig(len(TASKS), towers, 64, 64, goal_join="input")
+    config = NetworkConfig(len(TASKS), towers, 64, 64, goal_join="input", behaviour=behaviour)
     torch.manual_seed(0)
     save_q_function(tmp_path / "q", QFunction(QNetwork(config), TASKS.names, CAMERAS), {})
-    make(PolicyNode, checkpoint=str(tmp_path / "q"))
+    make(PolicyNode, checkpoint=str(tmp_path / "q"), noise=0.1)
     pictures = [encode_jpeg(np.full((32, 32, 3), grey, np.uint8)) for grey in (10, 240, 240)]
     whole = {
         camera: encode_jpeg(np.zeros((*size, 3), np.uint8)) for camera, size in CAMERAS.items()

@@ -110,7 +110,9 @@ class PolicyNode(Node):
             torch.set_num_threads(p.threads)
         tasks = load_tasks(installed(p.tasks_file, "params"))
         cem = CemConfig(p.cem_samples, p.cem_elites, p.cem_iterations)
-        self._q_policy = QFunctionPolicy(None, tasks.names, ActConfig(cem, p.epsilon, p.noise))
+        self._q_policy = QFunctionPolicy(
+            None, tasks.names, ActConfig(cem=cem, epsilon=p.epsilon, noise=p.noise)
+        )
         self._policies = PolicyMux({**make_scripts(tasks, p.camera()), "qfunction": self._q_policy})
         if p.checkpoint and Path(p.checkpoint).exists():
             self._q_policy.load(Path(p.checkpoint))

@@ -169,22 +169,24 @@ def test_an_episode_belongs_to_one_policy():
 
 
 NONE = {"explorer": [0, 0], "script": [0, 0], "own": [0, 0]}
+TRIED = {"explorer": [20, 5], "script": [20, 2]}
 
 
 @pytest.mark.parametrize(
     ("rounds", "share"),
     (
         ([], 0.0),
-        ([{"explorer": [20, 5]}], 0.5),
-        ([{"explorer": [20, 5], "own": [20, 4]}], 0.5),
-        ([{"explorer": [4, 0], "script": [4, 0], "own": [4, 4]}], 0.5),
-        ([{"explorer": [20, 5], "script": [4, 4], "own": [8, 2]}], 1.0),
-        ([{"explorer": [20, 5], "script": [20, 6], "own": [8, 2]}], 0.5),
-        ([{"script": [20, 5], "own": [8, 2]}], 1.0),
-        ([{"explorer": [20, 5], "own": [8, 2]}, {"own": [9, 0]}], 1.0),
+        ([TRIED], 0.5),
+        ([TRIED | {"own": [20, 4]}], 0.5),
+        ([TRIED | {"own": [4, 4]}], 0.5),
+        ([TRIED | {"own": [8, 2]}], 1.0),
+        ([TRIED | {"script": [20, 8], "own": [8, 2]}], 0.5),
+        ([TRIED | {"own": [8, 2]}, {"own": [9, 0]}], 0.5),
+        ([TRIED | {"script": [10, 5]}, {"own": [20, 9]}], 0.5),
+        ([TRIED | {"script": [10, 5]}, {"own": [20, 10]}], 1.0),
     ),
 )
-def test_a_task_is_handed_over_once_its_own_policy_is_as_good(rounds, share):
+def test_a_task_is_its_own_policys_while_that_is_as_good(rounds, share):
     given = [{"lift-cloth": NONE | one} for one in rounds]
     shares = shares_of(given, ["lift-cloth"])["lift-cloth"]
     assert shares["own"] == share and sum(shares.values()) == pytest.approx(1.0)

@@ -1,8 +1,9 @@
 """Who collects a new task: its parent's policy and its script first, its own once that is as good.
 
 MT-Opt (arXiv 2104.08212, section VI) collects the first data of a new task by the policies of
-known ones and switches to the new task's own when it does as well. A known policy goes for what it
-knows; the crude script of the task takes whatever it sees, the new object too.
+known ones and switches to the new task's own when it does as well; here it switches back, too,
+where that was luck. A known policy goes for what it knows; the crude script of the task takes
+whatever it sees, the new object too.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from mtopt_spec.interfaces import Policy, PolicyAnswer, PolicyRequest
 from mtopt_spec.task import TaskList
 
 LEAST_ATTEMPTS = 5
-"""Of the own policy and of another, before they are compared."""
+"""Of the own policy, before it is compared."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,10 @@ class HandoverFrom:
 def shares_of(rounds: Sequence[dict], names: Iterable[str]) -> dict[str, dict[str, float]]:
     """Task to the shares of the next round's episodes, as `Handover` takes them.
 
-    Its own policy has none in the first round; then half, until in some round it did as well as
-    explorer and script; then all. Those two share what is left by how often they succeeded so far
-    (Laplace's estimate, so that neither is written off after a few attempts).
+    Its own policy has none in the first round; then half, and all after a round in which it
+    succeeded as often as the better of explorer and script did so far. Those two share what is left
+    by how often they succeeded. All by Laplace's estimate: a few attempts neither write off nor
+    prefer anybody.
 
     Args:
         rounds: Of each earlier round, what `collected_by` gave.
@@ -131,25 +133,22 @@ def shares_of(rounds: Sequence[dict], names: Iterable[str]) -> dict[str, dict[st
     """
     out = {}
     for name in names:
-        switched = any(_as_good(one[name]) for one in rounds)
-        own = 1.0 if switched else 0.5 if rounds else 0.0
-        rate = {}
-        for who in ("explorer", "script"):
-            tried, good = (sum(one[name][who][i] for one in rounds) for i in (0, 1))
-            rate[who] = (good + 1) / (tried + 2)
+        rate = {
+            who: _rate(*(sum(one[name][who][i] for one in rounds) for i in (0, 1)))
+            for who in ("explorer", "script")
+        }
+        own = 0.0
+        if rounds:
+            tried, good = rounds[-1][name]["own"]
+            as_good = tried >= LEAST_ATTEMPTS and _rate(tried, good) >= max(rate.values())
+            own = 1.0 if as_good else 0.5
         others = {who: (1 - own) * one / sum(rate.values()) for who, one in rate.items()}
         out[name] = {**others, "own": own}
     return out
 
 
-def _as_good(counts: Mapping[str, Sequence[int]]) -> bool:
-    tried, good = counts["own"]
-    others = [counts[who] for who in ("explorer", "script") if counts[who][0] >= LEAST_ATTEMPTS]
-    return (
-        tried >= LEAST_ATTEMPTS
-        and bool(others)
-        and good / tried >= max(successes / attempts for attempts, successes in others)
-    )
+def _rate(tried: int, good: int) -> float:
+    return (good + 1) / (tried + 2)
 
 
 def collected_by(dataset, run: str, explorer: str, names: Iterable[str]) -> dict:

@@ -94,8 +94,8 @@ def _rounds(results: dict) -> str:
         head += [f"{name}: own share", *_WHO.values()]
     return (
         "## Rounds\n\nA new task is collected by its parent's policy and its script, half each at "
-        "first, later by how often they succeeded; then half by its own policy, then by that alone "
-        "once it did as well in a round. Successes of attempts, exploration included."
+        "first, later by how often they succeeded; then half by its own policy, or by that alone "
+        "after a round in which it did as well. Successes of attempts, exploration included."
         f" Then {results['config']['steps']:,} gradient steps on old and new data.\n\n"
         + table(head, rows)
     )

@@ -19,7 +19,12 @@ from mtopt_bringup.paper.train import run_folder, train_until
 from mtopt_learning.checkpoint.q_function import load_q_function
 from mtopt_learning.dataset.cache import Dataset
 from mtopt_learning.train.config import TrainConfig
-from mtopt_learning.train.run_folder import CHECKPOINT, can_resume, load_run
+from mtopt_learning.train.run_folder import (
+    CHECKPOINT,
+    can_resume,
+    load_run,
+    resume_or_begin,
+)
 from mtopt_learning.train.trainer import Trainer
 from mtopt_sim.cell import cell_tasks
 from mtopt_spec import seeds
@@ -145,10 +150,8 @@ def train_beside(
         `steps`, `seconds`.
     """
     folder, tasks, dataset = run_folder(out, name, seed), cell_tasks(), Dataset.open(data)
-    if can_resume(folder):
-        trainer = load_run(folder, tasks)
-    else:
-        trainer = Trainer(tasks, dataset.cameras, beside_config(config, name, seed))
+    settings = beside_config(config, name, seed)
+    trainer = resume_or_begin(folder, tasks, dataset.cameras, settings)
     trainer.set_data(dataset, dataset.labels("best"))
     train_until(trainer, folder, config.beside_steps, progress)
     return {"steps": trainer.step, "seconds": round(trainer.seconds, 1)}

@@ -12,8 +12,7 @@ from mtopt_bringup.paper.train import run_folder, train_until
 from mtopt_learning.clone.run import train_clone
 from mtopt_learning.clone.training import CloneConfig
 from mtopt_learning.dataset.cache import Dataset
-from mtopt_learning.train.run_folder import can_resume, load_run, read_metrics
-from mtopt_learning.train.trainer import Trainer
+from mtopt_learning.train.run_folder import read_metrics, resume_or_begin
 from mtopt_sim.cell import cell_tasks
 
 FIGURES = ("goal_loss", "negative_loss", "q_hindsight", "q_chained")
@@ -38,10 +37,7 @@ def train_row(
         )  # fmt: skip
         found = train_clone(folder, dataset, tasks, clone, progress)
         return {key: found[key] for key in ("steps", "seconds", "parameters")}
-    if can_resume(folder):
-        trainer = load_run(folder, tasks)
-    else:
-        trainer = Trainer(tasks, dataset.cameras, settings)
+    trainer = resume_or_begin(folder, tasks, dataset.cameras, settings)
     trainer.set_data(dataset)
     train_until(trainer, folder, config.steps, progress)
     last = read_metrics(folder)[-1]

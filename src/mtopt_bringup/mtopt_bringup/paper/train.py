@@ -14,9 +14,8 @@ from mtopt_learning.clone.training import CloneConfig
 from mtopt_learning.dataset.cache import Dataset
 from mtopt_learning.train.run_folder import (
     MetricsFile,
-    can_resume,
-    load_run,
     read_metrics,
+    resume_or_begin,
     save_run,
 )
 from mtopt_learning.train.trainer import Trainer
@@ -51,10 +50,7 @@ def train_arm(
         )  # fmt: skip
         learn = train_clone if arm.learner == "clone" else train_peer
         return learn(folder, dataset, tasks, clone, progress)
-    if can_resume(folder):
-        trainer = load_run(folder, tasks)
-    else:
-        trainer = Trainer(tasks, dataset.cameras, settings)
+    trainer = resume_or_begin(folder, tasks, dataset.cameras, settings)
     trainer.set_data(dataset, dataset.labels("best"))
     train_until(trainer, folder, config.steps, progress)
     last = read_metrics(folder)[-1]

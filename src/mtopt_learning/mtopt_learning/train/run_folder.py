@@ -79,6 +79,13 @@ def can_resume(folder: Path) -> bool:
     return (path / "state.json").is_file()
 
 
+def resume_or_begin(
+    folder: Path, tasks: TaskList, cameras: dict[str, tuple[int, int]], config: TrainConfig
+) -> Trainer:
+    """The folder's run, or a new trainer of these settings where there is none."""
+    return load_run(folder, tasks) if can_resume(folder) else Trainer(tasks, cameras, config)
+
+
 def load_run(folder: Path, tasks: TaskList, config: TrainConfig | None = None) -> Trainer:
     """The trainer as it was saved; it goes on exactly as it would have, given the same data.
 

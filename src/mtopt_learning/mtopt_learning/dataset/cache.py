@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import mmap
 import os
 import re
 from pathlib import Path
@@ -330,4 +331,9 @@ def _map_images(path: Path, shape: tuple[int, ...]) -> np.ndarray:
             expected=f"{expected}",
             todo="build it anew: it can always be made from the bags",
         )
-    return np.memmap(path, np.uint8, "r", shape=shape)
+    with path.open("rb") as stream:
+        pictures = mmap.mmap(stream.fileno(), expected, access=mmap.ACCESS_READ)
+    # Batches are drawn from anywhere: what a system reads ahead, up to megabytes a picture, would
+    # push out of memory what is needed.
+    pictures.madvise(mmap.MADV_RANDOM)
+    return np.frombuffer(pictures, np.uint8).reshape(shape)

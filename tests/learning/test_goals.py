@@ -75,6 +75,17 @@ def test_steps_that_decide_count_more_often_where_it_is_asked_for(toy):
     assert (draw.goal_row > draw.row).all() and (draw.goal_row <= start + moves).all()
 
 
+def test_whole_ways_lead_from_before_the_gripper_changes_to_the_end(toy):
+    settings = {"chained_share": 0.0, "end_share": 0.0, "whole_share": 1.0}
+    draw = sampler(toy, **settings).draw(5000, np.random.default_rng(0))
+    start = toy.episode_start[toy.obs_episode[draw.row]]
+    acting = next_gripper_row(toy)[start]
+    acts = acting >= 0
+    assert 0.3 < acts.mean() < 1 and toy.is_last[draw.goal_row[acts]].all()
+    assert (draw.row <= acting)[acts].all() and len(np.unique((draw.row - start)[acts])) == 3
+    assert not toy.is_last[draw.goal_row[~acts]].all(), "the others are drawn as ever"
+
+
 def test_chained_goals_are_of_another_episode_and_by_choice_of_the_next_ones(toy):
     draw = sampler(toy, chained_share=1.0).draw(20_000, np.random.default_rng(0))
     episode, other = toy.obs_episode[draw.row], toy.obs_episode[draw.goal_row]

@@ -33,8 +33,10 @@ class HindsightConfig:
         chained_share: Share of pairs whose goal is a picture of another episode. Published: half.
         end_share: Share of goals that are the last picture of their episode, over and above their
             turn: there something was brought about.
-        deciding_share: Share of steps at which their episode's gripper first changes, over and
-            above their turn.
+        deciding_share: Share of steps at which their episode's gripper changes, over and above
+            their turn.
+        whole_share: Share of pairs of a state before the gripper last changes and the last picture
+            of its episode, over and above their turn: the way on to all that came of it.
         neighbour_share: Of the chained goals, this share is taken from one of the robot's five
             episodes before or behind: mostly of the same scene, so that one may lead to the other.
     """
@@ -42,6 +44,7 @@ class HindsightConfig:
     chained_share: float = 0.5
     end_share: float = 0.5
     deciding_share: float = 0.3
+    whole_share: float = 0.4
     neighbour_share: float = 0.8
 
     def __post_init__(self):
@@ -111,6 +114,9 @@ class HindsightSampler:
         self._steps = self._steps_of[self.episodes]
         self._near = neighbouring_episodes(dataset.bag[self.episodes])
         self._acting = acting_row
+        ends = self._start + self._steps
+        last = np.maximum.reduceat(acting_row, np.stack([self._start, ends], 1).ravel())[::2]
+        self._last_change = np.where(last >= 0, last - self._start, -1)
 
     def draw(self, count: int, random: np.random.Generator) -> GoalDraw:
         """`count` pairs; sub-sequences of an episode are equally likely, and so are episodes."""
@@ -118,7 +124,8 @@ class HindsightSampler:
         episode = random.integers(len(self.episodes), size=count)
         first, last = self._sub_sequence(episode, random)
         first, last = self._deciding(episode, first, last, random)
-        at_end = random.random(count) < config.end_share
+        first, whole = self._whole_ways(episode, first, random)
+        at_end = whole | (random.random(count) < config.end_share)
         last = np.where(at_end, self._steps[episode], last)
         chained = random.random(count) < config.chained_share
         other = self._other(episode, random)
@@ -204,13 +211,22 @@ class HindsightSampler:
     def _deciding(
         self, episode: np.ndarray, first: np.ndarray, last: np.ndarray, random: np.random.Generator
     ):
-        """The same, some of them beginning where the gripper first changes."""
-        at = self._acting[self._start[episode]] - self._start[episode]
+        """The same, some of them beginning where the gripper changes."""
+        start = self._start[episode]
+        before = (random.random(len(episode)) * (self._last_change[episode] + 1)).astype(np.int64)
+        at = self._acting[start + before] - start
         left = self._steps[episode] - at
         chosen = random.random(len(episode)) < self._config.deciding_share
         chosen &= (at >= 0) & (left > 0)
         after = at + 1 + (random.random(len(episode)) * left).astype(np.int64)
         return np.where(chosen, at, first), np.where(chosen, after, last)
+
+    def _whole_ways(self, episode: np.ndarray, first: np.ndarray, random: np.random.Generator):
+        """The same first states, some of them before the gripper last changes; which these are."""
+        last_change = self._last_change[episode]
+        whole = (random.random(len(episode)) < self._config.whole_share) & (last_change >= 0)
+        before = (random.random(len(episode)) * (last_change + 1)).astype(np.int64)
+        return np.where(whole, before, first), whole
 
     def _other(self, episode: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Another episode for each."""

@@ -40,7 +40,7 @@ ONLY_GOALS = TrainConfig(batch=0, goals=GoalConfig(batch=64), bf16=False)
 
 
 def sampler(toy, **config):
-    config = HindsightConfig(**{"deciding_share": 0.0, **config})
+    config = HindsightConfig(**{"deciding_share": 0.0, "whole_share": 0.0, **config})
     return HindsightSampler(toy, next_gripper_row(toy), config)
 
 
@@ -70,9 +70,30 @@ def test_steps_that_decide_count_more_often_where_it_is_asked_for(toy):
     episode = toy.obs_episode[draw.row]
     start = toy.episode_start[episode]
     moves = toy.episode_steps[episode]
-    closes = (moves > 2) & (toy.action[start + 2, 5] > 0.5)
-    assert 0.3 < closes.mean() < 1 and (draw.row == start + 2)[closes].all()
+    acting = next_gripper_row(toy)
+    changes = acting[start] >= 0
+    assert 0.3 < changes.mean() < 1 and (acting[draw.row] == draw.row)[changes].all()
+    assert set((draw.row - start)[changes]) == {2}
     assert (draw.goal_row > draw.row).all() and (draw.goal_row <= start + moves).all()
+
+
+def test_a_later_change_of_the_gripper_decides_as_well_and_ends_the_whole_way(toy):
+    row = toy.episode_start[5]
+    five = dataclasses.replace(toy, episode_steps=np.where(np.arange(2000) == 5, 5, 0))
+    acting = np.full(len(toy.state), -1)
+    acting[row : row + 2], acting[row + 2 : row + 5] = row + 1, row + 4
+    five.episode_steps[6] = 1  # two episodes at least
+    draws = {
+        name: HindsightSampler(
+            five, acting, HindsightConfig(chained_share=0.0, end_share=0.0, **shares)
+        ).draw(400, np.random.default_rng(0)).row - row
+        for name, shares in (
+            ("deciding", {"deciding_share": 1.0, "whole_share": 0.0}),
+            ("whole", {"deciding_share": 0.0, "whole_share": 1.0}),
+        )
+    }  # fmt: skip
+    of = {name: set(drawn[drawn < 5]) for name, drawn in draws.items()}
+    assert of == {"deciding": {1, 4}, "whole": {0, 1, 2, 3, 4}}
 
 
 def test_whole_ways_lead_from_before_the_gripper_changes_to_the_end(toy):

@@ -19,6 +19,7 @@ SMALLER = {
     "goals": [
         "--set", "steps=2", "goals=1", "goal_batch=8", "beside_batch=8", "beside_steps=1",
         "tasks=[]", "evaluation_episodes=1", "max_steps=20", "robots=4", "train={batch: 8}",
+        "rearrangements=4",
         "--rows", "actionable", "--json",
     ],
     "train": ["--steps", "5", "--episodes", "40", "--batch", "8"],
@@ -58,7 +59,7 @@ def test_the_commands_with_goals_run_in_their_order(tmp_path, monkeypatch, capsy
     assert main([*collect, *SMALLER["paper"]]) == 0
     whole, *pieces = [command for command in commands() if command[1] == "goals"]
     new = [
-        {"goals_known", "goals_unseen", "train_actionable_0"},
+        {"goals_known", "goals_unseen", "collect_rearrange_01", "data", "train_actionable_0"},
         {"evaluate_actionable_0_known", "evaluate_actionable_0_unseen"},
         set(),
         {
@@ -99,7 +100,7 @@ def test_options_rows_and_files_that_the_page_names_are_there():
     for what, name in (
         ("gradient steps a row", "steps"), ("goals of a kind, each set", "goals"),
         ("gradient steps of fine-tuning", "fine_tune_steps"), ("seeds", "seeds"),
-        ("gradient steps of all tasks", "beside_steps"),
+        ("gradient steps of all tasks", "beside_steps"), ("rearrangements", "rearrangements"),
         ("episodes of a downstream task", "evaluation_episodes"),
     ):  # fmt: skip
         sizes = " | ".join(f"{getattr(config, name):,}" for config in GOAL_SCALES.values())

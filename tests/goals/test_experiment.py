@@ -130,7 +130,8 @@ def test_the_page_and_the_numbers_are_there(done):
     }  # fmt: skip
     page = (out / "goals.md").read_text()
     for text in (
-        "## Objects of the data", "## Objects in no training episode", "about 0.92",
+        "3 of them a script's rearrangements", "## Objects of the data",
+        "## Objects in no training episode", "about 0.92",
         "| goal-conditioned behaviour cloning |", "from-bags", "## Goals beside tasks",
         "about 0.00 to 0.27", "![known goals](goals_known.png)", "Machine: ",
     ):  # fmt: skip

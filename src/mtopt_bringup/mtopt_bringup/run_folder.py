@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,3 +43,12 @@ def start_run(out: Path, seed: int, name: str = "s") -> RunStart:
     part = max(numbers) + 1
     continued = seeds.derive(seed, "continued run", part) % 2**31
     return RunStart(f"{name}{seed}.{part}", continued)
+
+
+def start_part(out: Path, seed: int, name: str, part: int) -> RunStart:
+    """Names the run of a part that has a folder of its own.
+
+    What a call that was stopped left there is removed: the same seed gives the same data.
+    """
+    shutil.rmtree(out, ignore_errors=True)
+    return start_run(out, seeds.derive(seed, f"{name} part", part) % 2**31, f"{name}{part}-")

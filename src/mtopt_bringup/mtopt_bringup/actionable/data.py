@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from mtopt_bringup.actionable.config import GoalsConfig
 from mtopt_bringup.in_process import CollectConfig
 from mtopt_bringup.rounds import collect_episodes, even_robots
-from mtopt_bringup.run_folder import start_run
+from mtopt_bringup.run_folder import start_part
 from mtopt_bringup.stages import copy_folder
 from mtopt_learning.bag.find import find_bags
 from mtopt_learning.dataset.build import build_dataset
 from mtopt_learning.dataset.cache import read_manifest
 from mtopt_sim.cell import cell_tasks
-from mtopt_spec import seeds
 from mtopt_spec.errors import InputError
 from mtopt_spec.task import TaskList
 
@@ -58,9 +56,7 @@ def collect_rearrangements(out: Path, config: GoalsConfig, part: int, episodes: 
     many steps as an episode that is to reach a goal.
     """
     bags = out / "bags" / f"rearrange_{part:02d}"
-    shutil.rmtree(bags, ignore_errors=True)  # of a call that was stopped: same seed, same data
-    seed = seeds.derive(config.seed, "rearrange part", part) % 2**31
-    start = start_run(bags, seed, f"rearrange{part}-")
+    start = start_part(bags, config.seed, "rearrange", part)
     return collect_episodes(
         CollectConfig(
             robots=even_robots(config.robots), episodes=episodes, out=bags, seed=start.seed,

@@ -29,12 +29,15 @@ def write_page(path: Path, results: dict) -> None:
 
 def _head(results: dict) -> str:
     config, data = results["config"], results["data"]
+    shown = config["rearrangements"]
+    with_shown = f", {shown:,} of them a script's rearrangements" if shown else ""
     missing = "".join(f"\n\n**Failed: {n}: {text}**" for n, text in results["errors"].items())
     return (
         "# Actionable Models and what it is compared with\n\n"
         "Written by `mtopt benchmark goals`; docs/experiments.md says what its stages do. All rows "
         f"learned to reach goal pictures from one data set ({data['episodes']:,} episodes, "
-        f"{data['observations']:,} observations, fingerprint `{data['fingerprint'][:12]}`), "
+        f"{data['observations']:,} observations, fingerprint `{data['fingerprint'][:12]}`"
+        f"{with_shown}), "
         f"without its tasks and labels, in {config['steps']:,} gradient steps of "
         f"{config['goal_batch']} pairs of state and goal. They were measured on the same goals "
         f"in the scenes that these were shown in, at most {config['max_steps']} control steps "

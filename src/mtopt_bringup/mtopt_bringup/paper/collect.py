@@ -8,7 +8,6 @@ script aims at the section), and what came of it is what the labels say.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -26,7 +25,7 @@ from mtopt_bringup.rounds import (
     run_round,
     train_on,
 )
-from mtopt_bringup.run_folder import start_run
+from mtopt_bringup.run_folder import start_part
 from mtopt_bringup.stages import Stages
 from mtopt_learning.bag.find import find_bags
 from mtopt_learning.dataset.build import build_dataset
@@ -75,9 +74,7 @@ class Collection:
 
     def _scripted(self, part: int, episodes: int) -> dict:
         config, out = self._config, self._folders.bags / f"scripted_{part:02d}"
-        shutil.rmtree(out, ignore_errors=True)  # of a call that was stopped: same seed, same data
-        seed = seeds.derive(config.seed, "scripted part", part) % 2**31
-        start = start_run(out, seed, f"scripted{part}-")
+        start = start_part(out, config.seed, "scripted", part)
         return collect_episodes(
             CollectConfig(
                 robots=even_robots(config.robots), episodes=episodes, out=out, seed=start.seed,

@@ -54,6 +54,7 @@ class BlobConfig:
 
 
 ON_PLATE = BlobConfig(grey=False, area_m=(-0.15, 0.15, 0.23, 0.41))
+"""Coloured things on the plate; its white bars are none."""
 
 
 class BlobFinder:

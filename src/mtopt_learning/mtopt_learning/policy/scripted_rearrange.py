@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from mtopt_learning.policy.scripted_pick import ScriptedPick
 from mtopt_learning.policy.scripted_place import ScriptedPlace
@@ -20,19 +19,16 @@ class ScriptedRearrange:
 
     def __init__(self, pick: ScriptedPick, put_down: ScriptedPlace):
         self._pick, self._put_down = pick, put_down
-        self._lifted: dict[str, tuple[str, int]] = {}
+        self._lifted: dict[str, str] = {}  # robot to the episode in which it has
 
     def choose(self, requests: Sequence[PolicyRequest]) -> list[PolicyAnswer]:
         """One answer a request."""
         return [self._answer(request) for request in requests]
 
     def _answer(self, request: PolicyRequest) -> PolicyAnswer:
-        episode, since = self._lifted.get(request.robot, ("", 0))
-        if episode != request.episode_id or request.step_index < since:
+        if self._lifted.get(request.robot) != request.episode_id:
             answer = self._pick.choose([request])[0]
             if answer.error or not answer.action.terminate or not self._pick.holds(request):
                 return answer
-            since = request.step_index
-            self._lifted[request.robot] = request.episode_id, since
-        # the script that puts down counts its steps from here
-        return self._put_down.choose([replace(request, step_index=request.step_index - since)])[0]
+            self._lifted[request.robot] = request.episode_id
+        return self._put_down.choose([request])[0]

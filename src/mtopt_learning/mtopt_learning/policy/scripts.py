@@ -18,7 +18,6 @@ SCRIPTS: Mapping[str, Callable[[TaskList, PinholeCamera], Policy]] = {
     "scripted_pick": lambda tasks, camera: ScriptedPick(camera),
     CLEAN_PICK: lambda tasks, camera: ScriptedPick(camera, CLEAN),
     "scripted_place": lambda tasks, camera: ScriptedPlace(tasks),
-    "scripted_put_down": lambda tasks, camera: ScriptedPlace(tasks, PUT_DOWN),
     "scripted_cover": lambda tasks, camera: ScriptedPlace(
         tasks, COVER, BlobFinder(camera, ON_PLATE)
     ),

@@ -123,10 +123,13 @@ def test_a_question_asked_again_gets_the_same_answer(kind):
     assert answers(1) == answers(3)
 
 
-def test_pick_without_its_camera_is_an_error_code():
+def test_what_looks_refuses_a_request_without_its_picture():
     observation = Observation(0.0, {}, False, 0.1, (0, 0, 0.2, 0))
-    answer = ScriptedPick(CAMERA).choose([PolicyRequest("r", "e", 0, 1, "t", "p", observation)])[0]
-    assert answer.error == 3 and "shoulder" in answer.error_msg
+    asked = PolicyRequest("r", "e", 0, 1, "t", "p", observation)
+    cover = ScriptedPlace(TASKS, COVER, BlobFinder(CAMERA, ON_PLATE))
+    for policy in (ScriptedPick(CAMERA), cover):
+        answer = policy.choose([asked])[0]
+        assert answer.error == 3 and "shoulder" in answer.error_msg
 
 
 def let_go(policy, seed, image=None):

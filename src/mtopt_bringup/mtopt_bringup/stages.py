@@ -86,6 +86,12 @@ class Stages:
         return self._folder / f"{name}.json"
 
 
+def parts_of(total: int, most: int) -> list[tuple[int, int]]:
+    """Number, from 1 on, and size of each part of `total` things, at most `most` in one."""
+    firsts = range(0, total, most)
+    return [(number, min(most, total - first)) for number, first in enumerate(firsts, 1)]
+
+
 def write_json(path: Path, result: dict) -> None:
     """Replaces a file as a whole."""
     path.parent.mkdir(parents=True, exist_ok=True)

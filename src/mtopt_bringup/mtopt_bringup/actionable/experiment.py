@@ -36,7 +36,7 @@ from mtopt_bringup.jobs import Job
 from mtopt_bringup.main import finite
 from mtopt_bringup.paper import scoring
 from mtopt_bringup.staged_run import StagedRun
-from mtopt_bringup.stages import write_json
+from mtopt_bringup.stages import parts_of, write_json
 from mtopt_learning.checkpoint.folder import code_version
 from mtopt_learning.dataset.cache import read_manifest
 from mtopt_learning.report.provenance import machine, versions
@@ -122,13 +122,11 @@ class GoalsExperiment:
 
     def _collect(self) -> None:
         """Rearrangements in parts, then one data set of them and that of the tasks."""
-        left, part = self.config.rearrangements, 0
-        while left > 0:
-            part, now = part + 1, min(left, self.config.part_episodes)
-            work = partial(collect_rearrangements, self.out, self.config, part, now)
+        config = self.config
+        for part, now in parts_of(config.rearrangements, config.part_episodes):
+            work = partial(collect_rearrangements, self.out, config, part, now)
             self._work.one(f"collect_rearrange_{part:02d}", work)
-            left -= now
-        if part:
+        if config.rearrangements:
             self._work.one("data", partial(join_data, self.data, self.out))
 
     def _train(self) -> None:

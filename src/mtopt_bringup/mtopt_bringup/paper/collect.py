@@ -26,7 +26,7 @@ from mtopt_bringup.rounds import (
     train_on,
 )
 from mtopt_bringup.run_folder import start_part
-from mtopt_bringup.stages import Stages
+from mtopt_bringup.stages import Stages, parts_of
 from mtopt_learning.bag.find import find_bags
 from mtopt_learning.dataset.build import build_dataset
 from mtopt_learning.dataset.cache import Dataset
@@ -57,12 +57,10 @@ class Collection:
         Args:
             go_on: Called between stages; raises to stop.
         """
-        config, left, part = self._config, self._config.scripted_episodes, 0
-        while left > 0:
-            part, now = part + 1, min(left, config.part_episodes)
+        config = self._config
+        for part, now in parts_of(config.scripted_episodes, config.part_episodes):
             name = f"collect_scripted_{part:02d}"
             self._stages.run(name, lambda part=part, now=now: self._scripted(part, now))
-            left -= now
             go_on()
         if config.learned_rounds:
             self._stages.run("collector", self._train_collector)

@@ -9,6 +9,9 @@ import cv2
 import numpy as np
 
 from mtopt_learning.policy.pinhole import PinholeCamera
+from mtopt_spec.errors import InputError
+from mtopt_spec.image_codec import decode_jpeg
+from mtopt_spec.interfaces import PolicyRequest
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class BlobConfig:
     """What counts as an object.
 
     Attributes:
+        camera: Whose picture is looked at.
         difference: Least colour difference from the ground, as a share of its brightness.
         grey: Whether what is only brighter than the ground counts, whatever its colour.
         min_pixels: Smaller patches are noise.
@@ -44,6 +48,7 @@ class BlobConfig:
         arm_height_m: Length of what hangs above the tool.
     """
 
+    camera: str = "shoulder"
     difference: float = 0.35
     grey: bool = True
     min_pixels: int = 4
@@ -72,6 +77,16 @@ class BlobFinder:
         self._camera = camera
         self._config = config
         self._areas: dict[tuple[int, int], _Area] = {}
+
+    def look(self, request: PolicyRequest) -> list[Blob]:
+        """The patches in the camera's picture of a request; `InputError` where there is none."""
+        name, observation = self._config.camera, request.observation
+        if name not in observation.images_jpeg:
+            raise InputError(
+                "camera", where=f"request of {request.robot}",
+                got=sorted(observation.images_jpeg), expected=name,
+            )  # fmt: skip
+        return self.find(decode_jpeg(observation.images_jpeg[name]), observation.tool_pose_bin[:3])
 
     def find(self, image_hwc_u8: np.ndarray, tool_position_bin_m) -> list[Blob]:
         """The patches in an (h, w, 3) RGB picture, with the tool at (3,) in the bin's frame."""

@@ -176,8 +176,7 @@ class QFunctionPolicy:
         }
         state = torch.from_numpy(np.stack([requests[i].observation.state() for i in rows]))
         task = torch.tensor([self._condition(requests[i]) for i in rows])
-        asked = [requests[i] for i in rows]
-        goal = self._goals.rows(asked)
+        goal = self._goals.rows([requests[i] for i in rows])
         embedding = q_function.network.embed(images, state, goal)
 
         def score(action: torch.Tensor) -> torch.Tensor:
@@ -186,11 +185,11 @@ class QFunctionPolicy:
         proposed = (task == q_function.network.goal_task) & q_function.network.proposes
         code, q = torch.zeros(len(rows), CODE_SIZE), torch.zeros(len(rows))
         if not proposed.all():
-            code, q = maximise(score, len(rows), self._config.cem, *self._noise(asked))
+            normal, uniform = (noise[:, rows] for noise in self._noise(requests))
+            code, q = maximise(score, len(rows), self._config.cem, normal, uniform)
         if proposed.any():
-            output = q_function.network.propose(embedding)
-            proposals = self._config.proposals
-            best, value = best_proposal(score, output, proposals, self._moves(asked))
+            output, moves = q_function.network.propose(embedding), self._moves(requests)[rows]
+            best, value = best_proposal(score, output, self._config.proposals, moves)
             code[proposed], q[proposed] = best[proposed], value[proposed]
         if self._config.epsilon or self._config.noise:
             explored = code.clone()

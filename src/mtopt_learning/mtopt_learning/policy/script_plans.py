@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from mtopt_spec.action import Action
-from mtopt_spec.interfaces import PolicyRequest
+from mtopt_spec.errors import InputError
+from mtopt_spec.interfaces import PolicyAnswer, PolicyRequest
+
+ERROR_BAD_IMAGE = 3
 
 
 class Plan(Protocol):
@@ -36,6 +39,16 @@ class ScriptPlans(Generic[P]):
         self._make, self._step = make, step
         self._plans: dict[str, P] = {}
         self._answered: dict[str, tuple[tuple[str, int, int], Action]] = {}
+
+    def choose(self, requests: Sequence[PolicyRequest]) -> list[PolicyAnswer]:
+        """One answer a request; an error code where a picture is missing that its plan needs."""
+        answers = []
+        for request in requests:
+            try:
+                answers.append(PolicyAnswer(self.act(request)))
+            except InputError as error:
+                answers.append(PolicyAnswer(Action(), error=ERROR_BAD_IMAGE, error_msg=str(error)))
+        return answers
 
     def act(self, request: PolicyRequest) -> Action:
         """The action of the robot's plan."""

@@ -22,11 +22,7 @@ from mtopt_learning.policy.script_plans import ScriptPlans
 from mtopt_learning.policy.step_draws import step_draws
 from mtopt_spec import seeds
 from mtopt_spec.action import Action
-from mtopt_spec.errors import InputError
-from mtopt_spec.image_codec import decode_jpeg
 from mtopt_spec.interfaces import PolicyAnswer, PolicyRequest
-
-ERROR_BAD_IMAGE = 3
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,6 @@ class PickConfig:
     """The script's numbers.
 
     Attributes:
-        camera: Name of the camera that is looked at.
         aim_noise_m: Standard deviation of the aim on each axis, one a level.
         turn_noise_rad: Standard deviation of the aimed azimuth, one a level.
         step_noise_m: Standard deviation of each step's translation, one a level.
@@ -49,7 +44,6 @@ class PickConfig:
         blobs: What is seen as an object.
     """
 
-    camera: str = "shoulder"
     aim_noise_m: tuple[float, ...] = (0.015, 0.05, 0.09)
     turn_noise_rad: tuple[float, ...] = (0.15, 0.5, 1.0)
     step_noise_m: tuple[float, ...] = (0.005, 0.012, 0.02)
@@ -101,24 +95,11 @@ class ScriptedPick:
 
     def choose(self, requests: Sequence[PolicyRequest]) -> list[PolicyAnswer]:
         """One answer a request."""
-        answers = []
-        for request in requests:
-            try:
-                answers.append(PolicyAnswer(self._plans.act(request)))
-            except InputError as error:
-                answers.append(PolicyAnswer(Action(), error=ERROR_BAD_IMAGE, error_msg=str(error)))
-        return answers
+        return self._plans.choose(requests)
 
     def _make_plan(self, request: PolicyRequest) -> _Plan:
-        config, observation = self._config, request.observation
-        if config.camera not in observation.images_jpeg:
-            raise InputError(
-                "camera", where=f"request of {request.robot}",
-                got=sorted(observation.images_jpeg), expected=config.camera,
-            )  # fmt: skip
-        image = decode_jpeg(observation.images_jpeg[config.camera])
+        config, blobs = self._config, self._blobs.look(request)
         random = seeds.generator(request.seed, "scripted pick", request.step_index)
-        blobs = self._blobs.find(image, observation.tool_pose_bin[:3])
         level = int(random.integers(len(config.aim_noise_m)))
         noise = random.normal(size=3)
         if blobs:

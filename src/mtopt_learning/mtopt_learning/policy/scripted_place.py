@@ -11,15 +11,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mtopt_learning.policy.blobs import Blob, BlobFinder
+from mtopt_learning.policy.blobs import BlobFinder
 from mtopt_learning.policy.script_motion import towards, turn_towards
 from mtopt_learning.policy.script_plans import ScriptPlans
 from mtopt_learning.policy.step_draws import step_draws
 from mtopt_spec import seeds
 from mtopt_spec.action import Action
-from mtopt_spec.image_codec import decode_jpeg
 from mtopt_spec.interfaces import PolicyAnswer, PolicyRequest
-from mtopt_spec.observation import Observation
 from mtopt_spec.task import TaskList
 
 _SECTIONS = {
@@ -44,7 +42,6 @@ class PlaceConfig:
         arrived_m: Distance from the aim, in the plane, at which the tool goes down.
         rise_m: How far the tool rises after letting go.
         rises: In so many steps, each that far.
-        camera: Whose picture shows what to drop on.
     """
 
     sections: Mapping[str, tuple[float, float, float, float]] = field(
@@ -57,13 +54,15 @@ class PlaceConfig:
     arrived_m: float = 0.03
     rise_m: float = 0.06
     rises: int = 1
-    camera: str = "shoulder"
 
 
 PUT_DOWN = PlaceConfig(
     sections={"any": (-0.13, 0.13, -0.13, 0.11)}, release_m=(0.022, 0.03), rises=2
 )
 """Puts down on the bin's floor, where objects are picked; the plate is beyond."""
+COVER = PlaceConfig(aim_noise_m=(0.01, 0.02, 0.05), release_m=(0.10, 0.14), rises=3)
+"""Lets a held cloth fall over what lies on the plate: from so high that it is not crumpled, and
+rises until it touches no finger."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +76,6 @@ class _Plan:
     phase: str = "carry"
     waited: int = 0
     risen: int = 0
-
-
-COVER = PlaceConfig(aim_noise_m=(0.01, 0.02, 0.05), release_m=(0.10, 0.14), rises=3)
-"""Lets a held cloth fall over what lies on the plate: from so high that it is not crumpled, and
-rises until it touches no finger."""
 
 
 class ScriptedPlace:
@@ -107,7 +101,7 @@ class ScriptedPlace:
 
     def choose(self, requests: Sequence[PolicyRequest]) -> list[PolicyAnswer]:
         """One answer a request."""
-        return [PolicyAnswer(self._plans.act(request)) for request in requests]
+        return self._plans.choose(requests)
 
     def _make_plan(self, request: PolicyRequest) -> _Plan:
         config = self._config
@@ -117,7 +111,7 @@ class ScriptedPlace:
         level = int(random.integers(len(config.aim_noise_m)))
         noise = random.normal(size=2) * config.aim_noise_m[level]
         x, y = random.uniform(x_low, x_high), random.uniform(y_low, y_high)
-        patches = self._patches(request.observation)
+        patches = self._over.look(request) if self._over else []
         if patches:
             patch = max(patches, key=lambda patch: patch.pixels)
             x, y = patch.x_m, patch.y_m
@@ -129,12 +123,6 @@ class ScriptedPlace:
             float(random.uniform(*config.release_m)),
             float(random.uniform(-0.6, 0.6)),
         )
-
-    def _patches(self, observation: Observation) -> list[Blob]:
-        jpeg = observation.images_jpeg.get(self._config.camera)
-        if self._over is None or jpeg is None:
-            return []
-        return self._over.find(decode_jpeg(jpeg), observation.tool_pose_bin[:3])
 
     def _step(self, plan: _Plan, request: PolicyRequest) -> tuple[_Plan, Action]:
         config = self._config

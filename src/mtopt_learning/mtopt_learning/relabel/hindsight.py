@@ -213,8 +213,7 @@ class HindsightSampler:
     ):
         """The same, some of them beginning where the gripper changes."""
         start = self._start[episode]
-        before = (random.random(len(episode)) * (self._last_change[episode] + 1)).astype(np.int64)
-        at = self._acting[start + before] - start
+        at = self._acting[start + self._before_last_change(episode, random)] - start
         left = self._steps[episode] - at
         chosen = random.random(len(episode)) < self._config.deciding_share
         chosen &= (at >= 0) & (left > 0)
@@ -223,10 +222,13 @@ class HindsightSampler:
 
     def _whole_ways(self, episode: np.ndarray, first: np.ndarray, random: np.random.Generator):
         """The same first states, some of them before the gripper last changes; which these are."""
-        last_change = self._last_change[episode]
-        whole = (random.random(len(episode)) < self._config.whole_share) & (last_change >= 0)
-        before = (random.random(len(episode)) * (last_change + 1)).astype(np.int64)
-        return np.where(whole, before, first), whole
+        whole = random.random(len(episode)) < self._config.whole_share
+        whole &= self._last_change[episode] >= 0
+        return np.where(whole, self._before_last_change(episode, random), first), whole
+
+    def _before_last_change(self, episode: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """A step of each up to that at which the gripper last changes; 0 where it never does."""
+        return (random.random(len(episode)) * (self._last_change[episode] + 1)).astype(np.int64)
 
     def _other(self, episode: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Another episode for each."""

@@ -9,7 +9,8 @@ import pytest
 from safetensors.torch import load_file
 
 from mtopt_bringup.benchmarks.synthetic_dataset import write_synthetic
-from mtopt_learning.dataset.cache import Dataset, image_file
+from mtopt_learning.dataset.cache import Dataset
+from mtopt_learning.dataset.files import image_file
 from mtopt_sim.cell import cell_tasks
 
 STEPS, SAVE_EVERY, KILLED_AT = 160, 20, 60

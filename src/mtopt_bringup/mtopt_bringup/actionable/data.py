@@ -11,7 +11,7 @@ from mtopt_bringup.run_folder import start_part
 from mtopt_bringup.stages import copy_folder
 from mtopt_learning.bag.find import find_bags
 from mtopt_learning.dataset.build import build_dataset
-from mtopt_learning.dataset.cache import read_manifest
+from mtopt_learning.dataset.files import read_manifest
 from mtopt_sim.cell import cell_tasks
 from mtopt_spec.errors import InputError
 from mtopt_spec.task import TaskList

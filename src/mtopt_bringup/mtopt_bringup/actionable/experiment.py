@@ -38,7 +38,7 @@ from mtopt_bringup.paper import scoring
 from mtopt_bringup.staged_run import StagedRun
 from mtopt_bringup.stages import parts_of, write_json
 from mtopt_learning.checkpoint.folder import code_version
-from mtopt_learning.dataset.cache import read_manifest
+from mtopt_learning.dataset.files import read_manifest
 from mtopt_learning.report.provenance import machine, versions
 from mtopt_sim.cell import cell_tasks
 from mtopt_spec.goal import KINDS

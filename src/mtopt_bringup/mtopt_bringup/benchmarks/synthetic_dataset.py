@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mtopt_learning.dataset.build import write_manifest
-from mtopt_learning.dataset.cache import Dataset, image_file, write_aside
+from mtopt_learning.dataset.cache import Dataset
+from mtopt_learning.dataset.files import image_file, write_aside, write_manifest
 from mtopt_learning.dataset.rows import EPISODE_COLUMNS
 from mtopt_learning.dataset.tables import arrow_bytes, from_matrix
 from mtopt_spec.interfaces import EndReason

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtopt_learning.dataset.cache import read_manifest
+from mtopt_learning.dataset.files import read_manifest
 from mtopt_learning.train.run_folder import can_resume
 from mtopt_sim.cell import CellConfig, cell_objects
 from mtopt_spec.errors import InputError

@@ -29,7 +29,7 @@ from mtopt_learning.checkpoint.configuration import to_plain
 from mtopt_learning.clone.network import CloneNetwork, default_clone
 from mtopt_learning.clone.run import save_clone
 from mtopt_learning.clone.training import CloneConfig
-from mtopt_learning.dataset.cache import image_file
+from mtopt_learning.dataset.files import image_file
 from mtopt_learning.qlearn.actions import CONTINUOUS, encode
 from mtopt_learning.train.run_folder import CHECKPOINT
 from mtopt_spec.errors import InputError

@@ -7,8 +7,6 @@ interrupted build wrote beyond that is cut off by the next one.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import os
 from collections import Counter, deque
@@ -21,13 +19,13 @@ import numpy as np
 
 from mtopt_learning.bag.find import bag_fingerprint
 from mtopt_learning.bag.reader import BagEpisode, BagReader
-from mtopt_learning.dataset.cache import (
-    CACHE_VERSION,
+from mtopt_learning.dataset.files import (
     MANIFEST,
     image_file,
     read_manifest,
     safe_name,
     write_aside,
+    write_manifest,
 )
 from mtopt_learning.dataset.rows import Rows
 from mtopt_learning.dataset.tables import arrow_bytes, read_tables
@@ -305,11 +303,3 @@ def _decoded(
     finally:
         for _, future in waiting:
             future.cancel()
-
-
-def write_manifest(folder: Path, manifest: dict) -> None:
-    """Commits a cache; `version` and `fingerprint` are filled in."""
-    content = [manifest["tasks"], manifest["cameras"], [b["fingerprint"] for b in manifest["bags"]]]
-    digest = hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
-    manifest.update(version=CACHE_VERSION, fingerprint=digest)
-    write_aside(folder / MANIFEST, json.dumps(manifest, indent=1).encode())

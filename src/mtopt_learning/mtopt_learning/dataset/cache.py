@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-import mmap
 import os
-import re
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +12,17 @@ import pyarrow as pa
 import pyarrow.compute
 
 from mtopt_learning.dataset.columns import VectorColumn
+from mtopt_learning.dataset.files import (
+    MANIFEST,
+    PARTIAL,
+    image_file,
+    map_images,
+    read_manifest,
+    write_aside,
+)
 from mtopt_learning.dataset.rows import LABEL_SOURCES
 from mtopt_learning.dataset.tables import read_tables
 from mtopt_spec.errors import InputError
-
-CACHE_VERSION = 1
-MANIFEST = "dataset.json"
-"""Names what belongs to the cache; what it does not name, an interrupted build left behind."""
-PARTIAL = ".partial"
-
-
-def image_file(camera: str) -> str:
-    """Name of the file of a camera's pictures: (n, h, w, 3) uint8, nothing else in it."""
-    return f"images_{camera}.u8"
 
 
 class Dataset:
@@ -64,7 +60,7 @@ class Dataset:
         self.bags: list[dict] = manifest["bags"]
         n_obs = manifest["observations"]
         self.images = {
-            camera: _map_images(self.folder / image_file(camera), (n_obs, *size, 3))
+            camera: map_images(self.folder / image_file(camera), (n_obs, *size, 3))
             for camera, size in self.cameras.items()
         }
         segments = manifest["segments"]
@@ -266,74 +262,3 @@ class Dataset:
         names = self.episodes["task"].combine_chunks()
         indices = pa.compute.index_in(names, value_set=pa.array(self.tasks, pa.string()))
         return indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int16)
-
-
-def read_manifest(folder: Path) -> dict:
-    """The manifest of a cache.
-
-    Raises:
-        InputError: There is none, or it is of another version.
-    """
-    path = Path(folder) / MANIFEST
-    if not path.is_file():
-        raise InputError(
-            "dataset",
-            where=folder,
-            got=f"no {MANIFEST}",
-            expected="a folder made by `mtopt dataset build`",
-        )
-    try:
-        manifest = json.loads(path.read_text())
-        version = manifest["version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError("dataset", where=path, got=f"{error!r}", expected="JSON") from error
-    if version != CACHE_VERSION:
-        raise InputError(
-            "dataset",
-            where=path,
-            got=f"version {version}",
-            expected=f"version {CACHE_VERSION}",
-            todo="build it anew: it can always be made from the bags",
-        )
-    return manifest
-
-
-def write_aside(path: Path, data: bytes) -> None:
-    """Replaces a file as a whole: it holds the old bytes or the new, whatever happens."""
-    aside = path.with_name(path.name + PARTIAL)
-    with aside.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.rename(aside, path)
-
-
-def safe_name(name: str) -> str:
-    """A camera's name as part of a file name.
-
-    Raises:
-        InputError: It is none.
-    """
-    if not re.fullmatch(r"\w[\w-]*", name):
-        raise InputError("camera", where="bag", got=repr(name), expected="letters and digits")
-    return name
-
-
-def _map_images(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    if shape[0] == 0:
-        return np.zeros(shape, np.uint8)
-    size, expected = path.stat().st_size if path.is_file() else 0, int(np.prod(shape))
-    if size < expected:
-        raise InputError(
-            "dataset pictures",
-            where=path,
-            got=f"{size} bytes",
-            expected=f"{expected}",
-            todo="build it anew: it can always be made from the bags",
-        )
-    with path.open("rb") as stream:
-        pictures = mmap.mmap(stream.fileno(), expected, access=mmap.ACCESS_READ)
-    # Batches are drawn from anywhere: what a system reads ahead, up to megabytes a picture, would
-    # push out of memory what is needed.
-    pictures.madvise(mmap.MADV_RANDOM)
-    return np.frombuffer(pictures, np.uint8).reshape(shape)

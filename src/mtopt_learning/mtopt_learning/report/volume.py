@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mtopt_learning.dataset.cache import LABEL_SOURCES, Dataset
+from mtopt_learning.dataset.cache import Dataset
+from mtopt_learning.dataset.rows import LABEL_SOURCES
 from mtopt_learning.report.charts import (
     interval_bars,
     stacked_bar,

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mtopt_learning.dataset.cache import write_aside
+from mtopt_learning.dataset.files import write_aside
 from mtopt_learning.success.uncertain import Question
 
 HEIGHT_PX = 256

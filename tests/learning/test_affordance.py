@@ -13,6 +13,7 @@ from mtopt_learning.qlearn.affordance import (
     AffordanceMap,
     AffordanceScores,
     affordance_loss,
+    goal_affordance_loss,
     quadratic,
 )
 from mtopt_learning.qlearn.trunk import Trunk, default_trunk
@@ -88,9 +89,48 @@ def test_loss_is_that_of_a_mixture_of_gaussians():
     assert loss.item() == pytest.approx(total / weight.sum(), rel=1e-6)
 
 
+def test_to_a_goal_both_places_are_taught_and_the_first_where_a_network_has_that_alone():
+    random = torch.Generator().manual_seed(0)
+    score, place = torch.randn(5, 4, 6, generator=random), torch.randn(6, 2, generator=random) / 10
+    closed_m, shown_m = torch.zeros(3, 2), torch.randn(5, 2, generator=random) / 10
+    closes = torch.tensor([1.0, 0.0, 1.0])
+
+    def of(maps):
+        scores = AffordanceScores(score[:, :maps], place)
+        return goal_affordance_loss(scores, 2, closed_m, closes, shown_m)
+
+    def single(rows, index, place_m, weight):
+        scores = AffordanceScores(score[:rows], place)
+        return affordance_loss(scores, torch.full((rows, 1), index), place_m, weight[:, None])
+
+    first = single(3, 2, closed_m, closes)
+    torch.testing.assert_close(of(3), first)
+    torch.testing.assert_close(of(4), first + single(5, 3, shown_m, torch.ones(5)))
+
+
+def test_what_the_map_of_the_goals_picture_says_is_for_goals_alone():
+    trunk = Trunk(default_trunk(2, {"shoulder": (64, 64)}, goal_join="input"))
+    images, state = {"shoulder": torch.rand(3, 3, 64, 64)}, torch.zeros(3, 7)
+    embedding = trunk.embed_and_map(images, state, trunk.prepare_goal(images))[0]
+    task = torch.tensor([0, 1, 2])
+    before = trunk.of_task(embedding, task).detach()
+    with torch.no_grad():
+        trunk.from_goal_map.weight.add_(1.0)
+    changed = (trunk.of_task(embedding, task) != before).any(1)
+    assert changed.tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("changed", ({"goal_join": "late"}, {"map_camera": ""}))
+def test_a_map_of_the_goals_picture_needs_a_map_and_a_goal_at_the_input(changed):
+    config = default_trunk(1, {"shoulder": (64, 64)}, goal_join="input")
+    assert config.goal_map and not default_trunk(1, {"shoulder": (64, 64)}).goal_map
+    with pytest.raises(InputError, match="goal_map"):
+        replace(config, **changed)
+
+
 def test_what_a_map_says_by_hand():
     """Two cells share a task's chance, 3 to 1; the tool is 5 cm from the lesser."""
-    network = AffordanceMap([(2, 1, 3)], tasks=1)
+    network = AffordanceMap([(2, 1, 3)], maps=1)
     place = torch.tensor([[0.3, 0.0], [0.0, 0.1], [9.0, 9.0]])
     score = torch.log(torch.tensor([[[3.0, 1.0, 1e-30]]]))
     read = network.read(AffordanceScores(score, place), torch.tensor([[0.0, 0.05]]))[0, 0]

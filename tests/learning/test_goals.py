@@ -96,6 +96,26 @@ def test_a_later_change_of_the_gripper_decides_as_well_and_ends_the_whole_way(to
     assert of == {"deciding": {1, 4}, "whole": {0, 1, 2, 3, 4}}
 
 
+def test_the_last_closing_before_the_goal_is_where_the_gripper_took_what_it_shows(toy):
+    """Closes in vain (1), opens (2), closes (4), opens (6), of nine states."""
+    row = toy.episode_start[5]
+    data = dataclasses.replace(
+        toy, episode_steps=np.where(np.isin(np.arange(2000), (5, 50)), 8, 0),
+        state=toy.state.copy(),
+    )  # fmt: skip
+    data.state[row : row + 9, 0] = [0, 0, 1, 0, 0, 1, 1, 0, 0]
+    acting = np.full(len(toy.state), -1)
+    acting[row : row + 7] = row + np.array([1, 1, 2, 4, 4, 6, 6])
+    sampler = HindsightSampler(data, acting, HindsightConfig(chained_share=0.0))
+    draw = sampler.draw(4000, np.random.default_rng(0))
+    own = draw.row < row + 9
+    closing = np.where(draw.closing_row >= 0, draw.closing_row - row, -1)
+    assert set(zip(*(x[own] for x in (draw.row - row, draw.goal_row - row, closing)))) == {
+        (a, b, max((c for c in (1, 4) if a <= c < b), default=-1))
+        for a in range(8) for b in range(a + 1, 9)
+    }  # fmt: skip
+
+
 def test_whole_ways_lead_from_before_the_gripper_changes_to_the_end(toy):
     settings = {"chained_share": 0.0, "end_share": 0.0, "whole_share": 1.0}
     draw = sampler(toy, **settings).draw(5000, np.random.default_rng(0))
@@ -111,7 +131,7 @@ def test_chained_goals_are_of_another_episode_and_by_choice_of_the_next_ones(toy
     draw = sampler(toy, chained_share=1.0).draw(20_000, np.random.default_rng(0))
     episode, other = toy.obs_episode[draw.row], toy.obs_episode[draw.goal_row]
     assert draw.chained.all() and (episode != other).all() and not draw.reaches.any()
-    assert (draw.steps_to_go == 0).all() and (draw.acting_row == -1).all() and draw.ends.any()
+    assert (draw.steps_to_go == 0).all() and (draw.closing_row == -1).all() and draw.ends.any()
     near = sampler(toy, chained_share=1.0, neighbour_share=1.0)
     draw = near.draw(20_000, np.random.default_rng(1))
     episode, other = toy.obs_episode[draw.row], toy.obs_episode[draw.goal_row]

@@ -199,7 +199,11 @@ def test_rearrange_lifts_and_puts_down_low_elsewhere():
         at, highest, step = rearrange(policy, 0.03, seed)
         assert highest > 0.11 and at["open"][2] < 0.07 and 9 < step < 30
         ways.append(np.hypot(*(at["open"] - at["close"])[:2]))
-    assert np.mean(np.array(ways) > 0.1) > 0.6
+    clean = replace(PUT_DOWN, aim_noise_m=(0.0,), step_noise_m=(0.0,))
+    assert np.mean(np.array(ways) > 0.1) > 0.75
+    for seed in range(30):
+        x, y, _ = let_go(ScriptedPlace(TASKS, clean), seed)
+        assert np.hypot(x, y) > 0.12 - 0.03, "as near as it comes before it goes down"
 
 
 def test_rearrange_ends_where_the_pick_ends_with_nothing():

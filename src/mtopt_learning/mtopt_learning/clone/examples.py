@@ -30,8 +30,9 @@ class Examples:
         condition: (n,) int64 task, or the goal's index.
         goal: Camera to (n, 3, h, w) uint8 goal pictures; None for tasks.
         code: (n, 7) action codes.
-        acted_m: (n, 2) x, y of the tool where the gripper acts.
+        acted_m: (n, 2) x, y of the tool where the gripper acts; to a goal where it last closes.
         acts: (n,) float32, 1 where that is still to come, else 0.
+        shown_m: (n, 2) x, y of the tool where the goals show it; None for tasks.
     """
 
     pictures: dict[str, torch.Tensor]
@@ -41,11 +42,12 @@ class Examples:
     code: torch.Tensor
     acted_m: torch.Tensor
     acts: torch.Tensor
+    shown_m: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> Examples:
         """The same on a device; pictures are where the store gave them."""
-        names = ("state", "condition", "code", "acted_m", "acts")
-        return replace(self, **{name: to_device(getattr(self, name), device) for name in names})
+        tensors = {k: v for k, v in vars(self).items() if isinstance(v, torch.Tensor)}
+        return replace(self, **{k: to_device(v, device) for k, v in tensors.items()})
 
 
 class TaskExamples:
@@ -138,8 +140,9 @@ class GoalExamples:
             torch.full((count,), self._condition, device=device),
             {camera: image[:count] for camera, image in batch.goal.items()},
             torch.cat([batch.action, terminate_code((there,), device)]),
-            torch.cat([batch.acted_m, torch.zeros(there, 2, device=device)]),
-            torch.cat([batch.acts, torch.zeros(there, device=device)]),
+            torch.cat([batch.closed_m, torch.zeros(there, 2, device=device)]),
+            torch.cat([batch.closes, torch.zeros(there, device=device)]),
+            batch.shown_m[:count],
         )  # fmt: skip
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from mtopt_learning.clone.examples import GoalExamples, TaskExamples
 from mtopt_learning.clone.network import CloneNetwork, default_clone
-from mtopt_learning.qlearn.affordance import affordance_loss
+from mtopt_learning.qlearn.affordance import affordance_loss, goal_affordance_loss
 from mtopt_learning.qlearn.behaviour import clone_loss
 from mtopt_learning.qlearn.distortion import DistortionConfig, draw_light, lit
 from mtopt_learning.relabel.sampler import SamplerConfig
@@ -129,7 +129,11 @@ class CloneTrainer:
             pictures = {c: lit(x, light) for c, x in batch.pictures.items()}
             output, scores = network.with_map(pictures, batch.state, task, goal)
         loss = clone_loss(output, batch.code)
-        if scores is not None:
+        if scores is not None and config.goals:
+            loss = loss + goal_affordance_loss(
+                scores, network.config.tasks, batch.acted_m, batch.acts, batch.shown_m
+            )
+        elif scores is not None:
             condition, acts = batch.condition[:, None], batch.acts[:, None]
             loss = loss + affordance_loss(scores, condition, batch.acted_m, acts)
         for group in self.optimizer.param_groups:

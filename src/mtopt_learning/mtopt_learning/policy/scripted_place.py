@@ -27,6 +27,9 @@ _SECTIONS = {
     "top_right": (0.03, 0.14, 0.24, 0.30),
 }
 
+_AIMS = 20
+"""Drawn at most, until one is far enough away."""
+
 
 @dataclass(frozen=True)
 class PlaceConfig:
@@ -42,6 +45,7 @@ class PlaceConfig:
         arrived_m: Distance from the aim, in the plane, at which the tool goes down.
         rise_m: How far the tool rises after letting go.
         rises: In so many steps, each that far.
+        away_m: The aim is at least so far from where the tool begins.
     """
 
     sections: Mapping[str, tuple[float, float, float, float]] = field(
@@ -54,12 +58,13 @@ class PlaceConfig:
     arrived_m: float = 0.03
     rise_m: float = 0.06
     rises: int = 1
+    away_m: float = 0.0
 
 
 PUT_DOWN = PlaceConfig(
-    sections={"any": (-0.13, 0.13, -0.13, 0.11)}, release_m=(0.022, 0.03), rises=2
+    sections={"any": (-0.13, 0.13, -0.13, 0.11)}, release_m=(0.022, 0.03), rises=2, away_m=0.12
 )
-"""Puts down on the bin's floor, where objects are picked; the plate is beyond."""
+"""Puts down on the bin's floor, elsewhere than it was picked; the plate is beyond."""
 COVER = PlaceConfig(aim_noise_m=(0.01, 0.02, 0.05), release_m=(0.10, 0.14), rises=3)
 """Lets a held cloth fall over what lies on the plate: from so high that it is not crumpled, and
 rises until it touches no finger."""
@@ -107,10 +112,10 @@ class ScriptedPlace:
         config = self._config
         random = seeds.generator(request.seed, "scripted place")
         section = self._sections.get(request.task, "any")
-        x_low, x_high, y_low, y_high = config.sections.get(section, config.sections["any"])
+        box = config.sections.get(section, config.sections["any"])
         level = int(random.integers(len(config.aim_noise_m)))
         noise = random.normal(size=2) * config.aim_noise_m[level]
-        x, y = random.uniform(x_low, x_high), random.uniform(y_low, y_high)
+        x, y = self._aim(box, request.observation.tool_pose_bin[:2], random)
         patches = self._over.look(request) if self._over else []
         if patches:
             patch = max(patches, key=lambda patch: patch.pixels)
@@ -123,6 +128,15 @@ class ScriptedPlace:
             float(random.uniform(*config.release_m)),
             float(random.uniform(-0.6, 0.6)),
         )
+
+    def _aim(self, box, tool_m, random: np.random.Generator) -> tuple[float, float]:
+        """A place of the box (x low, x high, y low, y high), not too near to the tool."""
+        x_low, x_high, y_low, y_high = box
+        for _ in range(_AIMS):
+            x, y = random.uniform(x_low, x_high), random.uniform(y_low, y_high)
+            if np.hypot(x - tool_m[0], y - tool_m[1]) >= self._config.away_m:
+                break
+        return x, y
 
     def _step(self, plan: _Plan, request: PolicyRequest) -> tuple[_Plan, Action]:
         config = self._config

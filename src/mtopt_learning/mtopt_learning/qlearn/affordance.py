@@ -4,7 +4,9 @@ A tower that ends in dense layers has to learn a banana anew at every place of t
 scores is one convolution, the same everywhere. It is taught by hindsight: the place at which a
 successful episode's gripper closed (or opened) is where its task was to be done, and is seen in
 every picture before. Such labels from the gripper's own actions: VAPO (arXiv 2203.00352), section
-III; coordinates as means over a map: spatial softmax (arXiv 1504.00702), section 4.1.
+III; coordinates as means over a map: spatial softmax (arXiv 1504.00702), section 4.1. To a goal
+there are two places: where the gripper last closes on the way, and where the goal's picture shows
+it. Neither depends on what the gripper does now, which a picture hardly tells.
 
 The map is of one fixed camera. Its pixels are tied to the bin's frame by a quadratic of the pixel
 that learning adjusts; `train/self_calibration.py` gives the first guess.
@@ -32,7 +34,7 @@ class AffordanceScores:
     """A map of n states.
 
     Attributes:
-        score: (n, tasks, cells) float32, not normalised: a cell's chance is its softmax.
+        score: (n, maps, cells) float32, not normalised: a cell's chance is its softmax.
         place_m: (cells, 2) x, y of the cells in the bin's frame.
     """
 
@@ -41,18 +43,18 @@ class AffordanceScores:
 
 
 class AffordanceMap(nn.Module):
-    """Scores of every cell of a tower's first feature map, one a task.
+    """Several maps: scores of every cell of a tower's first feature map.
 
     What surrounds a cell comes from coarser feature maps, each brought up to the next finer one
     and added to it: the top-down pathway of feature pyramids (arXiv 1612.03144, section 3).
 
     Args:
         sizes: (channels, rows, columns) of each feature map that it looks at, the finest first.
-        tasks: Number of tasks.
+        maps: Their number.
         hidden: Channels between.
     """
 
-    def __init__(self, sizes: Sequence[tuple[int, int, int]], tasks: int, hidden: int = 24):
+    def __init__(self, sizes: Sequence[tuple[int, int, int]], maps: int, hidden: int = 24):
         super().__init__()
         channels, rows, columns = sizes[0]
         self.lateral = nn.ModuleList(
@@ -60,7 +62,7 @@ class AffordanceMap(nn.Module):
         )
         self.smooth = nn.Conv2d(channels, channels, 3, 1, 1) if self.lateral else None
         self.look = nn.Conv2d(channels, hidden, 3, 1, 1)
-        self.score = nn.Conv2d(hidden, tasks, 1)
+        self.score = nn.Conv2d(hidden, maps, 1)
         v, u = torch.meshgrid(_centres(rows), _centres(columns), indexing="ij")
         self.register_buffer("terms", quadratic(u.flatten(), v.flatten()), persistent=False)
         # In units in which the optimiser's step suits them as it suits the other weights.
@@ -87,7 +89,7 @@ class AffordanceMap(nn.Module):
             return AffordanceScores(score, self.terms @ (5 * self.place_5m))
 
     def read(self, scores: AffordanceScores, tool_m: torch.Tensor) -> torch.Tensor:
-        """(n, tasks, 6): from the tool to the map's mean (x, y) and to its mean near the tool
+        """(n, maps, 6): from the tool to the map's mean (x, y) and to its mean near the tool
         (x, y), the chance of what is near, and the spread.
 
         Args:
@@ -131,6 +133,32 @@ def affordance_loss(
     distance = (scores.place_m - place_m[:, None]).square().sum(-1) / SPREAD_M**2
     each = -torch.logsumexp(chance - 0.5 * distance[:, None], -1)
     return (each * weight).sum() / weight.sum().clamp_min(1)
+
+
+def goal_affordance_loss(
+    scores: AffordanceScores,
+    goal: int,
+    closed_m: torch.Tensor,
+    closes: torch.Tensor,
+    shown_m: torch.Tensor,
+) -> torch.Tensor:
+    """The loss of both places to a goal, or of the first, where a network has that alone.
+
+    Args:
+        scores: Of m states.
+        goal: Which map is of where the gripper closes; the next one is of the goal's picture.
+        closed_m: (n, 2) where the gripper last closes before the goal, of the first n states.
+        closes: (n,) 1 where it does, else 0.
+        shown_m: (m, 2) where it is in the goals' pictures.
+    """
+    n = len(closed_m)
+    first = AffordanceScores(scores.score[:n], scores.place_m)
+    which = torch.full((len(shown_m), 1), goal, device=scores.score.device)
+    loss = affordance_loss(first, which[:n], closed_m, closes[:, None])
+    if scores.score.shape[1] > goal + 1:
+        every = torch.ones_like(shown_m[:, :1])
+        loss = loss + affordance_loss(scores, which + 1, shown_m, every)
+    return loss
 
 
 def quadratic(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:

@@ -50,6 +50,8 @@ class TrunkConfig:
         layers: How many such layers there are.
         map_camera: Whose picture has an affordance map; empty: none has.
         map_layers: How many of that tower's layers the map looks at.
+        goal_map: Whether there is a map more, of where the goal's picture shows the gripper; it
+            must join at the input.
         goal_join: One of `GOAL_JOINS`. With goals there is one condition more than tasks, the
             last: to reach what the goal pictures show, one of each camera. To a task they are
             blank.
@@ -62,6 +64,7 @@ class TrunkConfig:
     layers: int = 2
     map_camera: str = ""
     map_layers: int = 1
+    goal_map: bool = False
     goal_join: str = ""
 
     def __post_init__(self):
@@ -69,6 +72,11 @@ class TrunkConfig:
             raise InputError(
                 "goal_join", where="network", got=repr(self.goal_join), expected=GOAL_JOINS
             )
+        if self.goal_map and not (self.map_camera and self.goal_join == "input"):
+            raise InputError(
+                "goal_map", where="network", got=True,
+                expected="False without a map, or where no goal joins at the input",
+            )  # fmt: skip
         layers = [len(t.channels) for t in self.towers if t.camera == self.map_camera]
         if layers and not 1 <= self.map_layers <= layers[0]:
             raise InputError(
@@ -108,9 +116,10 @@ def default_trunk(
         else:
             channels, kernels, strides = (32, 48, 64), (4, 3, 3), (2, 2, 1)
         towers.append(TowerConfig(camera, height, width, channels, kernels, strides))
+    map_camera = map_camera if affordance_map else ""
     return TrunkConfig(
-        tasks, tuple(towers), map_camera=map_camera if affordance_map else "", map_layers=3,
-        goal_join=goal_join,
+        tasks, tuple(towers), map_camera=map_camera, map_layers=3,
+        goal_map=bool(map_camera and goal_join == "input"), goal_join=goal_join,
     )  # fmt: skip
 
 
@@ -166,8 +175,8 @@ class Tower(nn.Module):
 class Trunk(nn.Module):
     """Towers, proprioception and affordance map, and how a task joins them.
 
-    An embedding is (batch, embedding), with a map (batch, embedding + 6 conditions): what all
-    tasks see and then what the map says for each. A goal counts as one more task, the last.
+    An embedding is (batch, embedding), with maps (batch, embedding + 6 maps): what all tasks see
+    and then what each map says. A goal counts as one more task, the last.
 
     Args:
         config: Sizes.
@@ -197,8 +206,11 @@ class Trunk(nn.Module):
                 picture = torch.zeros(1, 3, tower.config.height_px, tower.config.width_px)
                 second = picture if pair else None
                 layers = tower.with_layers(picture, second=second)[1][: config.map_layers]
-            self.map = AffordanceMap([layer.shape[1:] for layer in layers], config.conditions)
+            sizes = [layer.shape[1:] for layer in layers]
+            self.map = AffordanceMap(sizes, config.conditions + config.goal_map)
             self.from_map = nn.Linear(FEATURES, config.embedding, bias=False)
+            if config.goal_map:
+                self.from_goal_map = nn.Linear(FEATURES, config.embedding, bias=False)
         self.register_buffer("state_scale", torch.tensor(STATE_SCALE), persistent=False)
 
     @property
@@ -258,5 +270,9 @@ class Trunk(nn.Module):
             joined = joined * gate + self.task_shift.weight.T[task]
         if self.config.map_camera:
             rows = torch.arange(len(task), device=task.device)
-            joined = joined + self.from_map(read.view(len(task), -1, FEATURES)[rows, task])
+            read = read.view(len(task), -1, FEATURES)
+            joined = joined + self.from_map(read[rows, task])
+            if self.config.goal_map:
+                to_goal = (task == self.config.tasks)[:, None]
+                joined = joined + to_goal * self.from_goal_map(read[:, -1])
         return torch.relu(joined)

@@ -64,8 +64,8 @@ class GoalDraw:
         steps_to_go: (n,) int64 recorded steps to the goal (1 where `reaches`); 0 if chained.
         chained: (n,) bool, the goal is of another episode.
         ends: (n,) bool, the last step of its sub-sequence: of a chained one the value goes on.
-        acting_row: (n,) int64 row of the first state from `row` on, before the goal, in which the
-            gripper is told to change; -1 for none, and for chained goals.
+        closing_row: (n,) int64 row of the last state from `row` on, before the goal, in which the
+            open gripper is told to close; -1 for none, and for chained goals.
     """
 
     row: np.ndarray
@@ -74,7 +74,7 @@ class GoalDraw:
     steps_to_go: np.ndarray
     chained: np.ndarray
     ends: np.ndarray
-    acting_row: np.ndarray
+    closing_row: np.ndarray
 
 
 class HindsightSampler:
@@ -114,6 +114,8 @@ class HindsightSampler:
         self._steps = self._steps_of[self.episodes]
         self._near = neighbouring_episodes(dataset.bag[self.episodes])
         self._acting = acting_row
+        changes = np.flatnonzero(acting_row == np.arange(len(acting_row)))
+        self._closings = changes[self._state[changes, GRIPPER_CLOSED] < 0.5]
         ends = self._start + self._steps
         last = np.maximum.reduceat(acting_row, np.stack([self._start, ends], 1).ravel())[::2]
         self._last_change = np.where(last >= 0, last - self._start, -1)
@@ -133,8 +135,6 @@ class HindsightSampler:
         shown = np.where(at_end, self._steps[other], shown)
         start, row = self._start[episode], self._start[episode] + first
         goal_row = np.where(chained, self._start[other] + shown, start + last)
-        acting_row = self._acting[row]
-        seen = ~chained & (acting_row >= 0) & (acting_row < goal_row)
         return GoalDraw(
             row=row,
             goal_row=goal_row,
@@ -142,8 +142,14 @@ class HindsightSampler:
             steps_to_go=np.where(chained, 0, last - first),
             chained=chained,
             ends=first + 1 == last,
-            acting_row=np.where(seen, acting_row, -1),
+            closing_row=np.where(chained, -1, self._last_closing(row, goal_row)),
         )
+
+    def _last_closing(self, row: np.ndarray, goal_row: np.ndarray) -> np.ndarray:
+        """(n,) rows of the last closings from `row` on and before the goal; -1 for none."""
+        closings = np.concatenate([[-1], self._closings])
+        last = closings[np.searchsorted(closings, goal_row) - 1]
+        return np.where(last >= row, last, -1)
 
     def draw_there(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """(count,) rows of states that are where (count,) rows of goals show them to be.

@@ -35,8 +35,9 @@ class GoalBatch:
         carries_on: (n,) bool, a chained sub-sequence ends here: its Q is its reward.
         reaches, chained: (n,) bool, as of `GoalDraw`.
         steps_to_go: (n,) int64, there too.
-        acted_m: (n, 2) x, y of the tool where the gripper is told to change on the way to the goal.
-        acts: (n,) float32, 1 where it is, else 0.
+        closed_m: (n, 2) x, y of the tool where the gripper last closes on the way to the goal.
+        closes: (n,) float32, 1 where it does, else 0.
+        shown_m: (n + 2 m, 2) x, y of the tool where the goals show it.
     """
 
     pictures: dict[str, torch.Tensor]
@@ -50,8 +51,9 @@ class GoalBatch:
     reaches: torch.Tensor
     chained: torch.Tensor
     steps_to_go: torch.Tensor
-    acted_m: torch.Tensor
-    acts: torch.Tensor
+    closed_m: torch.Tensor
+    closes: torch.Tensor
+    shown_m: torch.Tensor
 
     def to(self, device: torch.device) -> GoalBatch:
         """The same on a device; pictures are where the store gave them."""
@@ -112,11 +114,11 @@ class GoalBatches:
         rows = np.concatenate([draw.row, there_row, missed_row])
         carries_on = draw.chained & draw.ends
         following = np.where(carries_on | draw.reaches, draw.row, draw.row + 1)
-        acting = np.maximum(draw.acting_row, 0)
+        shown = np.concatenate([draw.goal_row, goal_row, goal_row])
         return GoalBatch(
             pictures=store.take(rows),
             state=proprioception(dataset, rows),
-            goal=store.take(np.concatenate([draw.goal_row, goal_row, goal_row])),
+            goal=store.take(shown),
             following=store.take(following),
             following_state=proprioception(dataset, following),
             action=encode(torch.from_numpy(dataset.action[draw.row])),
@@ -125,6 +127,7 @@ class GoalBatches:
             reaches=torch.from_numpy(draw.reaches),
             chained=torch.from_numpy(draw.chained),
             steps_to_go=torch.from_numpy(draw.steps_to_go),
-            acted_m=proprioception(dataset, acting)[:, TOOL_XY],
-            acts=torch.from_numpy((draw.acting_row >= 0).astype(np.float32)),
+            closed_m=proprioception(dataset, np.maximum(draw.closing_row, 0))[:, TOOL_XY],
+            closes=torch.from_numpy((draw.closing_row >= 0).astype(np.float32)),
+            shown_m=proprioception(dataset, shown)[:, TOOL_XY],
         )

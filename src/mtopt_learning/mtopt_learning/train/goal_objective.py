@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from mtopt_learning.qlearn.actions import terminate_code
-from mtopt_learning.qlearn.affordance import AffordanceScores, affordance_loss
+from mtopt_learning.qlearn.affordance import goal_affordance_loss
 from mtopt_learning.qlearn.behaviour import clone_loss
 from mtopt_learning.qlearn.distortion import Light, lit
 from mtopt_learning.qlearn.losses import bellman_loss, conservative_loss
@@ -127,8 +127,9 @@ def goal_losses(
         loss = loss + goals.negative_weight * penalty
         report["negative_loss"] = penalty
     if scores is not None and config.affordance_weight:
-        of_steps = AffordanceScores(scores.score[:n], scores.place_m)
-        seen = affordance_loss(of_steps, task[:n, None], batch.acted_m, batch.acts[:, None])
+        seen = goal_affordance_loss(
+            scores, online.goal_task, batch.closed_m, batch.closes, batch.shown_m
+        )
         loss = loss + config.affordance_weight * seen
         report["goal_affordance_loss"] = seen
     return loss, {key: item.detach() for key, item in report.items()}

@@ -93,9 +93,11 @@ class Experiment:
 
     def _train(self) -> None:
         self._work.need("data", "collect")
+        # IQL is installed first and takes longest: it begins.
+        runs = sorted(self._runs("train"), key=lambda run: run[0].learner != "iql")
         jobs = [
             Job(name, self.config.steps, train_arm, (self.out, self.config, arm, seed))
-            for arm, seed, name in self._runs("train")
+            for arm, seed, name in runs
         ]
         self._work.side_by_side(jobs, "step")
 

@@ -10,12 +10,7 @@ import numpy as np
 import torch
 
 from mtopt_learning.qlearn.distortion import draw_light, lit
-from mtopt_learning.qlearn.networks import (
-    AnyNetworkConfig,
-    build_network,
-    name_of,
-    network_config,
-)
+from mtopt_learning.qlearn.networks import AnyNetworkConfig
 from mtopt_learning.qlearn.two_stage import TwoStageQ
 from mtopt_learning.train.config import TrainConfig
 from mtopt_learning.train.devices import autocast, choose_device
@@ -27,6 +22,7 @@ from mtopt_learning.train.labelling import noise_of
 from mtopt_learning.train.learning_data import LearningData
 from mtopt_learning.train.learning_rate import decayed
 from mtopt_learning.train.objective import losses
+from mtopt_learning.train.own_network import check_network, make_network
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.self_calibration import calibrate_map
 from mtopt_learning.train.target_copies import TargetCopies
@@ -66,34 +62,9 @@ class Trainer:
         config: TrainConfig,
         network: AnyNetworkConfig | None = None,
     ):
-        for name in config.tasks:
-            tasks.index_of(name)
-        for name in config.cameras:
-            if name not in cameras:
-                raise InputError("camera", where="train config", got=name, expected=list(cameras))
         self.tasks, self.config = tasks, config
         self.device = choose_device(config.device)
-        if network is None:
-            seen = {c: size for c, size in cameras.items() if c in (config.cameras or cameras)}
-            network = network_config(
-                config.network, len(tasks), seen, config.multi_head, config.affordance_weight > 0,
-                config.goals.join if config.goals.batch else "",
-                bool(config.goals.batch and config.goals.behaviour_weight),
-            )  # fmt: skip
-        if network.tasks != len(tasks):
-            raise InputError(
-                "number of tasks", where="network", got=network.tasks, expected=len(tasks),
-                todo="use the task file that it was trained with",
-            )  # fmt: skip
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            online = build_network(network)
-        sees = set(online.input_px)
-        if config.cameras and set(config.cameras) != sees:
-            raise InputError(
-                "cameras", where="train config", got=config.cameras,
-                expected=f"the network's own, {sorted(sees)}",
-            )  # fmt: skip
+        online = make_network(tasks, cameras, config, network)
         self.online: TwoStageQ = online.to(self.device, memory_format=torch.channels_last)
         self.cameras = {camera: tuple(cameras[camera]) for camera in self.online.input_px}
         self.copies = TargetCopies(self.online, config.lagged_copy_steps)
@@ -121,24 +92,7 @@ class Trainer:
         Raises:
             InputError: The settings ask for another network.
         """
-        wanted = (config.network, config.multi_head)
-        have = (name_of(self.online.config), self.online.config.multi_head)
-        if wanted != have:
-            raise InputError(
-                "network, multi_head", where="train config", got=wanted,
-                expected=f"the run's own, {have}", todo="start a new run",
-            )  # fmt: skip
-        if config.goals.batch and not self.online.goal_cameras:
-            raise InputError(
-                "goals.batch", where="train config", got=config.goals.batch,
-                expected="0 for a network without a goal input", todo="start a new run",
-            )  # fmt: skip
-        if config.goals.batch and config.goals.join != self.online.config.goal_join:
-            raise InputError(
-                "goals.join", where="train config", got=config.goals.join,
-                expected=f"the network's own, {self.online.config.goal_join}",
-                todo="start a new run",
-            )  # fmt: skip
+        check_network(self.online, config)
         self.config = config
         if config.threads:
             torch.set_num_threads(config.threads)

@@ -115,7 +115,8 @@ class HindsightSampler:
         self._near = neighbouring_episodes(dataset.bag[self.episodes])
         self._acting = acting_row
         changes = np.flatnonzero(acting_row == np.arange(len(acting_row)))
-        self._closings = changes[self._state[changes, GRIPPER_CLOSED] < 0.5]
+        closings = changes[self._state[changes, GRIPPER_CLOSED] < 0.5]
+        self._closings = np.concatenate([[-1], closings])
         ends = self._start + self._steps
         last = np.maximum.reduceat(acting_row, np.stack([self._start, ends], 1).ravel())[::2]
         self._last_change = np.where(last >= 0, last - self._start, -1)
@@ -147,8 +148,7 @@ class HindsightSampler:
 
     def _last_closing(self, row: np.ndarray, goal_row: np.ndarray) -> np.ndarray:
         """(n,) rows of the last closings from `row` on and before the goal; -1 for none."""
-        closings = np.concatenate([[-1], self._closings])
-        last = closings[np.searchsorted(closings, goal_row) - 1]
+        last = self._closings[np.searchsorted(self._closings, goal_row) - 1]
         return np.where(last >= row, last, -1)
 
     def draw_there(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -165,6 +165,22 @@ def test_what_counts_as_there_is_near_its_goal_with_the_gripper_as_it_was(toy):
     assert over.any() and (apart[over] >= 0).all()
 
 
+def test_the_last_steps_of_a_lift_are_not_there_yet(toy):
+    """An arm that rises by 5 cm a step: a step before its goal it is neither, two before, away."""
+    state, step = toy.state.copy(), np.arange(len(toy.state)) - toy.episode_start[toy.obs_episode]
+    state[:, 2:4], state[:, 4] = 0.0, 0.05 * step
+    data = dataclasses.replace(toy, state=state)
+    draws = sampler(data, chained_share=0.0)
+    row, goal_row = draws.draw_there(5000, np.random.default_rng(0))
+    assert (row == goal_row).all()
+    draw = draws.draw(5000, np.random.default_rng(0))
+    acting = next_gripper_row(data)[draw.row]
+    changes = (acting >= 0) & (acting < draw.goal_row)
+    np.testing.assert_array_equal(draw.away, changes | (draw.goal_row - draw.row > 1))
+    assert 0.05 < draw.away.mean() < 0.95
+    assert sampler(data, chained_share=1.0).draw(500, np.random.default_rng(0)).away.all()
+
+
 def test_near_misses_have_the_arm_where_the_goal_shows_it(toy):
     goal_row = np.arange(0, 400, 7)
     missed = sampler(toy).draw_missed(goal_row, np.random.default_rng(0))

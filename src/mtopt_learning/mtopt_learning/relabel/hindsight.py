@@ -17,8 +17,11 @@ from mtopt_spec.observation import GRIPPER_CLOSED, GRIPPER_OPENING, TOOL_XYZ
 
 _NEIGHBOURS = 5
 """So many episodes before an episode, and behind it, are mostly of the same scene."""
-NEAR_STEPS = 2
-"""Fewer steps away than this a picture shows nearly the same: neither reached nor missed."""
+_NEAR_STEPS, _NEAR_M = 2, 0.03
+"""No further away than so many steps, and the tool so far, the gripper told the same: there."""
+_AWAY_M = 0.06
+"""Beyond so many steps, or the tool so far, or the gripper told otherwise: not there yet. Two steps
+may lift an object by 12 cm."""
 NEAR_MISS_POOL = 512
 NEAR_MISS_M = 0.15
 OTHER_OPENING = 0.06
@@ -64,6 +67,7 @@ class GoalDraw:
         steps_to_go: (n,) int64 recorded steps to the goal (1 where `reaches`); 0 if chained.
         chained: (n,) bool, the goal is of another episode.
         ends: (n,) bool, the last step of its sub-sequence: of a chained one the value goes on.
+        away: (n,) bool, the state is not where the goal shows it to be; False where it nearly is.
         closing_row: (n,) int64 row of the last state from `row` on, before the goal, in which the
             open gripper is told to close; -1 for none, and for chained goals.
     """
@@ -74,6 +78,7 @@ class GoalDraw:
     steps_to_go: np.ndarray
     chained: np.ndarray
     ends: np.ndarray
+    away: np.ndarray
     closing_row: np.ndarray
 
 
@@ -143,6 +148,7 @@ class HindsightSampler:
             steps_to_go=np.where(chained, 0, last - first),
             chained=chained,
             ends=first + 1 == last,
+            away=chained | self._away(row, goal_row),
             closing_row=np.where(chained, -1, self._last_closing(row, goal_row)),
         )
 
@@ -154,16 +160,31 @@ class HindsightSampler:
     def draw_there(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """(count,) rows of states that are where (count,) rows of goals show them to be.
 
-        A state is at most `NEAR_STEPS` steps from its goal, and the gripper does nothing between.
+        A state is at most `_NEAR_STEPS` steps and `_NEAR_M` from its goal, and the gripper does
+        nothing between.
         """
         goal_row = self.draw(count, random).goal_row
         episode = self._episode_of[goal_row]
         start, steps = self._start_of[episode], self._steps_of[episode]
-        row = goal_row + random.integers(-NEAR_STEPS, NEAR_STEPS + 1, size=count)
+        row = goal_row + random.integers(-_NEAR_STEPS, _NEAR_STEPS + 1, size=count)
         row = np.clip(row, start, start + steps)
-        acting = self._acting[np.minimum(row, goal_row)]
-        changes = (acting >= 0) & (acting < np.maximum(row, goal_row))
-        return np.where(changes, goal_row, row), goal_row
+        first, last = np.minimum(row, goal_row), np.maximum(row, goal_row)
+        other = self._changes(first, last) | (self._apart(row, goal_row) > _NEAR_M)
+        return np.where(other, goal_row, row), goal_row
+
+    def _away(self, row: np.ndarray, goal_row: np.ndarray) -> np.ndarray:
+        """(n,) bool, of states before goals of the same episodes."""
+        far = self._apart(row, goal_row) > _AWAY_M
+        return far | (goal_row - row > _NEAR_STEPS) | self._changes(row, goal_row)
+
+    def _changes(self, row: np.ndarray, later: np.ndarray) -> np.ndarray:
+        """(n,) bool, the gripper changes from a row on and before a later one."""
+        return (self._acting[row] >= 0) & (self._acting[row] < later)
+
+    def _apart(self, row: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """(n,) m, how far the tools are apart."""
+        difference = self._state[row] - self._state[other]
+        return np.linalg.norm(difference[:, TOOL_XYZ], axis=1)
 
     def draw_missed(self, goal_row: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """(n,) rows of states that look like (n,) goals and are none: near misses.

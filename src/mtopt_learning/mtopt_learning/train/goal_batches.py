@@ -33,7 +33,7 @@ class GoalBatch:
         following_state: (n, 7).
         action, following_action: (n, 7) codes recorded in them.
         carries_on: (n,) bool, a chained sub-sequence ends here: its Q is its reward.
-        reaches, chained: (n,) bool, as of `GoalDraw`.
+        reaches, chained, away: (n,) bool, as of `GoalDraw`.
         steps_to_go: (n,) int64, there too.
         closed_m: (n, 2) x, y of the tool where the gripper last closes on the way to the goal.
         closes: (n,) float32, 1 where it does, else 0.
@@ -50,6 +50,7 @@ class GoalBatch:
     carries_on: torch.Tensor
     reaches: torch.Tensor
     chained: torch.Tensor
+    away: torch.Tensor
     steps_to_go: torch.Tensor
     closed_m: torch.Tensor
     closes: torch.Tensor
@@ -126,6 +127,7 @@ class GoalBatches:
             carries_on=torch.from_numpy(carries_on),
             reaches=torch.from_numpy(draw.reaches),
             chained=torch.from_numpy(draw.chained),
+            away=torch.from_numpy(draw.away),
             steps_to_go=torch.from_numpy(draw.steps_to_go),
             closed_m=proprioception(dataset, np.maximum(draw.closing_row, 0))[:, TOOL_XY],
             closes=torch.from_numpy((draw.closing_row >= 0).astype(np.float32)),

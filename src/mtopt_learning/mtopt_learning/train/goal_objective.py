@@ -13,7 +13,6 @@ from mtopt_learning.qlearn.distortion import Light, lit
 from mtopt_learning.qlearn.losses import bellman_loss, conservative_loss
 from mtopt_learning.qlearn.targets import clipped_double
 from mtopt_learning.qlearn.two_stage import TwoStageQ
-from mtopt_learning.relabel.hindsight import NEAR_STEPS
 from mtopt_learning.train.config import TrainConfig
 from mtopt_learning.train.goal_batches import GoalBatch
 from mtopt_learning.train.objective import TERMINATE_WEIGHT, random_actions
@@ -106,7 +105,7 @@ def goal_losses(
         end_logits = online.logits(embedding, task, stop)[..., 0]
         there = torch.zeros(every_state, device=device)
         there[n : n + m] = 1
-        away = (batch.chained | (batch.steps_to_go > NEAR_STEPS)).float()
+        away = batch.away.float()
         each = torch.full((2 * m,), 1 / m, device=device)
         weight = torch.cat([away / away.sum().clamp_min(1), each])
         end_loss = bellman_loss(end_logits, there, weight)

@@ -10,12 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from mtopt_learning.dataset.cache import Dataset
-from mtopt_learning.dataset.files import image_file, write_aside, write_manifest
+from mtopt_learning.dataset.files import image_file, write_manifest
 from mtopt_learning.dataset.rows import EPISODE_COLUMNS
 from mtopt_learning.dataset.tables import arrow_bytes, from_matrix
 from mtopt_spec.interfaces import EndReason
 from mtopt_spec.observation import DEFAULT_IMAGE_SIZES
 from mtopt_spec.seeds import generator
+from mtopt_spec.whole_file import write_aside
 
 SEGMENTS = 16
 """Table files: as many as the building of a cache leaves at most."""

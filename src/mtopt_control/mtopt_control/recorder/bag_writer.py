@@ -13,9 +13,8 @@ import yaml
 from mtopt_control.recorder.mcap_file import BagMessage, Contents, McapFile
 from mtopt_spec.episode import SCHEMA_VERSION
 from mtopt_spec.errors import InputError
+from mtopt_spec.whole_file import PARTIAL, write_aside
 
-PARTIAL = ".partial"
-"""Ending of a bag's folder while it is written."""
 _RESERVE = "reserve"
 _RESERVE_BYTES = 400_000
 """Held from a bag's beginning, so that it can be closed on a disk that is full by then."""
@@ -203,12 +202,8 @@ def write_metadata(
         },
         "ros_distro": "jazzy",
     }
-    aside = folder / f"metadata.yaml{PARTIAL}"
-    with aside.open("w") as stream:
-        yaml.dump({"rosbag2_bagfile_information": information}, stream, Dumper=_Plain)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.rename(aside, folder / "metadata.yaml")
+    text = yaml.dump({"rosbag2_bagfile_information": information}, Dumper=_Plain)
+    write_aside(folder / "metadata.yaml", text.encode())
 
 
 class _Plain(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):

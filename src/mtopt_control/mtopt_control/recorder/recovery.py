@@ -10,9 +10,10 @@ from pathlib import Path
 
 from mcap.opcode import Opcode
 
-from mtopt_control.recorder.bag_writer import PARTIAL, free_reserve, mcap_name, write_metadata
+from mtopt_control.recorder.bag_writer import free_reserve, mcap_name, write_metadata
 from mtopt_control.recorder.mcap_file import McapFile
 from mtopt_control.recorder.mcap_scan import scan
+from mtopt_spec.whole_file import PARTIAL, write_aside
 
 CUT = ".cut"
 """Ending of the file beside a bag that keeps the bytes after its last whole episode."""
@@ -70,7 +71,7 @@ def recover_bag(bag: Path) -> Found:
     rest = _cut_off_bytes(file, contents.end)
     free_reserve(bag)
     if rest:
-        _keep_aside(closed.with_name(closed.name + CUT), rest)
+        write_aside(closed.with_name(closed.name + CUT), rest)
     if not blocks:
         shutil.rmtree(bag)
         return Found(closed, 0, len(rest))
@@ -114,12 +115,3 @@ def _cut_off_bytes(file: Path, end: int) -> bytes:
         stream.seek(end)
         rest = stream.read()
     return b"" if rest[:1] == bytes([Opcode.DATA_END]) else rest
-
-
-def _keep_aside(path: Path, data: bytes) -> None:
-    aside = path.with_name(path.name + PARTIAL)
-    with aside.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.rename(aside, path)

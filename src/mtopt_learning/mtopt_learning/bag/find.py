@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mtopt_spec.errors import InputError
+from mtopt_spec.whole_file import PARTIAL
 
-PARTIAL = ".partial"
-"""Ending of the folder of a bag that is being written, or was when its writer died."""
 _TAIL_BYTES = 65536
 
 

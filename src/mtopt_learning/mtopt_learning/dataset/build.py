@@ -24,7 +24,6 @@ from mtopt_learning.dataset.files import (
     image_file,
     read_manifest,
     safe_name,
-    write_aside,
     write_manifest,
 )
 from mtopt_learning.dataset.rows import Rows
@@ -32,6 +31,7 @@ from mtopt_learning.dataset.tables import arrow_bytes, read_tables
 from mtopt_spec.errors import InputError
 from mtopt_spec.folder_lock import alone_in
 from mtopt_spec.image_codec import decode_jpeg
+from mtopt_spec.whole_file import write_aside
 
 _LOG = logging.getLogger("dataset")
 _MAX_SEGMENTS = 16

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +12,11 @@ import pyarrow as pa
 import pyarrow.compute
 
 from mtopt_learning.dataset.columns import VectorColumn
-from mtopt_learning.dataset.files import (
-    MANIFEST,
-    PARTIAL,
-    image_file,
-    map_images,
-    read_manifest,
-    write_aside,
-)
+from mtopt_learning.dataset.files import MANIFEST, image_file, map_images, read_manifest
 from mtopt_learning.dataset.rows import LABEL_SOURCES
 from mtopt_learning.dataset.tables import read_tables
 from mtopt_spec.errors import InputError
+from mtopt_spec.whole_file import write_aside
 
 
 class Dataset:
@@ -228,10 +222,9 @@ class Dataset:
         path.unlink(missing_ok=True)
         information = {"tasks": self.tasks, "dataset": self.fingerprint, **(about or {})}
         write_aside(path.with_suffix(".json"), json.dumps(information, indent=2).encode())
-        aside = path.with_name(path.name + PARTIAL)
-        with aside.open("wb") as stream:
-            np.save(stream, probability, allow_pickle=False)
-        os.rename(aside, path)
+        stored = io.BytesIO()
+        np.save(stored, probability, allow_pickle=False)
+        write_aside(path, stored.getvalue())
 
     def labels_about(self, source: str) -> dict:
         """What `write_labels` was told about the stored labels; empty without any."""

@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
-import os
 import re
 from pathlib import Path
 
 import numpy as np
 
 from mtopt_spec.errors import InputError
+from mtopt_spec.whole_file import write_aside
 
 CACHE_VERSION = 1
 MANIFEST = "dataset.json"
 """Names what belongs to the cache; what it does not name, an interrupted build left behind."""
-PARTIAL = ".partial"
 
 
 def image_file(camera: str) -> str:
@@ -60,16 +59,6 @@ def write_manifest(folder: Path, manifest: dict) -> None:
     digest = hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
     manifest.update(version=CACHE_VERSION, fingerprint=digest)
     write_aside(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
-
-
-def write_aside(path: Path, data: bytes) -> None:
-    """Replaces a file as a whole: it holds the old bytes or the new, whatever happens."""
-    aside = path.with_name(path.name + PARTIAL)
-    with aside.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.rename(aside, path)
 
 
 def safe_name(name: str) -> str:

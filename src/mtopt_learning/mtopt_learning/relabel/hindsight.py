@@ -17,11 +17,11 @@ from mtopt_spec.observation import GRIPPER_CLOSED, GRIPPER_OPENING, TOOL_XYZ
 
 _NEIGHBOURS = 5
 """So many episodes before an episode, and behind it, are mostly of the same scene."""
-_NEAR_STEPS, _NEAR_M = 2, 0.03
-"""No further away than so many steps, and the tool so far, the gripper told the same: there."""
-_AWAY_M = 0.06
-"""Beyond so many steps, or the tool so far, or the gripper told otherwise: not there yet. Two steps
-may lift an object by 12 cm."""
+_NEAR_STEPS = 2
+"""No further away than so many steps, the gripper told the same, a state may be there."""
+_CLOSED_M, _OPEN_M = (0.03, 0.06), (0.08, 0.12)
+"""It is there where the tool is no further away than the first, and away beyond the second. What a
+closed gripper holds goes with it, 12 cm in two steps; an open one leaves things where they are."""
 NEAR_MISS_POOL = 512
 NEAR_MISS_M = 0.15
 OTHER_OPENING = 0.06
@@ -160,8 +160,8 @@ class HindsightSampler:
     def draw_there(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """(count,) rows of states that are where (count,) rows of goals show them to be.
 
-        A state is at most `_NEAR_STEPS` steps and `_NEAR_M` from its goal, and the gripper does
-        nothing between.
+        A state is at most `_NEAR_STEPS` steps from its goal, the gripper does nothing between,
+        and the tool is nearly where it is, see `_CLOSED_M`.
         """
         goal_row = self.draw(count, random).goal_row
         episode = self._episode_of[goal_row]
@@ -169,17 +169,22 @@ class HindsightSampler:
         row = goal_row + random.integers(-_NEAR_STEPS, _NEAR_STEPS + 1, size=count)
         row = np.clip(row, start, start + steps)
         first, last = np.minimum(row, goal_row), np.maximum(row, goal_row)
-        other = self._changes(first, last) | (self._apart(row, goal_row) > _NEAR_M)
+        other = self._changes(first, last) | (self._apart(row, goal_row) > self._reach(goal_row, 0))
         return np.where(other, goal_row, row), goal_row
 
     def _away(self, row: np.ndarray, goal_row: np.ndarray) -> np.ndarray:
         """(n,) bool, of states before goals of the same episodes."""
-        far = self._apart(row, goal_row) > _AWAY_M
+        far = self._apart(row, goal_row) > self._reach(goal_row, 1)
         return far | (goal_row - row > _NEAR_STEPS) | self._changes(row, goal_row)
 
     def _changes(self, row: np.ndarray, later: np.ndarray) -> np.ndarray:
         """(n,) bool, the gripper changes from a row on and before a later one."""
         return (self._acting[row] >= 0) & (self._acting[row] < later)
+
+    def _reach(self, goal_row: np.ndarray, which: int) -> np.ndarray:
+        """(n,) m, the first or second of the distances for each goal's gripper."""
+        closed = self._state[goal_row, GRIPPER_CLOSED] > 0.5
+        return np.where(closed, _CLOSED_M[which], _OPEN_M[which])
 
     def _apart(self, row: np.ndarray, other: np.ndarray) -> np.ndarray:
         """(n,) m, how far the tools are apart."""

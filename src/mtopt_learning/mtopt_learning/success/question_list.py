@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mtopt_learning.dataset.files import write_aside
 from mtopt_learning.success.uncertain import Question
+from mtopt_spec.whole_file import write_aside
 
 HEIGHT_PX = 256
 """Of the pictures for people; the cameras stand side by side."""

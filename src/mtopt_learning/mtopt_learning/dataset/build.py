@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from mtopt_learning.bag.find import bag_fingerprint
-from mtopt_learning.bag.reader import BagEpisode, BagReader
+from mtopt_learning.bag.reader import BagReader
+from mtopt_learning.dataset.decoding import decoded_episodes, picture_decoder
 from mtopt_learning.dataset.files import (
     MANIFEST,
     image_file,
@@ -30,7 +28,6 @@ from mtopt_learning.dataset.rows import Rows
 from mtopt_learning.dataset.tables import arrow_bytes, read_tables
 from mtopt_spec.errors import InputError
 from mtopt_spec.folder_lock import alone_in
-from mtopt_spec.image_codec import decode_jpeg
 from mtopt_spec.whole_file import write_aside
 
 _LOG = logging.getLogger("dataset")
@@ -177,10 +174,11 @@ class _Cache:
             bag=f"{bag.parent.name}/{bag.name}",
             any_task=any_task,
         )
+        decode = picture_decoder(bag, self.manifest)
         streams: dict[str, object] = {}
         try:
             with BagReader(bag) as reader:
-                for episode, decoded in _decoded(reader.episodes(), self._decode(bag), pool):
+                for episode, decoded in decoded_episodes(reader.episodes(), decode, pool):
                     rows.add(episode, where=bag)
                     for camera, pictures in decoded.items():
                         if camera not in streams:
@@ -198,53 +196,6 @@ class _Cache:
                 stream.close()
         self._commit(bag, fingerprint, rows, counts)
         return counts
-
-    def _decode(self, bag: Path) -> Callable[[BagEpisode], dict[str, np.ndarray]]:
-        """Gives the pictures of an episode, as they are stored."""
-
-        def decode(episode: BagEpisode) -> dict[str, np.ndarray]:
-            resized = self.manifest["resized"]
-            pictures = {}
-            for camera, size in sizes(episode).items():
-                stack = np.empty((len(episode.stamp_ns), *size, 3), np.uint8)
-                for row, jpeg in enumerate(episode.images_jpeg[camera]):
-                    picture = decode_jpeg(jpeg)
-                    if picture.shape[:2] == size:
-                        stack[row] = picture
-                    elif resized:
-                        cv2.resize(
-                            picture, size[::-1], dst=stack[row], interpolation=cv2.INTER_AREA
-                        )
-                    else:
-                        raise InputError(
-                            f"picture of camera {camera}",
-                            where=f"{bag}, episode {episode.begin.episode_id}",
-                            got=f"{picture.shape[:2]} px (height, width)",
-                            expected=f"{size}",
-                            todo="give the sizes to resize to",
-                        )
-                pictures[camera] = stack
-            return pictures
-
-        def sizes(episode: BagEpisode) -> dict[str, tuple[int, int]]:
-            known = self.manifest["cameras"]
-            if not known:
-                known.update(
-                    {
-                        safe_name(camera): list(decode_jpeg(jpegs[0]).shape[:2])
-                        for camera, jpegs in episode.images_jpeg.items()
-                    }
-                )
-            if set(known) != set(episode.images_jpeg):
-                raise InputError(
-                    "cameras",
-                    where=f"{bag}, episode {episode.begin.episode_id}",
-                    got=sorted(episode.images_jpeg),
-                    expected=sorted(known),
-                )
-            return {camera: tuple(size) for camera, size in known.items()}
-
-        return decode
 
     def _commit(self, bag: Path, fingerprint: str, rows: Rows, counts: Counter) -> None:
         manifest = self.manifest
@@ -280,26 +231,3 @@ class _Cache:
         write_aside(self.folder / names["steps"], arrow_bytes(steps))
         write_aside(self.folder / names["episodes"], arrow_bytes(episodes))
         return names
-
-
-def _decoded(
-    episodes: Iterable[BagEpisode], decode: Callable, pool: ThreadPoolExecutor
-) -> Iterator[tuple[BagEpisode, dict[str, np.ndarray]]]:
-    """Episodes with their pictures, in order; a few are decoded ahead."""
-    waiting: deque[tuple[BagEpisode, Future]] = deque()
-    first = True
-    try:
-        for episode in episodes:
-            waiting.append((episode, pool.submit(decode, episode)))
-            if first:  # sets the picture sizes for all others
-                waiting[0][1].result()
-                first = False
-            if len(waiting) > 8:
-                done, future = waiting.popleft()
-                yield done, future.result()
-        while waiting:
-            done, future = waiting.popleft()
-            yield done, future.result()
-    finally:
-        for _, future in waiting:
-            future.cancel()

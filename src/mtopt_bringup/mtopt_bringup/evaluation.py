@@ -6,7 +6,6 @@ The scene of a task that names an object holds that object, among others.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from mtopt_sim.cell import CellConfig, cell_robots, cell_tasks, scene_objects
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import Policy
 from mtopt_spec.task import Task
+from mtopt_spec.whole_file import write_aside
 
 _SAVE_EVERY_S = 5.0
 _INSTALLED = CellConfig(robots=1)
@@ -150,6 +150,4 @@ def _write(path: Path | None, config: EvaluationConfig, done: dict[Job, bool]) -
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     episodes = [{**asdict(job), "success": success} for job, success in done.items()]
-    aside = path.with_name(path.name + ".partial")
-    aside.write_text(json.dumps({"about": _about(config), "episodes": episodes}))
-    os.replace(aside, path)
+    write_aside(path, json.dumps({"about": _about(config), "episodes": episodes}).encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import yaml
@@ -11,6 +10,7 @@ from mtopt_bringup.graph import CellOptions, bridge_file, gazebo_world, robot_na
 from mtopt_sim import gazebo_topics
 from mtopt_sim import world_file as worlds
 from mtopt_spec.errors import InputError
+from mtopt_spec.whole_file import write_aside
 
 _HEAD = "# Made from worlds/{world} and the cell's node graph; see docs/gazebo.md.\n"
 
@@ -53,7 +53,5 @@ def write_bridge(options: CellOptions, path: Path | None = None) -> Path:
     """Writes it to `path`, or to where the graph's bridge looks for it; returns the path."""
     path = path or bridge_file(options)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".partial")
-    aside.write_text(bridge_yaml(options))
-    os.replace(aside, path)
+    write_aside(path, bridge_yaml(options).encode())
     return path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ import yaml
 from mtopt_bringup.graph import NodeProcess
 from mtopt_bringup.supervisor import ProcessSpec
 from mtopt_spec.errors import InputError
+from mtopt_spec.whole_file import write_aside
 
 
 def process_specs(graph: Iterable[NodeProcess], folder: Path) -> list[ProcessSpec]:
@@ -32,9 +32,8 @@ def _spec(node: NodeProcess, folder: Path) -> ProcessSpec:
         argv += ["--params-file", str(path)]
     if node.parameters:
         own = folder / f"{node.name}.yaml"
-        aside = own.with_name(own.name + ".partial")
-        aside.write_text(yaml.safe_dump({"/**": {"ros__parameters": dict(node.parameters)}}))
-        os.replace(aside, own)
+        parameters = {"/**": {"ros__parameters": dict(node.parameters)}}
+        write_aside(own, yaml.safe_dump(parameters).encode())
         argv += ["--params-file", str(own)]
     again = [word for k, v in node.restart_parameters().items() for word in ("-p", f"{k}:={v}")]
     return ProcessSpec(node.name, tuple(argv), node.role, node.stop_order, tuple(again))

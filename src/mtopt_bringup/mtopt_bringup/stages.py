@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mtopt_spec.errors import InputError
 from mtopt_spec.folder_lock import alone_in
+from mtopt_spec.whole_file import write_aside
 
 _LOG = logging.getLogger("mtopt.stages")
 
@@ -95,9 +96,7 @@ def parts_of(total: int, most: int) -> list[tuple[int, int]]:
 def write_json(path: Path, result: dict) -> None:
     """Replaces a file as a whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".partial")
-    aside.write_text(json.dumps(result, indent=1, default=float))
-    os.replace(aside, path)
+    write_aside(path, json.dumps(result, indent=1, default=float).encode())
 
 
 def copy_folder(source: Path, target: Path) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from mtopt_spec.whole_file import write_aside
+
 
 def expand(xacro_file: Path) -> str:
     """The URDF text of a xacro file, without xacro's banner (it holds the machine's path)."""
@@ -24,10 +26,7 @@ def main() -> int:
     """Writes the URDF beside each xacro file that is named."""
     for name in sys.argv[1:]:
         source = Path(name)
-        target = source.with_suffix("")
-        partial = target.with_suffix(".urdf.partial")
-        partial.write_text(expand(source))
-        partial.rename(target)
+        write_aside(source.with_suffix(""), expand(source).encode())
     return 0
 
 

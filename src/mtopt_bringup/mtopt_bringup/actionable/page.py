@@ -9,7 +9,7 @@ from mtopt_bringup.actionable import published
 from mtopt_bringup.actionable.downstream import BESIDE, STARTS
 from mtopt_bringup.actionable.rows import FIRST
 from mtopt_bringup.actionable.scoring import ALL, verdict
-from mtopt_bringup.markdown import table
+from mtopt_bringup.markdown import table, write_sections
 from mtopt_bringup.paper.scoring import group_mean, interval_text, rare, rate
 
 _TITLES = {"known": "Objects of the data", "unseen": "Objects in no training episode"}
@@ -22,9 +22,7 @@ def write_page(path: Path, results: dict) -> None:
         _ahead(results), _sheets(results), _fine_tuned(results), _beside(results),
         _training(results), _end(results),
     ]  # fmt: skip
-    aside = path.with_name(path.name + ".partial")
-    aside.write_text("\n\n".join(section for section in sections if section) + "\n")
-    aside.rename(path)
+    write_sections(path, sections)
 
 
 def _head(results: dict) -> str:

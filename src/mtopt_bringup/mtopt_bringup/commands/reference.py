@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from mtopt_spec.whole_file import write_aside
+
 SUMMARY = "Starts each node by itself and writes what it says, hears, serves and takes."
 EXAMPLE = "mtopt reference --out docs/reference.md"
 
@@ -29,9 +31,7 @@ def run(arguments) -> dict:
     if arguments.out is None:
         sys.stderr.write(page)
     else:
-        aside = arguments.out.with_name(arguments.out.name + ".partial")
-        aside.write_text(page)
-        os.replace(aside, arguments.out)
+        write_aside(arguments.out, page.encode())
     return {
         "nodes": len(nodes),
         "endpoints": len(endpoints(nodes)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import yaml
 
 from mtopt_spec.errors import InputError
+from mtopt_spec.whole_file import write_aside
 
 MODELS = {"plumb_bob": 5, "rational_polynomial": 8}
 """Distortion models that OpenCV's pinhole camera knows, and how many coefficients each has."""
@@ -83,9 +83,7 @@ def write_camera_info(path: Path, info: CameraInfo) -> None:
     }
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".partial")
-    aside.write_text(yaml.safe_dump(data, sort_keys=False, default_flow_style=None))
-    os.replace(aside, path)
+    write_aside(path, yaml.safe_dump(data, sort_keys=False, default_flow_style=None).encode())
 
 
 def _matrix(values: np.ndarray) -> dict:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from mtopt_spec.episode import Episode
 from mtopt_spec.goal import REACH_GOAL
 from mtopt_spec.image_codec import decode_jpeg
 from mtopt_spec.interfaces import EndReason
+from mtopt_spec.whole_file import write_aside
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class EndFolder:
         """
         start = self.goals.goals[number].start_jpeg
         note = {**known, "start_difference": picture_difference(first_jpeg, start)}
-        _write(self.picture(number), last_jpeg)
-        _write(self.note(number), json.dumps(note).encode())
+        write_aside(self.picture(number), last_jpeg)
+        write_aside(self.note(number), json.dumps(note).encode())
 
     def read(self, number: int) -> dict:
         """`distance_m`, `steps`, `start_difference` of a goal's episode; {} without one."""
@@ -96,9 +96,3 @@ def picture_difference(one_jpeg: bytes, other_jpeg: bytes) -> float:
         return 0.0
     one, other = decode_jpeg(one_jpeg).astype(np.int16), decode_jpeg(other_jpeg)
     return float(np.abs(one - other).mean()) if one.shape == other.shape else 255.0
-
-
-def _write(path: Path, data: bytes) -> None:
-    aside = path.with_name(path.name + ".partial")
-    aside.write_bytes(data)
-    os.replace(aside, path)

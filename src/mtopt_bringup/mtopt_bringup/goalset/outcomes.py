@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -13,6 +12,7 @@ from mtopt_bringup.goalset.ends import EndFolder
 from mtopt_bringup.goalset.goal_set import GoalSet
 from mtopt_learning.evaluate.scores import score_tasks
 from mtopt_spec.errors import InputError
+from mtopt_spec.whole_file import write_aside
 
 PROGRESS = "progress.json"
 _SAME_START = 4.0
@@ -77,10 +77,8 @@ def read_outcomes(out: Path, about: dict) -> dict[int, dict]:
 def write_outcomes(out: Path, about: dict, done: dict[int, dict]) -> None:
     """Writes the outcomes of finished episodes aside and renames them."""
     out.mkdir(parents=True, exist_ok=True)
-    aside = out / (PROGRESS + ".partial")
     plain = {
         str(number): {k: None if v != v else v for k, v in outcome.items()}
         for number, outcome in done.items()
     }
-    aside.write_text(json.dumps({"about": about, "goals": plain}))
-    os.replace(aside, out / PROGRESS)
+    write_aside(out / PROGRESS, json.dumps({"about": about, "goals": plain}).encode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mtopt_bringup.markdown import table
+from mtopt_bringup.markdown import table, write_sections
 from mtopt_bringup.paper.scoring import interval_text, rate
 
 PUBLISHED = {
@@ -20,9 +20,7 @@ _WHO = {"explorer": "the parent's policy", "script": "its script", "own": "its o
 def write_page(path: Path, results: dict) -> None:
     """Replaces the page."""
     sections = [_head(results), _success(results), _data(results), _rounds(results), _end(results)]
-    aside = path.with_name(path.name + ".partial")
-    aside.write_text("\n\n".join(section for section in sections if section) + "\n")
-    aside.rename(path)
+    write_sections(path, sections)
 
 
 def _head(results: dict) -> str:

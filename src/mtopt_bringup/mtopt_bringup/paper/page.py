@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from mtopt_bringup.markdown import table
+from mtopt_bringup.markdown import table, write_sections
 from mtopt_bringup.paper import published
 from mtopt_bringup.paper.curves import draw_curves
 from mtopt_bringup.paper.scoring import (
@@ -37,9 +37,7 @@ def write_page(path: Path, results: dict) -> None:
         _orderings(results), _online(results, rounds), _curves(picture, results, titles),
         _training(results, titles), _provenance(results),
     ]  # fmt: skip
-    aside = path.with_name(path.name + ".partial")
-    aside.write_text("\n\n".join(section for section in sections if section) + "\n")
-    aside.rename(path)
+    write_sections(path, sections)
 
 
 def _head(results: dict) -> str:

@@ -17,6 +17,7 @@ from mtopt_learning.report.provenance import provenance_section
 from mtopt_learning.report.rates import rate_row
 from mtopt_spec.errors import InputError
 from mtopt_spec.image_codec import decode_jpeg
+from mtopt_spec.whole_file import write_aside
 
 _EDGE_PX = 3
 _SUCCESS, _FAILURE, _GROUND = (15, 138, 102), (209, 96, 61), (255, 255, 255)
@@ -165,10 +166,8 @@ def write_contact_sheet(out: Path, stories: Sequence[GoalStory], columns: int = 
     """
     out = Path(out)
     picture = cv2.cvtColor(contact_sheet(stories, columns), cv2.COLOR_RGB2BGR)
-    partial = out.with_name(out.name + ".partial")
     try:
-        partial.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
-        partial.replace(out)
+        write_aside(out, cv2.imencode(".png", picture)[1].tobytes())
     except OSError as error:
         raise InputError(
             "contact sheet", where=out, got=str(error), expected="a file in a writable folder"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +33,7 @@ from mtopt_learning.report.section import Section
 from mtopt_learning.report.volume import dataset_figures, volume_section
 from mtopt_learning.train.run_folder import CHECKPOINT
 from mtopt_spec.errors import InputError
+from mtopt_spec.whole_file import write_aside
 
 
 @dataclass(frozen=True)
@@ -198,10 +198,8 @@ def write_page(out: Path, html: str) -> None:
     Raises:
         InputError: The folder is missing or cannot be written.
     """
-    partial = out.with_name(out.name + ".partial")
     try:
-        partial.write_text(html, encoding="utf-8")
-        os.replace(partial, out)
+        write_aside(out, html.encode())
     except OSError as error:
         raise InputError(
             "report file", where=out, got=str(error), expected="a file in a writable folder"

@@ -22,6 +22,7 @@ from mtopt_learning.train.config import TrainConfig
 from mtopt_learning.train.trainer import Trainer
 from mtopt_spec.errors import InputError
 from mtopt_spec.task import TaskList
+from mtopt_spec.whole_file import write_aside
 
 CHECKPOINT = "checkpoint"
 TRAINING = "training"
@@ -146,9 +147,7 @@ class MetricsFile:
         self._path = Path(folder) / METRICS
         self._path.parent.mkdir(parents=True, exist_ok=True)
         kept = [r for r in read_metrics(folder) if r.get("step", 0) <= from_step]
-        partial = self._path.with_name(METRICS + ".partial")
-        partial.write_text("".join(json.dumps(record) + "\n" for record in kept))
-        partial.rename(self._path)
+        write_aside(self._path, "".join(json.dumps(record) + "\n" for record in kept).encode())
 
     def __call__(self, record: dict) -> None:
         """Adds one line."""

@@ -13,8 +13,10 @@ from mtopt_learning.qlearn.affordance import (
     AffordanceMap,
     AffordanceScores,
     affordance_loss,
+    axis_loss,
     goal_affordance_loss,
     quadratic,
+    read_axis,
 )
 from mtopt_learning.qlearn.trunk import Trunk, default_trunk
 from mtopt_learning.train.config import TrainConfig
@@ -95,9 +97,11 @@ def test_to_a_goal_both_places_are_taught_and_the_first_where_a_network_has_that
     closed_m, shown_m = torch.zeros(3, 2), torch.randn(5, 2, generator=random) / 10
     closes = torch.tensor([1.0, 0.0, 1.0])
 
-    def of(maps):
-        scores = AffordanceScores(score[:, :maps], place)
-        return goal_affordance_loss(scores, 2, closed_m, closes, shown_m)
+    azimuth = torch.tensor([[0.0, 1.0]]).expand(3, 2)
+
+    def of(maps, axis=None):
+        scores = AffordanceScores(score[:, :maps], place, axis)
+        return goal_affordance_loss(scores, 2, closed_m, azimuth, closes, shown_m)
 
     def single(rows, index, place_m, weight):
         scores = AffordanceScores(score[:rows], place)
@@ -106,26 +110,98 @@ def test_to_a_goal_both_places_are_taught_and_the_first_where_a_network_has_that
     first = single(3, 2, closed_m, closes)
     torch.testing.assert_close(of(3), first)
     torch.testing.assert_close(of(4), first + single(5, 3, shown_m, torch.ones(5)))
+    axis = torch.randn(5, 6, 2, generator=random)
+    told = AffordanceScores(score[:3], place, axis[:3])
+    along_x = torch.tensor([[1.0, 0.0]]).expand(3, 2)
+    torch.testing.assert_close(of(3, axis), first + axis_loss(told, closed_m, along_x, closes))
+
+
+def test_the_axis_where_the_gripper_closes_by_hand():
+    """Two cells 3 cm apart, the gripper closes in the first; the tool is turned by 0.2 rad."""
+    place = torch.tensor([[0.0, 0.0], [SPREAD_M, 0.0]])
+    axis = torch.tensor([[[1.0, 0.0], [0.0, 2.0]]])
+    near = 1 / (1 + np.exp(-0.5))
+    scores = AffordanceScores(torch.log(torch.tensor([[[3.0, 1.0]]])), place, axis)
+    closed_m, wanted = torch.zeros(1, 2), torch.tensor([[1.0, 0.0]])
+    loss = axis_loss(scores, closed_m, wanted, torch.ones(1))
+    assert loss.item() == pytest.approx((1 - near) * 5, rel=1e-5)
+    assert axis_loss(scores, closed_m, wanted, torch.zeros(1)).item() == 0
+    azimuth = torch.tensor([[0.2, 0.2 + np.pi]])  # half a turn is the same
+    for sin_cos in torch.stack([azimuth.sin(), azimuth.cos()], -1)[0].float():
+        cos, sin = read_axis(scores, 0, sin_cos[None])[0]
+        expected = complex(0.75, 0.5) * np.exp(-0.4j)
+        assert (cos.item(), sin.item()) == pytest.approx((expected.real, expected.imag), rel=1e-4)
+
+
+def test_training_teaches_how_the_gripper_is_turned():
+    """Bars that lie anyhow; the axis of the cells where they lie is theirs."""
+    torch.manual_seed(0)
+    trunk = Trunk(default_trunk(1, {"shoulder": (64, 64)}, goal_join="input"))
+    random, optimiser = np.random.default_rng(0), torch.optim.Adam(trunk.parameters(), 2e-3)
+    for _ in range(160):
+        place, azimuth, images = bars(random, 32)
+        goal = trunk.prepare_goal({"shoulder": torch.zeros_like(images)})
+        scores = trunk.embed_and_map({"shoulder": images}, torch.zeros(32, 7), goal)[1]
+        told = AffordanceScores(scores.score, cells(16), scores.axis)
+        sin_cos = torch.stack([azimuth.sin(), azimuth.cos()], -1)
+        loss = goal_affordance_loss(told, 1, place, sin_cos, torch.ones(32), place)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    at = (cells(16) - place[:, None]).square().sum(-1).argmin(1)
+    cos, sin = scores.axis[torch.arange(32), at].detach().T
+    off = (torch.atan2(sin, cos) / 2 - azimuth + np.pi / 2) % np.pi - np.pi / 2
+    assert off.abs().median() < 0.25, "0.79 by chance"
+
+
+def bars(random, count):
+    """(n, 2) m, (n,) rad and (n, 3, 64, 64) pictures of bars, 14 cm by 3."""
+    place = random.uniform(-0.16, 0.16, (count, 2))
+    azimuth = random.uniform(0, np.pi, count)
+    grid = ((np.arange(SIDE) + 0.5) / SIDE * 2 - 1) * HALF_M
+    x, y = np.meshgrid(grid, grid)
+    images = np.full((count, 3, SIDE, SIDE), 120, np.uint8)
+    for image, (px, py), angle in zip(images, place, azimuth, strict=True):
+        along = (x - px) * np.cos(angle) + (y - py) * np.sin(angle)
+        across = (y - py) * np.cos(angle) - (x - px) * np.sin(angle)
+        image[:, (abs(along) < 0.07) & (abs(across) < 0.015)] = 230
+    return tuple(torch.from_numpy(a).float() for a in (place, azimuth)) + (
+        torch.from_numpy(images),
+    )
+
+
+def cells(side):
+    """(cells, 2) m of the middles of a map's cells, row by row."""
+    middles = (torch.arange(side) + 0.5) / side * 2 * HALF_M - HALF_M
+    y, x = torch.meshgrid(middles, middles, indexing="ij")
+    return torch.stack([x.flatten(), y.flatten()], -1)
 
 
 def test_what_the_map_of_the_goals_picture_says_is_for_goals_alone():
     trunk = Trunk(default_trunk(2, {"shoulder": (64, 64)}, goal_join="input"))
-    images, state = {"shoulder": torch.rand(3, 3, 64, 64)}, torch.zeros(3, 7)
+    images = {"shoulder": torch.rand(3, 3, 64, 64)}
+    state = torch.tensor([[0.0, 1.0, 0.0, 0.0, 0.1, 0.0, 1.0]]).expand(3, 7)
     embedding = trunk.embed_and_map(images, state, trunk.prepare_goal(images))[0]
     task = torch.tensor([0, 1, 2])
     before = trunk.of_task(embedding, task).detach()
-    with torch.no_grad():
-        trunk.from_goal_map.weight.add_(1.0)
-    changed = (trunk.of_task(embedding, task) != before).any(1)
-    assert changed.tolist() == [False, False, True]
+    for layer in (trunk.from_goal_map, trunk.from_goal_axis):
+        weight = layer.weight.detach().clone()
+        with torch.no_grad():
+            layer.weight.add_(1.0)
+            changed = (trunk.of_task(embedding, task) != before).any(1)
+            layer.weight.copy_(weight)
+        assert changed.tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize("changed", ({"goal_join": "late"}, {"map_camera": ""}))
 def test_a_map_of_the_goals_picture_needs_a_map_and_a_goal_at_the_input(changed):
     config = default_trunk(1, {"shoulder": (64, 64)}, goal_join="input")
-    assert config.goal_map and not default_trunk(1, {"shoulder": (64, 64)}).goal_map
-    with pytest.raises(InputError, match="goal_map"):
-        replace(config, **changed)
+    assert config.goal_map and config.goal_axis
+    assert not default_trunk(1, {"shoulder": (64, 64)}).goal_map
+    for name in ("goal_map", "goal_axis"):
+        others = {"goal_map": False, "goal_axis": False, name: True}
+        with pytest.raises(InputError, match=name):
+            replace(config, **changed, **others)
 
 
 def test_what_a_map_says_by_hand():

@@ -75,6 +75,20 @@ def test_the_loss_counts_what_it_is_told_to():
     assert clone_loss(no_move, code[2:3]).item() == pytest.approx(math.log(COMMANDS))
 
 
+def test_of_near_misses_it_learns_that_nobody_terminates_and_no_more():
+    out = torch.zeros(2, 4 + COMMANDS)
+    out[1, 4 + STOP] = math.log(3)  # of 3 + 3: the chance to terminate is a half
+    code = torch.zeros(2, 7)
+    code[1, TERMINATE] = 1.0
+    first, second = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    loss = clone_loss(out, code, first, second)
+    assert loss.item() == pytest.approx((math.log(4) + math.log(2)) / 2)
+    out.requires_grad_()
+    clone_loss(out, code, 0 * first, second).backward()
+    assert (out.grad[0] == 0).all() and (out.grad[1, :4] == 0).all()
+    assert out.grad[1, 4 + STOP] > 0 and len(out.grad[1, 4:7].unique()) == 1
+
+
 def test_a_network_without_goals_has_no_proposals():
     assert not QNetwork(SMALL).proposes
     with pytest.raises(InputError, match="behaviour"):

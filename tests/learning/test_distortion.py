@@ -12,6 +12,7 @@ from mtopt_learning.qlearn.distortion import (
     draw_light,
     draw_offsets,
     lit,
+    seen_elsewhere,
 )
 from mtopt_learning.qlearn.pictures import to_unit
 from mtopt_learning.train.picture_store import PictureStore, cut, take_resident
@@ -40,6 +41,31 @@ def test_nothing_changes_nothing():
     assert torch.equal(lit(image, none), to_unit(image))
     identity = Light(None, torch.eye(3).expand(2, 3, 3), torch.zeros(2, 3), torch.ones(2, 3))
     torch.testing.assert_close(lit(image, identity), to_unit(image), atol=1e-5, rtol=0)
+
+
+def test_some_cameras_are_seen_from_elsewhere_within_limits():
+    spot = torch.zeros(300, 3, 32, 32, dtype=torch.uint8)
+    spot[:, :, 16:18, 24:26] = 255  # 8.5 px to the right of the middle, 0.5 below it
+    images, draws = {"wrist": spot, "shoulder": spot}, lambda: torch.Generator().manual_seed(0)
+    seen = seen_elsewhere(images, ["wrist"], DistortionConfig(goal_turn_rad=0.0), draws())
+    assert seen["shoulder"] is spot and seen["wrist"].dtype == torch.uint8
+    place = places(seen["wrist"]) - torch.tensor([24.5, 16.5])
+    assert 3.5 < place.abs().max() < 0.12 * 32 + 0.1 and place.mean(0).abs().max() < 0.5
+    turned = seen_elsewhere(images, ["wrist"], DistortionConfig(goal_shift=0.0), draws())
+    x, y = (places(turned["wrist"]) - 15.5).T
+    angle = torch.atan2(y, x) - torch.atan2(torch.tensor(1.0), torch.tensor(9.0))
+    assert 0.45 < angle.abs().max() < 0.55 and (torch.hypot(x, y) - 9.06).abs().max() < 0.3
+    again = seen_elsewhere(images, ["wrist"], DistortionConfig(goal_shift=0.0), draws())
+    assert torch.equal(again["wrist"], turned["wrist"])
+    still = DistortionConfig(goal_shift=0.0, goal_turn_rad=0.0)
+    assert seen_elsewhere(images, ["wrist"], still, draws()) is images
+
+
+def places(images_u8):
+    """(n, 2) px column and row of the middle of what is bright."""
+    weight = images_u8[:, 0].float()
+    weight, index = weight / weight.sum((1, 2), keepdim=True), torch.arange(32.0)
+    return torch.stack([weight.sum(1) @ index, weight.sum(2) @ index], -1)
 
 
 def test_light_by_hand():

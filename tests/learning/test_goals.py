@@ -114,6 +114,12 @@ def test_the_last_closing_before_the_goal_is_where_the_gripper_took_what_it_show
         (a, b, max((c for c in (1, 4) if a <= c < b), default=-1))
         for a in range(8) for b in range(a + 1, 9)
     }  # fmt: skip
+    detours = {pair for *pair, direct in zip(
+        draw.row[own] - row, draw.goal_row[own] - row, draw.direct[own]
+    ) if not direct for pair in [tuple(pair)]}  # fmt: skip
+    assert detours == {(a, b) for a in (0, 1) for b in range(5, 9)}, "by way of the one in vain"
+    chained = HindsightSampler(data, acting, HindsightConfig(chained_share=1.0))
+    assert not chained.draw(100, np.random.default_rng(0)).direct.any()
 
 
 def test_whole_ways_lead_from_before_the_gripper_changes_to_the_end(toy):

@@ -21,6 +21,8 @@ GRIPPER_CLOSED, GRIPPER_OPENING = 0, 1
 """Whether it was last told to close; between the fingers, over `MAX_OPENING_M`."""
 TOOL_XY, TOOL_XYZ = slice(2, 4), slice(2, 5)
 """The tool's x and y (and z) in it, m in the bin's frame."""
+AZIMUTH = slice(5, 7)
+"""Sine and cosine of the tool's azimuth in it."""
 MAX_OPENING_M = 0.10
 """Between the fingers of an open gripper; `gripper_opening` is the measured one over this."""
 

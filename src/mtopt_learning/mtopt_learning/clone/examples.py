@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from mtopt_learning.qlearn.actions import terminate_code
 from mtopt_learning.relabel.hindsight import HindsightConfig
 from mtopt_learning.relabel.impersonation import sharing_index
 from mtopt_learning.relabel.sampler import SamplerConfig, StepSampler
@@ -32,7 +31,12 @@ class Examples:
         code: (n, 7) action codes.
         acted_m: (n, 2) x, y of the tool where the gripper acts; to a goal where it last closes.
         acts: (n,) float32, 1 where that is still to come, else 0.
+        counts, missed: (n,) of `clone_loss`; None: all count, there are no near misses.
+        acted_azimuth: (n, 2) sine and cosine of its azimuth there; None for tasks.
         shown_m: (n, 2) x, y of the tool where the goals show it; None for tasks.
+
+    To goals, `acted_m`, `acted_azimuth` and `acts` are of the first steps alone, the rest are
+    states that are where their goals show them and near misses.
     """
 
     pictures: dict[str, torch.Tensor]
@@ -42,6 +46,9 @@ class Examples:
     code: torch.Tensor
     acted_m: torch.Tensor
     acts: torch.Tensor
+    counts: torch.Tensor | None = None
+    missed: torch.Tensor | None = None
+    acted_azimuth: torch.Tensor | None = None
     shown_m: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> Examples:
@@ -131,18 +138,11 @@ class GoalExamples:
     def take(self, step: int) -> Examples:
         """The batch of a step."""
         batch = self._batches.take(step)
-        there = (len(batch.state) - len(batch.action)) // 2
-        count = len(batch.action) + there  # near misses are nothing to imitate
-        device = batch.state.device
+        code, counts, missed = batch.to_clone()
+        condition = torch.full((len(code),), self._condition, device=batch.state.device)
         return Examples(
-            {camera: image[:count] for camera, image in batch.pictures.items()},
-            batch.state[:count],
-            torch.full((count,), self._condition, device=device),
-            {camera: image[:count] for camera, image in batch.goal.items()},
-            torch.cat([batch.action, terminate_code((there,), device)]),
-            torch.cat([batch.closed_m, torch.zeros(there, 2, device=device)]),
-            torch.cat([batch.closes, torch.zeros(there, device=device)]),
-            batch.shown_m[:count],
+            batch.pictures, batch.state, condition, batch.goal, code, batch.closed_m, batch.closes,
+            counts, missed, batch.closed_azimuth, batch.shown_m,
         )  # fmt: skip
 
     def close(self) -> None:

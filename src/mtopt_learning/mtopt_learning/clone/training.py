@@ -13,7 +13,12 @@ from mtopt_learning.clone.examples import GoalExamples, TaskExamples
 from mtopt_learning.clone.network import CloneNetwork, default_clone
 from mtopt_learning.qlearn.affordance import affordance_loss, goal_affordance_loss
 from mtopt_learning.qlearn.behaviour import clone_loss
-from mtopt_learning.qlearn.distortion import DistortionConfig, draw_light, lit
+from mtopt_learning.qlearn.distortion import (
+    DistortionConfig,
+    draw_light,
+    lit,
+    seen_elsewhere,
+)
 from mtopt_learning.relabel.sampler import SamplerConfig
 from mtopt_learning.train.devices import autocast, choose_device
 from mtopt_learning.train.learning_rate import decayed
@@ -34,7 +39,7 @@ class CloneConfig:
         sharing: Which tasks a success counts for, as of the Q-function.
         balance: `rebalanced` over tasks, or `uniform` over successes.
         goals: Instead of tasks, clone the way to any later picture of the same episode.
-        distortion: Random changes of light; places stay.
+        distortion: Random changes of light, and of where goals are seen from; places stay.
         device: `auto`, `cpu` or `cuda`.
         bf16: Compute in bfloat16 where the device has it.
         threads: Of torch; 0 leaves them as they are.
@@ -125,14 +130,17 @@ class CloneTrainer:
         with autocast(device, config.bf16):
             goal = batch.goal
             if goal is not None:
+                cameras = network.config.moving_cameras
+                goal = seen_elsewhere(goal, cameras, config.distortion, self._noise)
                 goal = network.trunk.prepare_goal({c: lit(x, light) for c, x in goal.items()})
             pictures = {c: lit(x, light) for c, x in batch.pictures.items()}
             output, scores = network.with_map(pictures, batch.state, task, goal)
-        loss = clone_loss(output, batch.code)
+        loss = clone_loss(output, batch.code, batch.counts, batch.missed)
         if scores is not None and config.goals:
             loss = loss + goal_affordance_loss(
-                scores, network.config.tasks, batch.acted_m, batch.acts, batch.shown_m
-            )
+                scores, network.config.tasks, batch.acted_m, batch.acted_azimuth, batch.acts,
+                batch.shown_m,
+            )  # fmt: skip
         elif scores is not None:
             condition, acts = batch.condition[:, None], batch.acts[:, None]
             loss = loss + affordance_loss(scores, condition, batch.acted_m, acts)

@@ -6,7 +6,8 @@ successful episode's gripper closed (or opened) is where its task was to be done
 every picture before. Such labels from the gripper's own actions: VAPO (arXiv 2203.00352), section
 III; coordinates as means over a map: spatial softmax (arXiv 1504.00702), section 4.1. To a goal
 there are two places: where the gripper last closes on the way, and where the goal's picture shows
-it. Neither depends on what the gripper does now, which a picture hardly tells.
+it. Neither depends on what the gripper does now, which a picture hardly tells. The goal's map tells
+the axis, too: how the gripper is turned where it closes, which half a turn leaves as it is.
 
 The map is of one fixed camera. Its pixels are tied to the bin's frame by a quadratic of the pixel
 that learning adjusts; `train/self_calibration.py` gives the first guess.
@@ -36,10 +37,13 @@ class AffordanceScores:
     Attributes:
         score: (n, maps, cells) float32, not normalised: a cell's chance is its softmax.
         place_m: (cells, 2) x, y of the cells in the bin's frame.
+        axis: (n, cells, 2) cosine and sine of twice the azimuth at which the gripper closes in
+            each; None of a map that does not tell.
     """
 
     score: torch.Tensor
     place_m: torch.Tensor
+    axis: torch.Tensor | None = None
 
 
 class AffordanceMap(nn.Module):
@@ -51,10 +55,17 @@ class AffordanceMap(nn.Module):
     Args:
         sizes: (channels, rows, columns) of each feature map that it looks at, the finest first.
         maps: Their number.
+        axis: Whether it tells how the gripper is turned.
         hidden: Channels between.
     """
 
-    def __init__(self, sizes: Sequence[tuple[int, int, int]], maps: int, hidden: int = 24):
+    def __init__(
+        self,
+        sizes: Sequence[tuple[int, int, int]],
+        maps: int,
+        axis: bool = False,
+        hidden: int = 24,
+    ):
         super().__init__()
         channels, rows, columns = sizes[0]
         self.lateral = nn.ModuleList(
@@ -63,6 +74,7 @@ class AffordanceMap(nn.Module):
         self.smooth = nn.Conv2d(channels, channels, 3, 1, 1) if self.lateral else None
         self.look = nn.Conv2d(channels, hidden, 3, 1, 1)
         self.score = nn.Conv2d(hidden, maps, 1)
+        self.axis = nn.Conv2d(hidden, 2, 1) if axis else None
         v, u = torch.meshgrid(_centres(rows), _centres(columns), indexing="ij")
         self.register_buffer("terms", quadratic(u.flatten(), v.flatten()), persistent=False)
         # In units in which the optimiser's step suits them as it suits the other weights.
@@ -84,9 +96,12 @@ class AffordanceMap(nn.Module):
             seen = torch.relu(fine + above)
         if self.smooth is not None:
             seen = torch.relu(self.smooth(seen))
-        score = 5 * self.score(torch.relu(self.look(seen))).flatten(2).contiguous().float()
+        seen, axis = torch.relu(self.look(seen)), None
+        score = 5 * self.score(seen).flatten(2).contiguous().float()
+        if self.axis is not None:
+            axis = self.axis(seen).flatten(2).transpose(1, 2).float()
         with torch.autocast(seen.device.type, enabled=False):
-            return AffordanceScores(score, self.terms @ (5 * self.place_5m))
+            return AffordanceScores(score, self.terms @ (5 * self.place_5m), axis)
 
     def read(self, scores: AffordanceScores, tool_m: torch.Tensor) -> torch.Tensor:
         """(n, maps, 6): from the tool to the map's mean (x, y) and to its mean near the tool
@@ -117,6 +132,48 @@ class AffordanceMap(nn.Module):
         )  # fmt: skip
 
 
+def read_axis(scores: AffordanceScores, which: int, azimuth: torch.Tensor) -> torch.Tensor:
+    """(n, 2) cosine and sine of twice the turn to the axis that a map's likeliest cells tell.
+
+    Args:
+        scores: Of a map that tells axes.
+        which: Index of the map whose cells count.
+        azimuth: (n, 2) sine and cosine of the tool's.
+    """
+    chance = torch.softmax(scores.score[:, which], -1)
+    axis = (chance[:, None] @ scores.axis)[:, 0]
+    return turned(axis, twice(azimuth) * axis.new_tensor([1.0, -1.0]))
+
+
+def twice(azimuth: torch.Tensor) -> torch.Tensor:
+    """(n, 2) cosine and sine of twice the angles of (n, 2) sines and cosines."""
+    sin, cos = azimuth.unbind(-1)
+    return torch.stack([cos * cos - sin * sin, 2 * sin * cos], -1)
+
+
+def turned(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """(n, 2) cosine and sine of the sum of two angles, each given by these: a complex product."""
+    (a, b), (c, d) = one.unbind(-1), other.unbind(-1)
+    return torch.stack([a * c - b * d, a * d + b * c], -1)
+
+
+def axis_loss(
+    scores: AffordanceScores, place_m: torch.Tensor, axis: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
+    """Weighted mean squared error of the axis in the cells near where the gripper closes.
+
+    Args:
+        scores: Of n states, of a map that tells axes.
+        place_m: (n, 2) where it closes.
+        axis: (n, 2) cosine and sine of twice the azimuth then.
+        weight: (n,), not negative; 0 leaves a state out.
+    """
+    distance = (scores.place_m - place_m[:, None]).square().sum(-1) / SPREAD_M**2
+    near = torch.softmax(-0.5 * distance, -1).detach()
+    each = ((scores.axis - axis[:, None]).square().sum(-1) * near).sum(-1)
+    return (each * weight).sum() / weight.sum().clamp_min(1)
+
+
 def affordance_loss(
     scores: AffordanceScores, task: torch.Tensor, place_m: torch.Tensor, weight: torch.Tensor
 ) -> torch.Tensor:
@@ -139,22 +196,28 @@ def goal_affordance_loss(
     scores: AffordanceScores,
     goal: int,
     closed_m: torch.Tensor,
+    closed_azimuth: torch.Tensor,
     closes: torch.Tensor,
     shown_m: torch.Tensor,
 ) -> torch.Tensor:
-    """The loss of both places to a goal, or of the first, where a network has that alone.
+    """The loss of what maps tell of a goal: where the gripper closes and how it is turned there,
+    and where the goal's picture shows it; of as much of that as a network has.
 
     Args:
         scores: Of m states.
         goal: Which map is of where the gripper closes; the next one is of the goal's picture.
         closed_m: (n, 2) where the gripper last closes before the goal, of the first n states.
+        closed_azimuth: (n, 2) sine and cosine of its azimuth there.
         closes: (n,) 1 where it does, else 0.
         shown_m: (m, 2) where it is in the goals' pictures.
     """
     n = len(closed_m)
-    first = AffordanceScores(scores.score[:n], scores.place_m)
+    axis = None if scores.axis is None else scores.axis[:n]
+    first = AffordanceScores(scores.score[:n], scores.place_m, axis)
     which = torch.full((len(shown_m), 1), goal, device=scores.score.device)
     loss = affordance_loss(first, which[:n], closed_m, closes[:, None])
+    if axis is not None:
+        loss = loss + axis_loss(first, closed_m, twice(closed_azimuth), closes)
     if scores.score.shape[1] > goal + 1:
         every = torch.ones_like(shown_m[:, :1])
         loss = loss + affordance_loss(scores, which + 1, shown_m, every)

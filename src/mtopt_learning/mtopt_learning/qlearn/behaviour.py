@@ -69,7 +69,10 @@ def command_class(code: torch.Tensor) -> torch.Tensor:
 
 
 def clone_loss(
-    output: torch.Tensor, code: torch.Tensor, weight: torch.Tensor | None = None
+    output: torch.Tensor,
+    code: torch.Tensor,
+    weight: torch.Tensor | None = None,
+    missed: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Huber loss of the move where there is one, plus cross-entropy of the command.
 
@@ -77,6 +80,8 @@ def clone_loss(
         output: (n, 8) mean moves and logits of `COMMANDS`.
         code: (n, 7) recorded action codes.
         weight: (n,) not negative; None: all count the same.
+        missed: (n,) not negative, of states of which no more is known than that nobody terminates
+            there; None: there are none.
     """
     weight = torch.ones(len(code), device=code.device) if weight is None else weight
     command = command_class(code)
@@ -85,8 +90,12 @@ def clone_loss(
         output[:, :CONTINUOUS], code[:, :CONTINUOUS], reduction="none", delta=_HUBER
     )
     move = (each.mean(1) * moved).sum() / moved.sum().clamp_min(1e-6)
-    told = F.cross_entropy(output[:, CONTINUOUS:], command, reduction="none") * weight
-    return move / _HUBER**2 + told.sum() / weight.sum().clamp_min(1e-6)
+    logits, count = output[:, CONTINUOUS:], weight.sum()
+    told = (F.cross_entropy(logits, command, reduction="none") * weight).sum()
+    if missed is not None:
+        goes_on = torch.logsumexp(logits[:, :STOP], 1) - torch.logsumexp(logits, 1)
+        told, count = told - (goes_on * missed).sum(), count + missed.sum()
+    return move / _HUBER**2 + told / count.clamp_min(1e-6)
 
 
 def best_proposal(

@@ -10,10 +10,12 @@ made on the processor: the same generator gives the same ones for every device.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from mtopt_learning.qlearn.pictures import first_dtype, to_unit
 from mtopt_spec.errors import InputError
@@ -35,6 +37,10 @@ class DistortionConfig:
         hue: Largest turn of the colour circle, in turns. Published: 0.2.
         shift_px: Largest shift of the picture along each axis; its edge is repeated. A network
             that looks at a part of the picture gets that part from anywhere, besides.
+        goal_shift, goal_turn_rad: Of goal pictures by cameras that move with the gripper: largest
+            shift, as a share of the picture, and turn; its edge is repeated. What is put down
+            again never lies under the gripper as it did in the goal, and a network that learns
+            from its own episodes alone would wait for the very same picture.
     """
 
     gain: float = 0.08
@@ -43,10 +49,12 @@ class DistortionConfig:
     saturation: float = 0.0
     hue: float = 0.0
     shift_px: int = 0
+    goal_shift: float = 0.12
+    goal_turn_rad: float = 0.5
 
     def __post_init__(self):
         for name, value in vars(self).items():
-            if not 0 <= value < (64 if name == "shift_px" else 1):
+            if not 0 <= value < {"shift_px": 64, "goal_turn_rad": math.pi}.get(name, 1):
                 raise InputError(name, where="distortion", got=value, expected="small, 0 or more")
 
     @property
@@ -141,6 +149,36 @@ def lit(image_u8: torch.Tensor, light: Light) -> torch.Tensor:
         scaled = (matrix * light.contrast[..., None] * (2 / 255)).transpose(1, 2)
         pixels = torch.baddbmm((offset * 2 - 1)[:, None].to(dtype), pixels, scaled.to(dtype))
         return pixels.clamp_(-1, 1).view(n, height, width, 3).permute(0, 3, 1, 2)
+
+
+def seen_elsewhere(
+    images_u8: dict[str, torch.Tensor],
+    cameras: Sequence[str],
+    config: DistortionConfig,
+    generator: torch.Generator,
+) -> dict[str, torch.Tensor]:
+    """Pictures of which some cameras' are seen from elsewhere: see `goal_shift`.
+
+    Args:
+        images_u8: Camera to (n, 3, h, w).
+        cameras: Whose pictures are changed.
+        config: By how much.
+        generator: On the processor, of the draws.
+    """
+    if not (config.goal_shift or config.goal_turn_rad):
+        return images_u8
+    changed = {}
+    for camera in cameras:
+        image = images_u8[camera]
+        spread = torch.rand(len(image), 3, generator=generator) * 2 - 1
+        angle = config.goal_turn_rad * spread[:, 0]
+        cos, sin, (x, y) = angle.cos(), angle.sin(), 2 * config.goal_shift * spread[:, 1:].T
+        rows = torch.stack([cos, -sin, x, sin, cos, y], -1).view(-1, 2, 3).to(image.device)
+        with torch.autocast(image.device.type, enabled=False):
+            grid = F.affine_grid(rows, image.shape, align_corners=False)
+            moved = F.grid_sample(image.float(), grid, padding_mode="border", align_corners=False)
+        changed[camera] = moved.round().to(torch.uint8)
+    return {**images_u8, **changed}
 
 
 def draw_offsets(

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from mtopt_learning.qlearn.affordance import FEATURES, AffordanceMap, AffordanceScores
+from mtopt_learning.qlearn.affordance import (
+    FEATURES,
+    AffordanceMap,
+    AffordanceScores,
+    read_axis,
+)
 from mtopt_learning.qlearn.pictures import to_unit
 from mtopt_spec.errors import InputError
-from mtopt_spec.observation import STATE_SIZE, TOOL_XY
+from mtopt_spec.observation import AZIMUTH, STATE_SIZE, TOOL_XY
 
 STATE_SCALE = (1.0, 1.0, 5.0, 5.0, 8.0, 1.0, 1.0)
 """Brings the tool's position (m) to the order of one."""
@@ -52,6 +57,7 @@ class TrunkConfig:
         map_layers: How many of that tower's layers the map looks at.
         goal_map: Whether there is a map more, of where the goal's picture shows the gripper; it
             must join at the input.
+        goal_axis: Whether the goal's map tells how the gripper is turned where it closes, too.
         goal_join: One of `GOAL_JOINS`. With goals there is one condition more than tasks, the
             last: to reach what the goal pictures show, one of each camera. To a task they are
             blank.
@@ -65,6 +71,7 @@ class TrunkConfig:
     map_camera: str = ""
     map_layers: int = 1
     goal_map: bool = False
+    goal_axis: bool = False
     goal_join: str = ""
 
     def __post_init__(self):
@@ -72,11 +79,12 @@ class TrunkConfig:
             raise InputError(
                 "goal_join", where="network", got=repr(self.goal_join), expected=GOAL_JOINS
             )
-        if self.goal_map and not (self.map_camera and self.goal_join == "input"):
-            raise InputError(
-                "goal_map", where="network", got=True,
-                expected="False without a map, or where no goal joins at the input",
-            )  # fmt: skip
+        for name in ("goal_map", "goal_axis"):
+            if getattr(self, name) and not (self.map_camera and self.goal_join == "input"):
+                raise InputError(
+                    name, where="network", got=True,
+                    expected="False without a map, or where no goal joins at the input",
+                )  # fmt: skip
         layers = [len(t.channels) for t in self.towers if t.camera == self.map_camera]
         if layers and not 1 <= self.map_layers <= layers[0]:
             raise InputError(
@@ -87,6 +95,12 @@ class TrunkConfig:
     def goal_cameras(self) -> tuple[str, ...]:
         """Whose pictures a goal is; empty: the network knows no goals."""
         return tuple(tower.camera for tower in self.towers) if self.goal_join else ()
+
+    @property
+    def moving_cameras(self) -> tuple[str, ...]:
+        """Those that a map's camera is not: they move with the gripper."""
+        cameras = tuple(tower.camera for tower in self.towers)
+        return tuple(c for c in cameras if c != self.map_camera) if self.map_camera else ()
 
     @property
     def conditions(self) -> int:
@@ -117,9 +131,10 @@ def default_trunk(
             channels, kernels, strides = (32, 48, 64), (4, 3, 3), (2, 2, 1)
         towers.append(TowerConfig(camera, height, width, channels, kernels, strides))
     map_camera = map_camera if affordance_map else ""
+    goal_maps = bool(map_camera and goal_join == "input")
     return TrunkConfig(
         tasks, tuple(towers), map_camera=map_camera, map_layers=3,
-        goal_map=bool(map_camera and goal_join == "input"), goal_join=goal_join,
+        goal_map=goal_maps, goal_axis=goal_maps, goal_join=goal_join,
     )  # fmt: skip
 
 
@@ -176,7 +191,8 @@ class Trunk(nn.Module):
     """Towers, proprioception and affordance map, and how a task joins them.
 
     An embedding is (batch, embedding), with maps (batch, embedding + 6 maps): what all tasks see
-    and then what each map says. A goal counts as one more task, the last.
+    and then what each map says, and last, where it is told, (2) the turn to where the gripper is to
+    close. A goal counts as one more task, the last.
 
     Args:
         config: Sizes.
@@ -207,10 +223,13 @@ class Trunk(nn.Module):
                 second = picture if pair else None
                 layers = tower.with_layers(picture, second=second)[1][: config.map_layers]
             sizes = [layer.shape[1:] for layer in layers]
-            self.map = AffordanceMap(sizes, config.conditions + config.goal_map)
+            maps = config.conditions + config.goal_map
+            self.map = AffordanceMap(sizes, maps, config.goal_axis)
             self.from_map = nn.Linear(FEATURES, config.embedding, bias=False)
             if config.goal_map:
                 self.from_goal_map = nn.Linear(FEATURES, config.embedding, bias=False)
+            if config.goal_axis:
+                self.from_goal_axis = nn.Linear(2, config.embedding, bias=False)
         self.register_buffer("state_scale", torch.tensor(STATE_SCALE), persistent=False)
 
     @property
@@ -258,8 +277,10 @@ class Trunk(nn.Module):
         embedding = torch.relu(self.join(torch.cat(parts, -1)))
         if scores is not None:
             with torch.autocast(state.device.type, enabled=False):
-                read = self.map.read(scores, state[:, TOOL_XY])
-            embedding = torch.cat([embedding, read.flatten(1).to(embedding.dtype)], -1)
+                read = [self.map.read(scores, state[:, TOOL_XY]).flatten(1)]
+                if config.goal_axis:
+                    read.append(read_axis(scores, config.tasks, state[:, AZIMUTH]))
+            embedding = torch.cat([embedding, *(part.to(embedding.dtype) for part in read)], -1)
         return embedding, scores
 
     def of_task(self, embedding: torch.Tensor, task: torch.Tensor) -> torch.Tensor:
@@ -270,9 +291,12 @@ class Trunk(nn.Module):
             joined = joined * gate + self.task_shift.weight.T[task]
         if self.config.map_camera:
             rows = torch.arange(len(task), device=task.device)
-            read = read.view(len(task), -1, FEATURES)
+            to_goal = (task == self.config.tasks)[:, None]
+            if self.config.goal_axis:
+                read, axis = read[:, :-2], read[:, -2:]
+                joined = joined + to_goal * self.from_goal_axis(axis)
+            read = read.reshape(len(task), -1, FEATURES)
             joined = joined + self.from_map(read[rows, task])
             if self.config.goal_map:
-                to_goal = (task == self.config.tasks)[:, None]
                 joined = joined + to_goal * self.from_goal_map(read[:, -1])
         return torch.relu(joined)

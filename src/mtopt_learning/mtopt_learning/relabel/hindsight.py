@@ -70,6 +70,8 @@ class GoalDraw:
         away: (n,) bool, the state is not where the goal shows it to be; False where it nearly is.
         closing_row: (n,) int64 row of the last state from `row` on, before the goal, in which the
             open gripper is told to close; -1 for none, and for chained goals.
+        direct: (n,) bool, the gripper closes no more than once from `row` on before the goal:
+            what is done leads there, not to a try that came to nothing. False if chained.
     """
 
     row: np.ndarray
@@ -80,6 +82,7 @@ class GoalDraw:
     ends: np.ndarray
     away: np.ndarray
     closing_row: np.ndarray
+    direct: np.ndarray
 
 
 class HindsightSampler:
@@ -141,6 +144,7 @@ class HindsightSampler:
         shown = np.where(at_end, self._steps[other], shown)
         start, row = self._start[episode], self._start[episode] + first
         goal_row = np.where(chained, self._start[other] + shown, start + last)
+        closing_row, next_row = self._closings_between(row, goal_row)
         return GoalDraw(
             row=row,
             goal_row=goal_row,
@@ -149,13 +153,23 @@ class HindsightSampler:
             chained=chained,
             ends=first + 1 == last,
             away=chained | self._away(row, goal_row),
-            closing_row=np.where(chained, -1, self._last_closing(row, goal_row)),
+            closing_row=np.where(chained, -1, closing_row),
+            direct=~chained & (closing_row == next_row),
         )
 
-    def _last_closing(self, row: np.ndarray, goal_row: np.ndarray) -> np.ndarray:
-        """(n,) rows of the last closings from `row` on and before the goal; -1 for none."""
-        last = self._closings[np.searchsorted(self._closings, goal_row) - 1]
-        return np.where(last >= row, last, -1)
+    def _closings_between(
+        self, row: np.ndarray, goal_row: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) rows of the last and of the first closings from `row` on and before the goal; -1
+        for none.
+        """
+        past = np.searchsorted(self._closings, goal_row)
+        ahead = np.searchsorted(self._closings, row)
+        first = self._closings[np.minimum(ahead, len(self._closings) - 1)]
+        return (
+            np.where(past > ahead, self._closings[past - 1], -1),
+            np.where(past > ahead, first, -1),
+        )
 
     def draw_there(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """(count,) rows of states that are where (count,) rows of goals show them to be.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from mtopt_learning.qlearn.actions import encode
+from mtopt_learning.qlearn.actions import encode, terminate_code
 from mtopt_learning.relabel.hindsight import GoalDraw, HindsightSampler
 from mtopt_learning.train.batches import proprioception, to_device
 from mtopt_learning.train.config import TrainConfig
@@ -15,7 +15,7 @@ from mtopt_learning.train.deciding_steps import next_gripper_row
 from mtopt_learning.train.feed import Feed
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_spec import seeds
-from mtopt_spec.observation import TOOL_XY
+from mtopt_spec.observation import AZIMUTH, TOOL_XY
 
 _AHEAD = 2
 
@@ -33,9 +33,10 @@ class GoalBatch:
         following_state: (n, 7).
         action, following_action: (n, 7) codes recorded in them.
         carries_on: (n,) bool, a chained sub-sequence ends here: its Q is its reward.
-        reaches, chained, away: (n,) bool, as of `GoalDraw`.
+        reaches, chained, away, direct: (n,) bool, as of `GoalDraw`.
         steps_to_go: (n,) int64, there too.
         closed_m: (n, 2) x, y of the tool where the gripper last closes on the way to the goal.
+        closed_azimuth: (n, 2) sine and cosine of its azimuth there.
         closes: (n,) float32, 1 where it does, else 0.
         shown_m: (n + 2 m, 2) x, y of the tool where the goals show it.
     """
@@ -51,10 +52,26 @@ class GoalBatch:
     reaches: torch.Tensor
     chained: torch.Tensor
     away: torch.Tensor
+    direct: torch.Tensor
     steps_to_go: torch.Tensor
     closed_m: torch.Tensor
+    closed_azimuth: torch.Tensor
     closes: torch.Tensor
     shown_m: torch.Tensor
+
+    def to_clone(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What a cloned policy is to do: codes (n + 2 m, 7), which of them count, and near misses.
+
+        Steps on a direct way count, and states that are where their goals show them, where it
+        terminates. Of near misses it learns no more than that it does not: as `clone_loss` takes
+        them.
+        """
+        n, every = len(self.action), len(self.state)
+        stops = terminate_code((every - n,), self.state.device)
+        there = torch.arange(every - n, device=self.state.device) < (every - n) // 2
+        counts = torch.cat([self.direct, there]).float()
+        missed = torch.cat([torch.zeros_like(self.direct), ~there]).float()
+        return torch.cat([self.action, stops]), counts, missed
 
     def to(self, device: torch.device) -> GoalBatch:
         """The same on a device; pictures are where the store gave them."""
@@ -116,6 +133,7 @@ class GoalBatches:
         carries_on = draw.chained & draw.ends
         following = np.where(carries_on | draw.reaches, draw.row, draw.row + 1)
         shown = np.concatenate([draw.goal_row, goal_row, goal_row])
+        closed = proprioception(dataset, np.maximum(draw.closing_row, 0))
         return GoalBatch(
             pictures=store.take(rows),
             state=proprioception(dataset, rows),
@@ -128,8 +146,10 @@ class GoalBatches:
             reaches=torch.from_numpy(draw.reaches),
             chained=torch.from_numpy(draw.chained),
             away=torch.from_numpy(draw.away),
+            direct=torch.from_numpy(draw.direct),
             steps_to_go=torch.from_numpy(draw.steps_to_go),
-            closed_m=proprioception(dataset, np.maximum(draw.closing_row, 0))[:, TOOL_XY],
+            closed_m=closed[:, TOOL_XY],
+            closed_azimuth=closed[:, AZIMUTH],
             closes=torch.from_numpy((draw.closing_row >= 0).astype(np.float32)),
             shown_m=proprioception(dataset, shown)[:, TOOL_XY],
         )

@@ -9,7 +9,7 @@ import torch
 from mtopt_learning.qlearn.actions import terminate_code
 from mtopt_learning.qlearn.affordance import goal_affordance_loss
 from mtopt_learning.qlearn.behaviour import clone_loss
-from mtopt_learning.qlearn.distortion import Light, lit
+from mtopt_learning.qlearn.distortion import Light, lit, seen_elsewhere
 from mtopt_learning.qlearn.losses import bellman_loss, conservative_loss
 from mtopt_learning.qlearn.targets import clipped_double
 from mtopt_learning.qlearn.two_stage import TwoStageQ
@@ -82,13 +82,14 @@ def goal_losses(
         target: (n,) of `goal_targets`.
         light: Changes of light, one a state and its goal: they are of one place.
         config: Which parts count how much.
-        noise: Of the actions that the penalty draws.
+        noise: Of the actions that the penalty draws, and of where goals are seen from.
     """
     goals, device = config.goals, batch.state.device
     n, every_state = len(target), len(batch.state)
     m = (every_state - n) // 2
     pictures = {camera: lit(image, light) for camera, image in batch.pictures.items()}
-    goal = online.prepare_goal({camera: lit(x, light) for camera, x in batch.goal.items()})
+    shown = seen_elsewhere(batch.goal, online.config.moving_cameras, config.distortion, noise)
+    goal = online.prepare_goal({camera: lit(x, light) for camera, x in shown.items()})
     embedding, scores = online.embed_and_map(pictures, batch.state, goal)
     task = torch.full((every_state,), online.goal_task, device=device)
     steps, every = embedding[:n], torch.ones(n, device=device)
@@ -112,9 +113,7 @@ def goal_losses(
         loss = loss + TERMINATE_WEIGHT * end_loss
         report["goal_terminate_loss"] = end_loss
     if online.proposes and goals.behaviour_weight:
-        stops = terminate_code((every_state - n,), device)
-        shown = torch.cat([~batch.chained, torch.arange(2 * m, device=device) < m]).float()
-        cloned = clone_loss(online.propose(embedding), torch.cat([batch.action, stops]), shown)
+        cloned = clone_loss(online.propose(embedding), *batch.to_clone())
         loss = loss + goals.behaviour_weight * cloned
         report["behaviour_loss"] = cloned
     if goals.negative_weight:
@@ -127,8 +126,9 @@ def goal_losses(
         report["negative_loss"] = penalty
     if scores is not None and config.affordance_weight:
         seen = goal_affordance_loss(
-            scores, online.goal_task, batch.closed_m, batch.closes, batch.shown_m
-        )
+            scores, online.goal_task, batch.closed_m, batch.closed_azimuth, batch.closes,
+            batch.shown_m,
+        )  # fmt: skip
         loss = loss + config.affordance_weight * seen
         report["goal_affordance_loss"] = seen
     return loss, {key: item.detach() for key, item in report.items()}

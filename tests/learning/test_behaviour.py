@@ -105,11 +105,12 @@ def test_q_among_proposals_reaches_what_a_picture_shows(toy):
     noise = torch.from_numpy(np.random.default_rng(0).standard_normal((100, 24, 4), np.float32))
 
     def among(images, state, goals):
-        embedding = learned.embed(images, state, learned.prepare_goal(goals))
+        shown = learned.prepare_goal(goals)
+        embedding = learned.embed(images, state, shown)
         task = torch.full((len(state),), learned.goal_task)
         return best_proposal(
             lambda action: learned.q(embedding, task, action),
-            learned.propose(embedding), ProposalConfig(), noise,
+            learned.propose(images, state, shown)[0], ProposalConfig(), noise,
         )[0]  # fmt: skip
 
     chosen, searched = reach_shown_patches(among), reach_shown_patches(greedy(learned))

@@ -16,6 +16,7 @@ from mtopt_learning.policy.q_policy import (
     QFunctionPolicy,
 )
 from mtopt_learning.qlearn.actions import decode
+from mtopt_learning.qlearn.behaviour import STOP, command_class
 from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
 from mtopt_learning.qlearn.losses import conservative_loss
 from mtopt_learning.qlearn.network import QNetwork
@@ -26,7 +27,9 @@ from mtopt_learning.relabel.hindsight import (
 )
 from mtopt_learning.train.config import GoalConfig, TrainConfig
 from mtopt_learning.train.deciding_steps import next_gripper_row
+from mtopt_learning.train.goal_batches import GoalBatches
 from mtopt_learning.train.goal_objective import goal_target
+from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.run_folder import CHECKPOINT, load_run, save_run
 from mtopt_learning.train.trainer import Trainer
 from mtopt_spec.errors import InputError
@@ -106,20 +109,18 @@ def test_the_last_closing_before_the_goal_is_where_the_gripper_took_what_it_show
     data.state[row : row + 9, 0] = [0, 0, 1, 0, 0, 1, 1, 0, 0]
     acting = np.full(len(toy.state), -1)
     acting[row : row + 7] = row + np.array([1, 1, 2, 4, 4, 6, 6])
-    sampler = HindsightSampler(data, acting, HindsightConfig(chained_share=0.0))
-    draw = sampler.draw(4000, np.random.default_rng(0))
-    own = draw.row < row + 9
-    closing = np.where(draw.closing_row >= 0, draw.closing_row - row, -1)
-    assert set(zip(*(x[own] for x in (draw.row - row, draw.goal_row - row, closing)))) == {
-        (a, b, max((c for c in (1, 4) if a <= c < b), default=-1))
-        for a in range(8) for b in range(a + 1, 9)
-    }  # fmt: skip
-    detours = {pair for *pair, direct in zip(
-        draw.row[own] - row, draw.goal_row[own] - row, draw.direct[own]
-    ) if not direct for pair in [tuple(pair)]}  # fmt: skip
-    assert detours == {(a, b) for a in (0, 1) for b in range(5, 9)}, "by way of the one in vain"
-    chained = HindsightSampler(data, acting, HindsightConfig(chained_share=1.0))
-    assert not chained.draw(100, np.random.default_rng(0)).direct.any()
+    for share in (0.0, 1.0):  # whatever the goal: it is the step's own way
+        draw = HindsightSampler(data, acting, HindsightConfig(chained_share=share)).draw(
+            4000, np.random.default_rng(0)
+        )
+        own = draw.row < row + 9
+        assert (draw.goal_row == draw.end_row).all() == (share == 0)
+        first, end = draw.row[own] - row, draw.end_row[own] - row
+        closing = np.where(draw.closing_row >= 0, draw.closing_row - row, -1)[own]
+        assert set(zip(first, end, closing, draw.direct[own])) == {
+            (a, b, max((c for c in (1, 4) if a <= c < b), default=-1), not (a <= 1 and b > 4))
+            for a in range(8) for b in range(a + 1, 9)
+        }  # fmt: skip
 
 
 def test_whole_ways_lead_from_before_the_gripper_changes_to_the_end(toy):
@@ -137,7 +138,8 @@ def test_chained_goals_are_of_another_episode_and_by_choice_of_the_next_ones(toy
     draw = sampler(toy, chained_share=1.0).draw(20_000, np.random.default_rng(0))
     episode, other = toy.obs_episode[draw.row], toy.obs_episode[draw.goal_row]
     assert draw.chained.all() and (episode != other).all() and not draw.reaches.any()
-    assert (draw.steps_to_go == 0).all() and (draw.closing_row == -1).all() and draw.ends.any()
+    assert (draw.steps_to_go == 0).all() and draw.ends.any()
+    assert (toy.obs_episode[draw.end_row] == episode).all() and (draw.end_row > draw.row).all()
     near = sampler(toy, chained_share=1.0, neighbour_share=1.0)
     draw = near.draw(20_000, np.random.default_rng(1))
     episode, other = toy.obs_episode[draw.row], toy.obs_episode[draw.goal_row]
@@ -234,6 +236,28 @@ def test_void_and_left_out_episodes_are_not_drawn(toy):
         assert (episode % 2 == 1).all() and (episode % 3 != 0).all()
     with pytest.raises(InputError, match="two or more"):
         HindsightSampler(data, next_gripper_row(toy), left_out=np.ones(len(reason), bool))
+
+
+def test_q_learns_chained_goals_and_the_cloned_policy_its_own_ways_end(toy):
+    config = dataclasses.replace(ONLY_GOALS, device="cpu")
+    device = torch.device("cpu")
+    batches = GoalBatches(toy, PictureStore(toy.images, CAMERAS, device), config, device)
+    draws, random = batches.sampler, np.random.default_rng(0)
+    draw = draws.draw(64, random)
+    there, goal = draws.draw_there(8, random)
+    batch = batches.gather(draw, there, draws.draw_missed(goal, random), goal)
+    batches.close()
+    for camera in CAMERAS:
+        shown = torch.from_numpy(toy.images[camera]).permute(0, 3, 1, 2)
+        for pictures, of_steps in ((batch.goal, draw.goal_row), (batch.end, draw.end_row)):
+            rows = np.concatenate([of_steps, goal, goal])
+            assert torch.equal(pictures[camera], shown[rows])
+    assert 0 < draw.chained.sum() < 64 and not torch.equal(batch.goal_m, batch.end_m)
+    code, counts, missed = batch.to_clone()
+    assert torch.equal(code[:64], batch.action) and (command_class(code[64:]) == STOP).all()
+    assert torch.equal(counts[:64].bool(), torch.from_numpy(draw.direct))
+    assert counts[64:].tolist() == [1.0] * 8 + [0.0] * 8
+    assert missed.tolist() == [0.0] * 72 + [1.0] * 8
 
 
 def test_where_the_gripper_changes_next(toy):

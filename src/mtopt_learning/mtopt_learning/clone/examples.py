@@ -141,8 +141,8 @@ class GoalExamples:
         code, counts, missed = batch.to_clone()
         condition = torch.full((len(code),), self._condition, device=batch.state.device)
         return Examples(
-            batch.pictures, batch.state, condition, batch.goal, code, batch.closed_m, batch.closes,
-            counts, missed, batch.closed_azimuth, batch.shown_m,
+            batch.pictures, batch.state, condition, batch.end, code, batch.closed_m, batch.closes,
+            counts, missed, batch.closed_azimuth, batch.end_m,
         )  # fmt: skip
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
-"""What the data would do: a cloned policy on the Q-function's embedding, to choose among.
+"""What the data would do to reach a goal: a cloned policy beside Q, which chooses among it.
 
 Where data show few actions a state, the largest Q of all actions is often that of one which nobody
 took. Here Q chooses among those that the data's own policy might have taken, as
-batch-constrained Q-learning does (arXiv 1812.02900, section 4).
+batch-constrained Q-learning does (arXiv 1812.02900, section 4), by a network of its own.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from mtopt_learning.qlearn.actions import (
     TERMINATE,
     terminate_code,
 )
+from mtopt_learning.qlearn.affordance import AffordanceScores
+from mtopt_learning.qlearn.trunk import Trunk, TrunkConfig
 
 COMMANDS, STOP = 4, 3
 """Classes of what is done beside the move: nothing, close, open, terminate (`STOP`)."""
@@ -45,20 +47,28 @@ class ProposalConfig:
     least_probability: float = 0.05
 
 
-class BehaviourHead(nn.Module):
-    """(batch, embedding) of a state and a task → (batch, 4 + `COMMANDS`) mean move and logits."""
+class BehaviourPolicy(Trunk):
+    """A cloned policy to goals: (batch, 4 + `COMMANDS`) mean moves and logits of commands."""
 
-    def __init__(self, embedding: int, hidden: int, layers: int):
-        super().__init__()
-        sizes = [embedding] + [hidden] * layers
+    def __init__(self, config: TrunkConfig):
+        super().__init__(config)
+        sizes = [config.embedding] + [config.hidden] * config.layers
         self.layers = nn.ModuleList(map(nn.Linear, sizes, sizes[1:]))
-        self.out = nn.Linear(hidden, CONTINUOUS + COMMANDS)
+        self.out = nn.Linear(config.hidden, CONTINUOUS + COMMANDS)
 
-    def forward(self, joined: torch.Tensor) -> torch.Tensor:
-        """Float32 output."""
+    def forward(
+        self,
+        images: dict[str, torch.Tensor],
+        state: torch.Tensor,
+        goal: dict[str, torch.Tensor],
+    ) -> tuple[torch.Tensor, AffordanceScores | None]:
+        """Float32 output, and the affordance map if there is one; see `Trunk.embed_and_map`."""
+        embedding, scores = self.embed_and_map(images, state, goal)
+        to_goal = torch.full((len(state),), self.config.tasks, device=state.device)
+        joined = self.of_task(embedding, to_goal)
         for layer in self.layers:
             joined = torch.relu(layer(joined))
-        return self.out(joined).float()
+        return self.out(joined).float(), scores
 
 
 def command_class(code: torch.Tensor) -> torch.Tensor:
@@ -108,7 +118,7 @@ def best_proposal(
 
     Args:
         score: Maps (batch, samples, 7) codes to (batch, samples) scores.
-        output: (batch, 8) of `BehaviourHead`.
+        output: (batch, 8) of `BehaviourPolicy`.
         config: Which actions.
         normal: (batch, moves, 4) standard normal noise.
 

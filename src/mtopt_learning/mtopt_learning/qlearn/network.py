@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from mtopt_learning.qlearn.actions import CODE_SIZE
-from mtopt_learning.qlearn.behaviour import BehaviourHead
+from mtopt_learning.qlearn.affordance import AffordanceScores
+from mtopt_learning.qlearn.behaviour import BehaviourPolicy
 from mtopt_learning.qlearn.trunk import Trunk, TrunkConfig, default_trunk
 from mtopt_learning.qlearn.two_stage import TwoStageQ
 from mtopt_spec.errors import InputError
@@ -29,7 +30,8 @@ class NetworkConfig(TrunkConfig):
         heads: Independent Q heads on one embedding; two for clipped double Q.
         multi_head: Instead of the task as an input, each head has one output a task (the
             ablation of MT-Opt); one output for all tasks otherwise.
-        behaviour: Whether a cloned policy to goals proposes the actions that Q chooses among.
+        behaviour: Whether a cloned policy to goals, as large as the rest, proposes the actions that
+            Q chooses among; goals must join at the input.
     """
 
     heads: int = 2
@@ -38,10 +40,11 @@ class NetworkConfig(TrunkConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.behaviour and not self.goal_join:
+        if self.behaviour and self.goal_join != "input":
             raise InputError(
-                "behaviour", where="network", got=True, expected="False where no goal picture joins"
-            )
+                "behaviour", where="network", got=True,
+                expected="False where no goal picture joins at the input",
+            )  # fmt: skip
 
 
 def default_network(
@@ -85,7 +88,7 @@ class QNetwork(Trunk, TwoStageQ):
         super().__init__(config, task_input=not config.multi_head)
         self.heads = nn.ModuleList(QHead(config) for _ in range(config.heads))
         if config.behaviour:
-            self.behaviour = BehaviourHead(config.embedding, config.hidden, config.layers)
+            self.behaviour = BehaviourPolicy(config)
 
     def embed(
         self,
@@ -96,10 +99,14 @@ class QNetwork(Trunk, TwoStageQ):
         """See `Trunk`."""
         return self.embed_and_map(images, state, goal)[0]
 
-    def propose(self, embedding: torch.Tensor) -> torch.Tensor:
-        """(batch, 8) what the data would do to reach the goals, see `BehaviourHead`."""
-        goals = torch.full((len(embedding),), self.goal_task, device=embedding.device)
-        return self.behaviour(self.of_task(embedding, goals))
+    def propose(
+        self,
+        images: dict[str, torch.Tensor],
+        state: torch.Tensor,
+        goal: dict[str, torch.Tensor],
+    ) -> tuple[torch.Tensor, AffordanceScores | None]:
+        """What the data would do to reach the goals, see `BehaviourPolicy`."""
+        return self.behaviour(images, state, goal)
 
     def logits(
         self, embedding: torch.Tensor, task: torch.Tensor, action: torch.Tensor

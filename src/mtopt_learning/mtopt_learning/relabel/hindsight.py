@@ -17,11 +17,12 @@ from mtopt_spec.observation import GRIPPER_CLOSED, GRIPPER_OPENING, TOOL_XYZ
 
 _NEIGHBOURS = 5
 """So many episodes before an episode, and behind it, are mostly of the same scene."""
-_NEAR_STEPS = 2
+_NEAR_STEPS = 4
 """No further away than so many steps, the gripper told the same, a state may be there."""
-_CLOSED_M, _OPEN_M = (0.03, 0.06), (0.08, 0.12)
-"""It is there where the tool is no further away than the first, and away beyond the second. What a
-closed gripper holds goes with it, 12 cm in two steps; an open one leaves things where they are."""
+_THERE_M, _AWAY_M = 0.03, 0.06
+"""Where its gripper is closed it is there if the tool is no further away than the first, and away
+beyond the second: what it holds goes with it. An open one leaves things where they are, and a state
+is there wherever the tool is."""
 NEAR_MISS_POOL = 512
 NEAR_MISS_M = 0.15
 OTHER_OPENING = 0.06
@@ -63,19 +64,21 @@ class GoalDraw:
     Attributes:
         row: (n,) int64 row of the state; the next state is the row after it.
         goal_row: (n,) int64 row of the goal picture.
+        end_row: (n,) int64 row of the sub-sequence's last state: `goal_row` unless chained.
         reaches: (n,) bool, the next state is the goal itself.
         steps_to_go: (n,) int64 recorded steps to the goal (1 where `reaches`); 0 if chained.
         chained: (n,) bool, the goal is of another episode.
         ends: (n,) bool, the last step of its sub-sequence: of a chained one the value goes on.
         away: (n,) bool, the state is not where the goal shows it to be; False where it nearly is.
-        closing_row: (n,) int64 row of the last state from `row` on, before the goal, in which the
-            open gripper is told to close; -1 for none, and for chained goals.
-        direct: (n,) bool, the gripper closes no more than once from `row` on before the goal:
-            what is done leads there, not to a try that came to nothing. False if chained.
+        closing_row: (n,) int64 row of the last state of the sub-sequence in which the open gripper
+            is told to close; -1 for none.
+        direct: (n,) bool, it closes no more than once: what is done leads to the sub-sequence's
+            end, not to a try that came to nothing.
     """
 
     row: np.ndarray
     goal_row: np.ndarray
+    end_row: np.ndarray
     reaches: np.ndarray
     steps_to_go: np.ndarray
     chained: np.ndarray
@@ -143,27 +146,27 @@ class HindsightSampler:
         shown = (random.random(count) * (self._steps[other] + 1)).astype(np.int64)
         shown = np.where(at_end, self._steps[other], shown)
         start, row = self._start[episode], self._start[episode] + first
-        goal_row = np.where(chained, self._start[other] + shown, start + last)
-        closing_row, next_row = self._closings_between(row, goal_row)
+        end_row = start + last
+        goal_row = np.where(chained, self._start[other] + shown, end_row)
+        closing_row, first_closing_row = self._closings_between(row, end_row)
         return GoalDraw(
             row=row,
             goal_row=goal_row,
+            end_row=end_row,
             reaches=~chained & (first + 1 == last),
             steps_to_go=np.where(chained, 0, last - first),
             chained=chained,
             ends=first + 1 == last,
             away=chained | self._away(row, goal_row),
-            closing_row=np.where(chained, -1, closing_row),
-            direct=~chained & (closing_row == next_row),
+            closing_row=closing_row,
+            direct=closing_row == first_closing_row,
         )
 
     def _closings_between(
-        self, row: np.ndarray, goal_row: np.ndarray
+        self, row: np.ndarray, end_row: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) rows of the last and of the first closings from `row` on and before the goal; -1
-        for none.
-        """
-        past = np.searchsorted(self._closings, goal_row)
+        """(n,) rows of the last and the first closings from `row` on, before `end_row`; or -1."""
+        past = np.searchsorted(self._closings, end_row)
         ahead = np.searchsorted(self._closings, row)
         first = self._closings[np.minimum(ahead, len(self._closings) - 1)]
         return (
@@ -175,35 +178,29 @@ class HindsightSampler:
         """(count,) rows of states that are where (count,) rows of goals show them to be.
 
         A state is at most `_NEAR_STEPS` steps from its goal, the gripper does nothing between,
-        and the tool is nearly where it is, see `_CLOSED_M`.
+        and what it holds is nearly where it is, see `_THERE_M`.
         """
         goal_row = self.draw(count, random).goal_row
         episode = self._episode_of[goal_row]
         start, steps = self._start_of[episode], self._steps_of[episode]
-        row = goal_row + random.integers(-_NEAR_STEPS, _NEAR_STEPS + 1, size=count)
-        row = np.clip(row, start, start + steps)
+        low = np.maximum(start, goal_row - _NEAR_STEPS)
+        row = random.integers(low, np.minimum(start + steps, goal_row + _NEAR_STEPS) + 1)
         first, last = np.minimum(row, goal_row), np.maximum(row, goal_row)
-        other = self._changes(first, last) | (self._apart(row, goal_row) > self._reach(goal_row, 0))
+        other = self._changes(first, last) | (self._carried(row, goal_row) > _THERE_M)
         return np.where(other, goal_row, row), goal_row
 
     def _away(self, row: np.ndarray, goal_row: np.ndarray) -> np.ndarray:
         """(n,) bool, of states before goals of the same episodes."""
-        far = self._apart(row, goal_row) > self._reach(goal_row, 1)
-        return far | (goal_row - row > _NEAR_STEPS) | self._changes(row, goal_row)
+        return (self._carried(row, goal_row) > _AWAY_M) | self._changes(row, goal_row)
 
     def _changes(self, row: np.ndarray, later: np.ndarray) -> np.ndarray:
         """(n,) bool, the gripper changes from a row on and before a later one."""
         return (self._acting[row] >= 0) & (self._acting[row] < later)
 
-    def _reach(self, goal_row: np.ndarray, which: int) -> np.ndarray:
-        """(n,) m, the first or second of the distances for each goal's gripper."""
-        closed = self._state[goal_row, GRIPPER_CLOSED] > 0.5
-        return np.where(closed, _CLOSED_M[which], _OPEN_M[which])
-
-    def _apart(self, row: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """(n,) m, how far the tools are apart."""
-        difference = self._state[row] - self._state[other]
-        return np.linalg.norm(difference[:, TOOL_XYZ], axis=1)
+    def _carried(self, row: np.ndarray, goal_row: np.ndarray) -> np.ndarray:
+        """(n,) m, how far a closed gripper is from where the goal shows it; 0 for open ones."""
+        apart = np.linalg.norm((self._state[row] - self._state[goal_row])[:, TOOL_XYZ], axis=1)
+        return np.where(self._state[goal_row, GRIPPER_CLOSED] > 0.5, apart, 0.0)
 
     def draw_missed(self, goal_row: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """(n,) rows of states that look like (n,) goals and are none: near misses.

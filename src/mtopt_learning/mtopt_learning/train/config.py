@@ -69,6 +69,7 @@ class GoalConfig:
         lower_bound: Lift targets of hindsight goals to what the recorded way was worth.
         behaviour_weight: Of the loss of a cloned policy to hindsight goals, which proposes the
             actions that Q chooses among; 0: a new network has none, and CEM searches all actions.
+            It needs goals that join at the input: with `late` there is none.
     """
 
     batch: int = 0

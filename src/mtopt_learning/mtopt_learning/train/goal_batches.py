@@ -28,6 +28,7 @@ class GoalBatch:
         pictures: Camera to (n + 2 m, 3, h, w) uint8.
         state: (n + 2 m, 7) proprioception.
         goal: Camera to (n + 2 m, 3, h, w) uint8 goal pictures.
+        end: The same without chained goals: in their place the ends of the steps' own ways.
         following: Camera to (n, 3, h, w) uint8 of the states whose Q counts next: those after the
             steps; those of the steps themselves where a chained sub-sequence ends.
         following_state: (n, 7).
@@ -35,15 +36,16 @@ class GoalBatch:
         carries_on: (n,) bool, a chained sub-sequence ends here: its Q is its reward.
         reaches, chained, away, direct: (n,) bool, as of `GoalDraw`.
         steps_to_go: (n,) int64, there too.
-        closed_m: (n, 2) x, y of the tool where the gripper last closes on the way to the goal.
+        closed_m: (n, 2) x, y of the tool where the gripper last closes on the way to the end.
         closed_azimuth: (n, 2) sine and cosine of its azimuth there.
         closes: (n,) float32, 1 where it does, else 0.
-        shown_m: (n + 2 m, 2) x, y of the tool where the goals show it.
+        goal_m, end_m: (n + 2 m, 2) x, y of the tool where the goals, the ends show it.
     """
 
     pictures: dict[str, torch.Tensor]
     state: torch.Tensor
     goal: dict[str, torch.Tensor]
+    end: dict[str, torch.Tensor]
     following: dict[str, torch.Tensor]
     following_state: torch.Tensor
     action: torch.Tensor
@@ -57,12 +59,13 @@ class GoalBatch:
     closed_m: torch.Tensor
     closed_azimuth: torch.Tensor
     closes: torch.Tensor
-    shown_m: torch.Tensor
+    goal_m: torch.Tensor
+    end_m: torch.Tensor
 
     def to_clone(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """What a cloned policy is to do: codes (n + 2 m, 7), which of them count, and near misses.
 
-        Steps on a direct way count, and states that are where their goals show them, where it
+        Steps on a direct way to its end count, and states that are where goals show them, where it
         terminates. Of near misses it learns no more than that it does not: as `clone_loss` takes
         them.
         """
@@ -132,12 +135,17 @@ class GoalBatches:
         rows = np.concatenate([draw.row, there_row, missed_row])
         carries_on = draw.chained & draw.ends
         following = np.where(carries_on | draw.reaches, draw.row, draw.row + 1)
-        shown = np.concatenate([draw.goal_row, goal_row, goal_row])
+        shown, ends = (
+            np.concatenate([of_steps, goal_row, goal_row])
+            for of_steps in (draw.goal_row, draw.end_row)
+        )
+        goal = store.take(shown)
         closed = proprioception(dataset, np.maximum(draw.closing_row, 0))
         return GoalBatch(
             pictures=store.take(rows),
             state=proprioception(dataset, rows),
-            goal=store.take(shown),
+            goal=goal,
+            end=store.take(ends) if draw.chained.any() else goal,
             following=store.take(following),
             following_state=proprioception(dataset, following),
             action=encode(torch.from_numpy(dataset.action[draw.row])),
@@ -151,5 +159,6 @@ class GoalBatches:
             closed_m=closed[:, TOOL_XY],
             closed_azimuth=closed[:, AZIMUTH],
             closes=torch.from_numpy((draw.closing_row >= 0).astype(np.float32)),
-            shown_m=proprioception(dataset, shown)[:, TOOL_XY],
+            goal_m=proprioception(dataset, shown)[:, TOOL_XY],
+            end_m=proprioception(dataset, ends)[:, TOOL_XY],
         )

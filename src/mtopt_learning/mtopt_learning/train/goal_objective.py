@@ -88,8 +88,7 @@ def goal_losses(
     n, every_state = len(target), len(batch.state)
     m = (every_state - n) // 2
     pictures = {camera: lit(image, light) for camera, image in batch.pictures.items()}
-    shown = seen_elsewhere(batch.goal, online.config.moving_cameras, config.distortion, noise)
-    goal = online.prepare_goal({camera: lit(x, light) for camera, x in shown.items()})
+    goal = online.prepare_goal(_pictures_of(batch.goal, online, light, config, noise))
     embedding, scores = online.embed_and_map(pictures, batch.state, goal)
     task = torch.full((every_state,), online.goal_task, device=device)
     steps, every = embedding[:n], torch.ones(n, device=device)
@@ -113,9 +112,18 @@ def goal_losses(
         loss = loss + TERMINATE_WEIGHT * end_loss
         report["goal_terminate_loss"] = end_loss
     if online.proposes and goals.behaviour_weight:
-        cloned = clone_loss(online.propose(embedding), *batch.to_clone())
-        loss = loss + goals.behaviour_weight * cloned
+        ends = online.prepare_goal(_pictures_of(batch.end, online, light, config, noise))
+        output, of_ends = online.propose(pictures, batch.state, ends)
+        cloned = clone_loss(output, *batch.to_clone())
         report["behaviour_loss"] = cloned
+        if of_ends is not None and config.affordance_weight:
+            seen = goal_affordance_loss(
+                of_ends, online.goal_task, batch.closed_m, batch.closed_azimuth, batch.closes,
+                batch.end_m,
+            )  # fmt: skip
+            cloned = cloned + config.affordance_weight * seen
+            report["behaviour_affordance_loss"] = seen
+        loss = loss + goals.behaviour_weight * cloned
     if goals.negative_weight:
         unseen = random_actions(n, goals.negative_samples, noise).to(device)
         chance = torch.rand(n, generator=noise).to(device)
@@ -126,9 +134,21 @@ def goal_losses(
         report["negative_loss"] = penalty
     if scores is not None and config.affordance_weight:
         seen = goal_affordance_loss(
-            scores, online.goal_task, batch.closed_m, batch.closed_azimuth, batch.closes,
-            batch.shown_m,
+            scores, online.goal_task, batch.closed_m, batch.closed_azimuth,
+            batch.closes * ~batch.chained, batch.goal_m,
         )  # fmt: skip
         loss = loss + config.affordance_weight * seen
         report["goal_affordance_loss"] = seen
     return loss, {key: item.detach() for key, item in report.items()}
+
+
+def _pictures_of(
+    goal: dict[str, torch.Tensor],
+    online: TwoStageQ,
+    light: Light,
+    config: TrainConfig,
+    noise: torch.Generator,
+) -> dict[str, torch.Tensor]:
+    """Goal pictures in the light of their states, some seen from elsewhere."""
+    seen = seen_elsewhere(goal, online.config.moving_cameras, config.distortion, noise)
+    return {camera: lit(image, light) for camera, image in seen.items()}

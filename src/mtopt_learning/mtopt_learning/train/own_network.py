@@ -43,7 +43,8 @@ def make_network(
         network = network_config(
             config.network, len(tasks), seen, config.multi_head, config.affordance_weight > 0,
             config.goals.join if config.goals.batch else "",
-            bool(config.goals.batch and config.goals.behaviour_weight),
+            bool(config.goals.batch and config.goals.behaviour_weight)
+            and config.goals.join == "input",
         )  # fmt: skip
     if network.tasks != len(tasks):
         raise InputError(

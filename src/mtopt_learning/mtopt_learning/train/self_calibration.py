@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from mtopt_learning.qlearn.affordance import AffordanceMap
 from mtopt_learning.train.batches import proprioception
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_spec import seeds
@@ -23,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 def calibrate_map(networks: Sequence[nn.Module], dataset, store: PictureStore, seed: int) -> None:
-    """Gives a new network and its copies their affordance map's first places.
+    """Gives a new network, its copies and their policies to goals their maps' first places.
 
     Networks without a map and those that have their places are left as they are. Warns where the
     camera seems to move.
@@ -41,7 +42,9 @@ def calibrate_map(networks: Sequence[nn.Module], dataset, store: PictureStore, s
             camera, 100 * explained, 100 * _LEAST_EXPLAINED,
         )  # fmt: skip
     for network in networks:
-        network.map.calibrate(torch.from_numpy(linear))
+        for part in network.modules():
+            if isinstance(part, AffordanceMap):
+                part.calibrate(torch.from_numpy(linear))
 
 
 def place_of_pixels(

@@ -67,6 +67,8 @@ class PickConfig:
     blobs: BlobConfig = BlobConfig()
 
 
+_THEN = {"off": "mend", "mend": "descend", "approach": "descend"}
+"""What comes after a phase above the aim."""
 _TURNED_RAD = 0.29
 _MOST_STEPS = 5
 """To come off the aim, which a wall may prevent, and to mend that."""
@@ -147,27 +149,15 @@ class ScriptedPick:
         noise = [number * config.step_noise_m[plan.level] for number in normal]
         if chance < config.p_stop:
             return plan, Action(terminate=True)
-        if plan.phase == "off" and (
-            self._is_there(plan, request, config.arrived_m, _TURNED_RAD)
-            or plan.waited >= _MOST_STEPS
-        ):
-            plan = replace(plan, phase="mend", waited=0)
-        if plan.phase == "mend" and (
-            self._is_there(plan, request, config.mended_m, config.mended_rad)
-            or plan.waited >= _MOST_STEPS
-        ):
-            plan = replace(plan, phase="descend", waited=0)
-        if plan.phase == "approach" and self._is_there(
-            plan, request, config.arrived_m, _TURNED_RAD
-        ):
-            plan = replace(plan, phase="descend")
+        if plan.phase in _THEN and self._has_come(plan, request):
+            plan = replace(plan, phase=_THEN[plan.phase], waited=0)
         if plan.phase == "descend" and (z < plan.grasp_m + 0.006 or plan.waited >= 4):
             plan = replace(plan, phase="close")
         aim_x, aim_y, aim_azimuth = plan.aim()
         turn = turn_towards(azimuth, aim_azimuth, 3 * noise[3])
-        if plan.phase in ("off", "mend", "approach"):
+        if plan.phase in _THEN:
             move = towards((x, y, z), (aim_x, aim_y, config.hover_m), noise[:3])
-            return replace(plan, waited=plan.waited + (plan.phase != "approach")), Action(
+            return replace(plan, waited=plan.waited + 1), Action(
                 translation_m=move, azimuth_rad=turn
             )
         if plan.phase == "descend":
@@ -186,16 +176,18 @@ class ScriptedPick:
             return replace(plan, waited=plan.waited + 1), Action(translation_m=move)
         return plan, Action(terminate=True)
 
-    def _is_there(
-        self, plan: _Plan, request: PolicyRequest, arrived_m: float, turned_rad: float
-    ) -> bool:
+    def _has_come(self, plan: _Plan, request: PolicyRequest) -> bool:
+        """Whether it hovers where it aims, or has tried to be off, or to mend it, for long enough."""
+        config, mends = self._config, plan.phase == "mend"
         x, y, z, azimuth = request.observation.tool_pose_bin
         aim_x, aim_y, aim_azimuth = plan.aim()
-        return (
-            max(abs(aim_x - x), abs(aim_y - y)) < arrived_m
-            and z < self._config.hover_m + 0.06
-            and abs(turn_towards(azimuth, aim_azimuth, 0.0)) < turned_rad
+        there = (
+            max(abs(aim_x - x), abs(aim_y - y)) < (config.mended_m if mends else config.arrived_m)
+            and z < config.hover_m + 0.06
+            and abs(turn_towards(azimuth, aim_azimuth, 0.0))
+            < (config.mended_rad if mends else _TURNED_RAD)
         )
+        return there or (plan.phase != "approach" and plan.waited >= _MOST_STEPS)
 
     def holds(self, request: PolicyRequest) -> bool:
         """Whether the closed fingers are as far apart as around an object."""

@@ -177,7 +177,7 @@ class ScriptedPick:
         return plan, Action(terminate=True)
 
     def _has_come(self, plan: _Plan, request: PolicyRequest) -> bool:
-        """Whether it hovers where it aims, or has tried to be off, or to mend it, for long enough."""
+        """Whether it hovers where it aims, or has tried to be off or to mend it for long enough."""
         config, mends = self._config, plan.phase == "mend"
         x, y, z, azimuth = request.observation.tool_pose_bin
         aim_x, aim_y, aim_azimuth = plan.aim()

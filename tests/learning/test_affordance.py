@@ -236,10 +236,22 @@ def test_coarser_layers_show_a_cell_what_surrounds_it(layers, reaches):
     assert picture.grad[..., :8, :8].abs().sum() > 0
 
 
-@pytest.mark.parametrize("layers", (0, 4))
-def test_a_map_of_layers_that_a_tower_has_not_is_refused(layers):
-    with pytest.raises(InputError, match=f"map_layers.*got {layers}, expected 1 to 3"):
-        replace(default_trunk(1, {"shoulder": (64, 64)}), map_layers=layers)
+@pytest.mark.parametrize(("first", "layers"), ((0, 0), (0, 4), (1, 3), (-1, 2)))
+def test_a_map_of_layers_that_a_tower_has_not_is_refused(first, layers):
+    with pytest.raises(InputError, match=rf"map_layers.*got \({first}, {layers}\).* 3 layers"):
+        replace(default_trunk(1, {"shoulder": (64, 64)}), map_first=first, map_layers=layers)
+
+
+def test_to_goals_the_map_begins_behind_a_layer_that_is_twice_as_fine():
+    trunk = Trunk(default_trunk(1, {"shoulder": (64, 64)}, goal_join="input"))
+    images = {"shoulder": torch.zeros(1, 3, 64, 64)}
+    layers = trunk.towers["shoulder"].with_layers(images["shoulder"], second=images["shoulder"])[1]
+    assert [layer.shape[-1] for layer in layers] == [32, 16, 8, 4]
+    assert [layer.shape[1:] for layer in layers[trunk.config.map_slice]] == [
+        (64, 16, 16), (64, 8, 8), (64, 4, 4),
+    ]  # fmt: skip
+    scores = trunk.embed_and_map(images, torch.zeros(1, 7), trunk.prepare_goal(images))[1]
+    assert scores.score.shape == (1, 3, 256) and scores.axis.shape == (1, 256, 2)
 
 
 def test_what_moves_in_the_pictures_tells_the_directions():

@@ -94,28 +94,6 @@ def test_pick_closes_on_the_patch_across_its_long_axis_and_lifts():
     assert steps is not None and steps <= 16 and pose[2] > 0.1
 
 
-def test_a_pick_that_comes_off_its_aim_mends_that_before_it_goes_down():
-    image = picture(patch_xy=(-0.10, -0.12), long_axis_rad=0.7)
-    off = PickConfig(**{**vars(EXACT), "off_m": 0.06, "off_rad": 1.0})
-    most, turns = [], []
-    for seed in range(12):
-        policy, pose, way = ScriptedPick(CAMERA, off), np.array([0.0, 0.0, 0.2, 0.0]), []
-        for step in range(30):
-            action = policy.choose([request(image, tuple(pose), step, seed=seed)])[0].action
-            way.append(pose)
-            if action.close:
-                break
-            pose = pose + [*action.translation_m, action.azimuth_rad]
-        x, y, z, azimuth = np.array(way).T
-        away, hovers = np.hypot(x + 0.10, y + 0.12), abs(z - 0.09) < 0.03
-        turn = abs((azimuth - 0.7 + np.pi / 2) % np.pi - np.pi / 2)
-        assert action.close and away[-1] < 0.025 and turn[-1] < 0.3
-        most.append(away[hovers][0])
-        turns.append(turn[hovers].max())
-        assert (away[hovers][-1] < 0.03) and len(way) < 20
-    assert np.mean(most) > 0.05 and np.mean(turns) > 0.5
-
-
 def test_pick_depends_on_seed_and_observation_only():
     image = picture(patch_xy=(0.1, 0.1))
     first, other = ScriptedPick(CAMERA), ScriptedPick(CAMERA)
@@ -154,8 +132,8 @@ def test_what_looks_refuses_a_request_without_its_picture():
         assert answer.error == 3 and "shoulder" in answer.error_msg
 
 
-def let_go(policy, seed, image=None, ends=False):
-    """Where a tool that obeys lets go, m, and where it is at the end, soon after, if asked for."""
+def let_go(policy, seed, image=None):
+    """Where a tool that obeys lets go, m; the script ends soon after."""
     image = picture() if image is None else image
     pose, at = np.array([0.0, 0.0, 0.2, 0.0]), None
     for step in range(17):
@@ -165,7 +143,7 @@ def let_go(policy, seed, image=None, ends=False):
         if action.open:
             at = pose[:3]
         if action.terminate:
-            return (at, pose[:3]) if ends else at
+            return at
         pose = pose + [*action.translation_m, action.azimuth_rad]
     pytest.fail("the script went on")
 
@@ -180,12 +158,6 @@ def test_put_down_lets_go_low_over_the_floor_whatever_the_task():
     inside = [abs(x) < 0.17 and abs(y) < 0.17 and z < 0.07 for x, y, z in places]
     assert sum(inside) >= 24
     assert np.std([place[:2] for place in places], axis=0).min() > 0.05
-    clean = replace(PUT_DOWN, aim_noise_m=(0.0,), step_noise_m=(0.0,))
-    for config, strays in ((clean, True), (replace(clean, stray_m=0.0), False)):
-        ends = [let_go(ScriptedPlace(TASKS, config), seed, ends=True) for seed in range(20)]
-        ways = np.array([end - at for at, end in ends])
-        assert (ways[:, 2] > 0.1).all() and bool(abs(ways[:, :2]).max() > 0.06) == strays
-        assert strays or abs(ways[:, :2]).max() < 1e-9
 
 
 @pytest.mark.parametrize("patch_xy", [(-0.08, 0.35), (0.09, 0.28)])

@@ -79,8 +79,8 @@ SCALES = {
         rearrangements=300,
     ),
     "medium": GoalsConfig(
-        steps=20_000, goals=100, fine_tune_steps=1000, beside_steps=3000, evaluation_episodes=50,
-        rearrangements=20_000,
+        steps=8000, goals=100, fine_tune_steps=1000, beside_steps=3000, evaluation_episodes=50,
+        rearrangements=30_000,
     ),
     "full": GoalsConfig(
         steps=60_000, goals=300, fine_tune_steps=5000, beside_steps=60_000,

@@ -20,7 +20,7 @@ def clean_scripts(tasks: TaskList) -> dict[str, Policy]:
     return {
         CLEAN_PICK: clean_pick(),
         CLEAN_PLACE: ScriptedPlace(tasks, PlaceConfig(**_CLEAN)),
-        CLEAN_PUT_DOWN: ScriptedPlace(tasks, replace(PUT_DOWN, rises=2, stray_m=0.0, **_CLEAN)),
+        CLEAN_PUT_DOWN: ScriptedPlace(tasks, replace(PUT_DOWN, **_CLEAN)),
     }
 
 

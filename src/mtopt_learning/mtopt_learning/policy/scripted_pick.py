@@ -5,9 +5,7 @@ tells what a second try is worth.
 
 It collects the first data of the easiest task. It never sees the simulator's state: it aims at
 a blob of the shoulder picture, and its aim is blurred on purpose, at a level drawn each episode,
-so that the data holds good grasps, near misses and clear misses. It can also come off its aim at
-first and then mend that, so that the data tells what to do about being off: noise is injected into
-demonstrations, as by DART (arXiv 1703.09327).
+so that the data holds good grasps, near misses and clear misses.
 """
 
 from __future__ import annotations
@@ -35,9 +33,6 @@ class PickConfig:
         aim_noise_m: Standard deviation of the aim on each axis, one a level.
         turn_noise_rad: Standard deviation of the aimed azimuth, one a level.
         step_noise_m: Standard deviation of each step's translation, one a level.
-        off_m, off_rad: Standard deviations of how far it comes off its aim, on each axis, and off
-            its aimed azimuth, before it mends that.
-        mended_m, mended_rad: So near it goes down.
         p_stop: Chance a step to end the episode there: what *terminate* is worth half-way.
         p_retry: Chance to try again after the fingers closed on nothing.
         retry_before_step: From this step on there is no time for another try.
@@ -52,10 +47,6 @@ class PickConfig:
     aim_noise_m: tuple[float, ...] = (0.015, 0.05, 0.09)
     turn_noise_rad: tuple[float, ...] = (0.15, 0.5, 1.0)
     step_noise_m: tuple[float, ...] = (0.005, 0.012, 0.02)
-    off_m: float = 0.0
-    off_rad: float = 0.0
-    mended_m: float = 0.015
-    mended_rad: float = 0.15
     p_stop: float = 0.015
     p_retry: float = 0.5
     retry_before_step: int = 11
@@ -67,12 +58,6 @@ class PickConfig:
     blobs: BlobConfig = BlobConfig()
 
 
-_THEN = {"off": "mend", "mend": "descend", "approach": "descend"}
-"""What comes after a phase above the aim."""
-_TURNED_RAD = 0.29
-_MOST_STEPS = 5
-"""To come off the aim, which a wall may prevent, and to mend that."""
-
 CLEAN_PICK = "clean_pick"
 CLEAN = PickConfig(
     aim_noise_m=(0.0,), turn_noise_rad=(0.0,), step_noise_m=(0.0,), p_stop=0.0, p_retry=1.0
@@ -81,11 +66,10 @@ CLEAN = PickConfig(
 
 
 CAREFUL = PickConfig(
-    aim_noise_m=(0.0, 0.01, 0.02), turn_noise_rad=(0.0, 0.1, 0.2),
-    step_noise_m=(0.003, 0.006, 0.01), off_m=0.05, off_rad=0.8, p_stop=0.005,
-    p_retry=1.0,
+    aim_noise_m=(0.0, 0.015, 0.03), turn_noise_rad=(0.0, 0.15, 0.3),
+    step_noise_m=(0.003, 0.006, 0.01), p_retry=1.0,
 )  # fmt: skip
-"""Mostly lifts, by a detour: for data in which something comes after the lift."""
+"""Mostly lifts: for data in which something comes after the lift."""
 
 
 @dataclass(frozen=True)
@@ -97,14 +81,8 @@ class _Plan:
     grasp_m: float
     azimuth_rad: float
     retries: bool
-    off: tuple[float, float, float]
-    phase: str
+    phase: str = "approach"
     waited: int = 0
-
-    def aim(self) -> tuple[float, float, float]:
-        """x, y (m) and azimuth (rad) that it goes for now."""
-        dx, dy, turn = self.off if self.phase == "off" else (0.0, 0.0, 0.0)
-        return self.x_m + dx, self.y_m + dy, self.azimuth_rad + turn
 
 
 class ScriptedPick:
@@ -138,8 +116,6 @@ class ScriptedPick:
             float(random.uniform(*config.grasp_m)),
             float(azimuth + noise[2] * config.turn_noise_rad[level]),
             bool(random.random() < config.p_retry),
-            tuple(random.normal(size=3) * (config.off_m, config.off_m, config.off_rad)),
-            "off" if config.off_m or config.off_rad else "approach",
         )
 
     def _step(self, plan: _Plan, request: PolicyRequest) -> tuple[_Plan, Action]:
@@ -149,16 +125,17 @@ class ScriptedPick:
         noise = [number * config.step_noise_m[plan.level] for number in normal]
         if chance < config.p_stop:
             return plan, Action(terminate=True)
-        if plan.phase in _THEN and self._has_come(plan, request):
-            plan = replace(plan, phase=_THEN[plan.phase], waited=0)
+        turn = turn_towards(azimuth, plan.azimuth_rad, 3 * noise[3])
+        away = max(abs(plan.x_m - x), abs(plan.y_m - y))
+        if plan.phase == "approach" and away < config.arrived_m and z < config.hover_m + 0.06:
+            turned = abs(turn_towards(azimuth, plan.azimuth_rad, 0.0)) < 0.29
+            plan = replace(plan, phase="descend") if turned else plan
         if plan.phase == "descend" and (z < plan.grasp_m + 0.006 or plan.waited >= 4):
             plan = replace(plan, phase="close")
-        aim_x, aim_y, aim_azimuth = plan.aim()
-        turn = turn_towards(azimuth, aim_azimuth, 3 * noise[3])
-        if plan.phase in _THEN:
-            move = towards((x, y, z), (aim_x, aim_y, config.hover_m), noise[:3])
-            return replace(plan, waited=plan.waited + 1), Action(
-                translation_m=move, azimuth_rad=turn
+        if plan.phase == "approach":
+            target = (plan.x_m, plan.y_m, config.hover_m)
+            return plan, Action(
+                translation_m=towards((x, y, z), target, noise[:3]), azimuth_rad=turn
             )
         if plan.phase == "descend":
             target = (plan.x_m, plan.y_m, plan.grasp_m)
@@ -175,19 +152,6 @@ class ScriptedPick:
             move = towards((x, y, z), (x, y, z + 0.06), (*noise[:2], 0.0))
             return replace(plan, waited=plan.waited + 1), Action(translation_m=move)
         return plan, Action(terminate=True)
-
-    def _has_come(self, plan: _Plan, request: PolicyRequest) -> bool:
-        """Whether it hovers where it aims, or has tried to be off or to mend it for long enough."""
-        config, mends = self._config, plan.phase == "mend"
-        x, y, z, azimuth = request.observation.tool_pose_bin
-        aim_x, aim_y, aim_azimuth = plan.aim()
-        there = (
-            max(abs(aim_x - x), abs(aim_y - y)) < (config.mended_m if mends else config.arrived_m)
-            and z < config.hover_m + 0.06
-            and abs(turn_towards(azimuth, aim_azimuth, 0.0))
-            < (config.mended_rad if mends else _TURNED_RAD)
-        )
-        return there or (plan.phase != "approach" and plan.waited >= _MOST_STEPS)
 
     def holds(self, request: PolicyRequest) -> bool:
         """Whether the closed fingers are as far apart as around an object."""

@@ -45,7 +45,6 @@ class PlaceConfig:
         arrived_m: Distance from the aim, in the plane, at which the tool goes down.
         rise_m: How far the tool rises after letting go.
         rises: In so many steps, each that far.
-        stray_m: Largest way along each axis of the plane in each of these steps.
         away_m: The aim is at least so far from where the tool begins.
     """
 
@@ -59,16 +58,13 @@ class PlaceConfig:
     arrived_m: float = 0.03
     rise_m: float = 0.06
     rises: int = 1
-    stray_m: float = 0.0
     away_m: float = 0.0
 
 
 PUT_DOWN = PlaceConfig(
-    sections={"any": (-0.13, 0.13, -0.13, 0.11)}, release_m=(0.022, 0.03), rises=3, stray_m=0.06,
-    away_m=0.12,
-)  # fmt: skip
-"""Puts down on the bin's floor, elsewhere than it was picked; the plate is beyond. It leaves in
-any direction: what lies there then is seen past an arm that is anywhere."""
+    sections={"any": (-0.13, 0.13, -0.13, 0.11)}, release_m=(0.022, 0.03), rises=2, away_m=0.12
+)
+"""Puts down on the bin's floor, elsewhere than it was picked; the plate is beyond."""
 COVER = PlaceConfig(aim_noise_m=(0.01, 0.02, 0.05), release_m=(0.10, 0.14), rises=3)
 """Lets a held cloth fall over what lies on the plate: from so high that it is not crumpled, and
 rises until it touches no finger."""
@@ -168,7 +164,5 @@ class ScriptedPlace:
             rise = min(config.rise_m, 0.06)
             done = plan.risen + 1
             plan = replace(plan, phase="stop" if done >= config.rises else "rise", risen=done)
-            stray = seeds.generator(request.seed, "scripted place stray", request.step_index)
-            dx, dy = stray.uniform(-config.stray_m, config.stray_m, 2) if config.stray_m else (0, 0)
-            return plan, Action(translation_m=(float(dx), float(dy), rise))
+            return plan, Action(translation_m=(0.0, 0.0, rise))
         return plan, Action(terminate=True)

@@ -54,7 +54,8 @@ class TrunkConfig:
         hidden: Width of the layers that join embedding, task and action.
         layers: How many such layers there are.
         map_camera: Whose picture has an affordance map; empty: none has.
-        map_layers: How many of that tower's layers the map looks at.
+        map_first: Index of the first of that tower's layers that the map looks at.
+        map_layers: How many it looks at.
         goal_map: Whether there is a map more, of where the goal's picture shows the gripper; it
             must join at the input.
         goal_axis: Whether the goal's map tells how the gripper is turned where it closes, too.
@@ -69,6 +70,7 @@ class TrunkConfig:
     hidden: int = 128
     layers: int = 2
     map_camera: str = ""
+    map_first: int = 0
     map_layers: int = 1
     goal_map: bool = False
     goal_axis: bool = False
@@ -86,10 +88,16 @@ class TrunkConfig:
                     expected="False without a map, or where no goal joins at the input",
                 )  # fmt: skip
         layers = [len(t.channels) for t in self.towers if t.camera == self.map_camera]
-        if layers and not 1 <= self.map_layers <= layers[0]:
+        if layers and not 0 <= self.map_first < self.map_first + self.map_layers <= layers[0]:
             raise InputError(
-                "map_layers", where="network", got=self.map_layers, expected=f"1 to {layers[0]}"
-            )
+                "map_first, map_layers", where="network", got=(self.map_first, self.map_layers),
+                expected=f"one or more of the tower's {layers[0]} layers",
+            )  # fmt: skip
+
+    @property
+    def map_slice(self) -> slice:
+        """Of that tower's layers, those that the map looks at."""
+        return slice(self.map_first, self.map_first + self.map_layers)
 
     @property
     def goal_cameras(self) -> tuple[str, ...]:
@@ -120,20 +128,24 @@ def default_trunk(
         tasks: Number of tasks.
         cameras: Camera name to (height, width) of its picture, px.
         affordance_map: Of the first picture that is larger than 48 px: a wrist's is small.
-        goal_join: Where a picture of the same camera joins each as the goal.
+        goal_join: Where a picture of the same camera joins each as the goal. To see how a thing
+            lies that is elsewhere in the goal takes two fine layers in place of one coarse one.
     """
     towers, map_camera = [], ""
     for camera, (height, width) in cameras.items():
         if max(height, width) > 48:
             map_camera = map_camera or camera
-            channels, kernels, strides = (32, 64, 64), (8, 3, 3), (4, 2, 2)
+            if goal_join:
+                channels, kernels, strides = (32, 64, 64, 64), (3, 3, 3, 3), (2, 2, 2, 2)
+            else:
+                channels, kernels, strides = (32, 64, 64), (8, 3, 3), (4, 2, 2)
         else:
             channels, kernels, strides = (32, 48, 64), (4, 3, 3), (2, 2, 1)
         towers.append(TowerConfig(camera, height, width, channels, kernels, strides))
     map_camera = map_camera if affordance_map else ""
     goal_maps = bool(map_camera and goal_join == "input")
     return TrunkConfig(
-        tasks, tuple(towers), map_camera=map_camera, map_layers=3,
+        tasks, tuple(towers), map_camera=map_camera, map_first=int(bool(goal_join)), map_layers=3,
         goal_map=goal_maps, goal_axis=goal_maps, goal_join=goal_join,
     )  # fmt: skip
 
@@ -221,7 +233,7 @@ class Trunk(nn.Module):
             with torch.no_grad():
                 picture = torch.zeros(1, 3, tower.config.height_px, tower.config.width_px)
                 second = picture if pair else None
-                layers = tower.with_layers(picture, second=second)[1][: config.map_layers]
+                layers = tower.with_layers(picture, second=second)[1][config.map_slice]
             sizes = [layer.shape[1:] for layer in layers]
             maps = config.conditions + config.goal_map
             self.map = AffordanceMap(sizes, maps, config.goal_axis)
@@ -267,7 +279,7 @@ class Trunk(nn.Module):
                 second = torch.zeros(image.shape, device=image.device) if blank else goal[camera]
             features, layers = tower.with_layers(image, second=second)
             if camera == config.map_camera:
-                scores = self.map(layers[: config.map_layers])
+                scores = self.map(layers[config.map_slice])
             parts.append(features)
         parts.append(torch.relu(self.from_proprioception(state * self.state_scale)))
         if config.goal_join == "late":

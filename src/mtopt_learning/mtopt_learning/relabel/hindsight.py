@@ -19,10 +19,10 @@ _NEIGHBOURS = 5
 """So many episodes before an episode, and behind it, are mostly of the same scene."""
 _NEAR_STEPS = 4
 """No further away than so many steps, the gripper told the same, a state may be there."""
-_THERE_M, _AWAY_M = 0.03, 0.06
-"""Where its gripper is closed it is there if the tool is no further away than the first, and away
-beyond the second: what it holds goes with it. An open one leaves things where they are, and a state
-is there wherever the tool is."""
+_CLOSED_M, _OPEN_M = (0.03, 0.06), (0.08, 0.12)
+"""It is there where the tool is no further away than the first, and away beyond the second. What a
+closed gripper holds goes with it; an open one leaves things where they are, but has just let go of
+them where its goal shows it above."""
 NEAR_MISS_POOL = 512
 NEAR_MISS_M = 0.15
 OTHER_OPENING = 0.06
@@ -178,7 +178,7 @@ class HindsightSampler:
         """(count,) rows of states that are where (count,) rows of goals show them to be.
 
         A state is at most `_NEAR_STEPS` steps from its goal, the gripper does nothing between,
-        and what it holds is nearly where it is, see `_THERE_M`.
+        and the tool is nearly where it is, see `_CLOSED_M`.
         """
         goal_row = self.draw(count, random).goal_row
         episode = self._episode_of[goal_row]
@@ -186,21 +186,27 @@ class HindsightSampler:
         low = np.maximum(start, goal_row - _NEAR_STEPS)
         row = random.integers(low, np.minimum(start + steps, goal_row + _NEAR_STEPS) + 1)
         first, last = np.minimum(row, goal_row), np.maximum(row, goal_row)
-        other = self._changes(first, last) | (self._carried(row, goal_row) > _THERE_M)
+        other = self._changes(first, last) | (self._apart(row, goal_row) > self._reach(goal_row, 0))
         return np.where(other, goal_row, row), goal_row
 
     def _away(self, row: np.ndarray, goal_row: np.ndarray) -> np.ndarray:
         """(n,) bool, of states before goals of the same episodes."""
-        return (self._carried(row, goal_row) > _AWAY_M) | self._changes(row, goal_row)
+        far = self._apart(row, goal_row) > self._reach(goal_row, 1)
+        return far | self._changes(row, goal_row)
 
     def _changes(self, row: np.ndarray, later: np.ndarray) -> np.ndarray:
         """(n,) bool, the gripper changes from a row on and before a later one."""
         return (self._acting[row] >= 0) & (self._acting[row] < later)
 
-    def _carried(self, row: np.ndarray, goal_row: np.ndarray) -> np.ndarray:
-        """(n,) m, how far a closed gripper is from where the goal shows it; 0 for open ones."""
-        apart = np.linalg.norm((self._state[row] - self._state[goal_row])[:, TOOL_XYZ], axis=1)
-        return np.where(self._state[goal_row, GRIPPER_CLOSED] > 0.5, apart, 0.0)
+    def _reach(self, goal_row: np.ndarray, which: int) -> np.ndarray:
+        """(n,) m, the first or second of the distances for each goal's gripper."""
+        closed = self._state[goal_row, GRIPPER_CLOSED] > 0.5
+        return np.where(closed, _CLOSED_M[which], _OPEN_M[which])
+
+    def _apart(self, row: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """(n,) m, how far the tools are apart."""
+        difference = self._state[row] - self._state[other]
+        return np.linalg.norm(difference[:, TOOL_XYZ], axis=1)
 
     def draw_missed(self, goal_row: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """(n,) rows of states that look like (n,) goals and are none: near misses.

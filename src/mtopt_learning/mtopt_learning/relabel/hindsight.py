@@ -19,7 +19,7 @@ _NEIGHBOURS = 5
 """So many episodes before an episode, and behind it, are mostly of the same scene."""
 _NEAR_STEPS = 4
 """No further away than so many steps, the gripper told the same, a state may be there."""
-_CLOSED_M, _OPEN_M = (0.03, 0.06), (0.08, 0.12)
+_CLOSED_M, _OPEN_M = (0.03, 0.06), (0.08, 0.10)
 """It is there where the tool is no further away than the first, and away beyond the second. What a
 closed gripper holds goes with it; an open one leaves things where they are, but has just let go of
 them where its goal shows it above."""

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import subprocess
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -181,8 +182,10 @@ def load_weights(module: torch.nn.Module, folder: CheckpointFolder) -> None:
         module.load_state_dict(folder.tensors)
     except RuntimeError as error:
         raise InputError(
-            "checkpoint's weights", where=folder.path, got=str(error).splitlines()[-1].strip(),
+            "checkpoint's weights", where=folder.path,
+            got=textwrap.shorten(str(error).splitlines()[-1], 200, placeholder=" ..."),
             expected="the tensors of its own configuration",
+            todo="serve it by the version that wrote it, or train it anew",
         ) from error  # fmt: skip
 
 

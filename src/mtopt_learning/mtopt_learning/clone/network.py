@@ -9,8 +9,8 @@ from torch import nn
 
 from mtopt_learning.qlearn.actions import CODE_SIZE, CONTINUOUS, TERMINATE
 from mtopt_learning.qlearn.affordance import AffordanceScores
-from mtopt_learning.qlearn.behaviour import COMMANDS
-from mtopt_learning.qlearn.trunk import Trunk, TrunkConfig, default_trunk
+from mtopt_learning.qlearn.behaviour import COMMANDS, PolicyTrunk
+from mtopt_learning.qlearn.trunk import TrunkConfig, default_trunk
 from mtopt_spec.errors import InputError
 
 OUTPUTS = ("classes", "squashed")
@@ -48,13 +48,8 @@ def default_clone(
     return CloneNetworkConfig(**vars(trunk), outputs=outputs)
 
 
-class CloneTrunk(Trunk):
+class CloneTrunk(PolicyTrunk):
     """Pictures, proprioception and task → (batch, hidden)."""
-
-    def __init__(self, config: CloneNetworkConfig):
-        super().__init__(config)
-        sizes = [config.embedding] + [config.hidden] * config.layers
-        self.layers = nn.ModuleList(map(nn.Linear, sizes, sizes[1:]))
 
     def forward(
         self, images: dict[str, torch.Tensor], state: torch.Tensor, task: torch.Tensor
@@ -76,11 +71,7 @@ class CloneTrunk(Trunk):
         goal: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, AffordanceScores | None]:
         """The same, and the affordance map if there is one; goals as of `Trunk`."""
-        embedding, scores = self.embed_and_map(images, state, goal)
-        x = self.of_task(embedding, task.argmax(-1))
-        for layer in self.layers:
-            x = torch.relu(layer(x))
-        return x, scores
+        return self.features_and_map(images, state, task.argmax(-1), goal)
 
 
 class CloneNetwork(nn.Module):

@@ -16,8 +16,8 @@ from mtopt_learning.qlearn.behaviour import clone_loss
 from mtopt_learning.qlearn.distortion import (
     DistortionConfig,
     draw_light,
+    goal_in_light,
     lit,
-    seen_elsewhere,
 )
 from mtopt_learning.relabel.sampler import SamplerConfig
 from mtopt_learning.train.devices import autocast, choose_device
@@ -131,8 +131,8 @@ class CloneTrainer:
             goal = batch.goal
             if goal is not None:
                 cameras = network.config.moving_cameras
-                goal = seen_elsewhere(goal, cameras, config.distortion, self._noise)
-                goal = network.trunk.prepare_goal({c: lit(x, light) for c, x in goal.items()})
+                goal = goal_in_light(goal, cameras, light, config.distortion, self._noise)
+                goal = network.trunk.prepare_goal(goal)
             pictures = {c: lit(x, light) for c, x in batch.pictures.items()}
             output, scores = network.with_map(pictures, batch.state, task, goal)
         loss = clone_loss(output, batch.code, batch.counts, batch.missed)

@@ -188,7 +188,7 @@ class QFunctionPolicy:
             normal, uniform = (noise[:, rows] for noise in self._noise(requests))
             code, q = maximise(score, len(rows), self._config.cem, normal, uniform)
         if proposed.any():
-            output, _ = q_function.network.propose(images, state, goal)
+            output, _ = q_function.network.behaviour(images, state, goal)
             moves = self._moves(requests)[rows]
             best, value = best_proposal(score, output, self._config.proposals, moves)
             code[proposed], q[proposed] = best[proposed], value[proposed]

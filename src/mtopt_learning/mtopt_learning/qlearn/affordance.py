@@ -45,6 +45,15 @@ class AffordanceScores:
     place_m: torch.Tensor
     axis: torch.Tensor | None = None
 
+    def first(self, count: int) -> AffordanceScores:
+        """Those of the first states."""
+        axis = None if self.axis is None else self.axis[:count]
+        return AffordanceScores(self.score[:count], self.place_m, axis)
+
+    def distance(self, place_m: torch.Tensor) -> torch.Tensor:
+        """(n, cells) squared, from the cells to (n, 2) places, in units of `SPREAD_M`."""
+        return (self.place_m - place_m[:, None]).square().sum(-1) / SPREAD_M**2
+
 
 class AffordanceMap(nn.Module):
     """Several maps: scores of every cell of a tower's first feature map.
@@ -168,8 +177,7 @@ def axis_loss(
         axis: (n, 2) cosine and sine of twice the azimuth then.
         weight: (n,), not negative; 0 leaves a state out.
     """
-    distance = (scores.place_m - place_m[:, None]).square().sum(-1) / SPREAD_M**2
-    near = torch.softmax(-0.5 * distance, -1).detach()
+    near = torch.softmax(-0.5 * scores.distance(place_m), -1).detach()
     each = ((scores.axis - axis[:, None]).square().sum(-1) * near).sum(-1)
     return (each * weight).sum() / weight.sum().clamp_min(1)
 
@@ -187,8 +195,7 @@ def affordance_loss(
     """
     rows = torch.arange(len(task), device=task.device)[:, None]
     chance = torch.log_softmax(scores.score[rows, task], -1)
-    distance = (scores.place_m - place_m[:, None]).square().sum(-1) / SPREAD_M**2
-    each = -torch.logsumexp(chance - 0.5 * distance[:, None], -1)
+    each = -torch.logsumexp(chance - 0.5 * scores.distance(place_m)[:, None], -1)
     return (each * weight).sum() / weight.sum().clamp_min(1)
 
 
@@ -212,11 +219,10 @@ def goal_affordance_loss(
         shown_m: (m, 2) where it is in the goals' pictures.
     """
     n = len(closed_m)
-    axis = None if scores.axis is None else scores.axis[:n]
-    first = AffordanceScores(scores.score[:n], scores.place_m, axis)
+    first = scores.first(n)
     which = torch.full((len(shown_m), 1), goal, device=scores.score.device)
     loss = affordance_loss(first, which[:n], closed_m, closes[:, None])
-    if axis is not None:
+    if first.axis is not None:
         loss = loss + axis_loss(first, closed_m, twice(closed_azimuth), closes)
     if scores.score.shape[1] > goal + 1:
         every = torch.ones_like(shown_m[:, :1])

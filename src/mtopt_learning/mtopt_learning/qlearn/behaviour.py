@@ -47,13 +47,41 @@ class ProposalConfig:
     least_probability: float = 0.05
 
 
-class BehaviourPolicy(Trunk):
-    """A cloned policy to goals: (batch, 4 + `COMMANDS`) mean moves and logits of commands."""
+class PolicyTrunk(Trunk):
+    """A trunk and the layers of a policy behind it."""
 
     def __init__(self, config: TrunkConfig):
         super().__init__(config)
         sizes = [config.embedding] + [config.hidden] * config.layers
         self.layers = nn.ModuleList(map(nn.Linear, sizes, sizes[1:]))
+
+    def features_and_map(
+        self,
+        images: dict[str, torch.Tensor],
+        state: torch.Tensor,
+        task: torch.Tensor,
+        goal: dict[str, torch.Tensor] | None,
+    ) -> tuple[torch.Tensor, AffordanceScores | None]:
+        """(batch, hidden) features for an action, and the affordance map if there is one.
+
+        Args:
+            images: See `Trunk.embed_and_map`.
+            state: There, too.
+            task: (batch,) int64.
+            goal: There, too.
+        """
+        embedding, scores = self.embed_and_map(images, state, goal)
+        x = self.of_task(embedding, task)
+        for layer in self.layers:
+            x = torch.relu(layer(x))
+        return x, scores
+
+
+class BehaviourPolicy(PolicyTrunk):
+    """A cloned policy to goals: (batch, 4 + `COMMANDS`) mean moves and logits of commands."""
+
+    def __init__(self, config: TrunkConfig):
+        super().__init__(config)
         self.out = nn.Linear(config.hidden, CONTINUOUS + COMMANDS)
 
     def forward(
@@ -63,12 +91,9 @@ class BehaviourPolicy(Trunk):
         goal: dict[str, torch.Tensor],
     ) -> tuple[torch.Tensor, AffordanceScores | None]:
         """Float32 output, and the affordance map if there is one; see `Trunk.embed_and_map`."""
-        embedding, scores = self.embed_and_map(images, state, goal)
         to_goal = torch.full((len(state),), self.config.tasks, device=state.device)
-        joined = self.of_task(embedding, to_goal)
-        for layer in self.layers:
-            joined = torch.relu(layer(joined))
-        return self.out(joined).float(), scores
+        features, scores = self.features_and_map(images, state, to_goal, goal)
+        return self.out(features).float(), scores
 
 
 def command_class(code: torch.Tensor) -> torch.Tensor:

@@ -181,6 +181,18 @@ def seen_elsewhere(
     return {**images_u8, **changed}
 
 
+def goal_in_light(
+    images_u8: dict[str, torch.Tensor],
+    cameras: Sequence[str],
+    light: Light,
+    config: DistortionConfig,
+    generator: torch.Generator,
+) -> dict[str, torch.Tensor]:
+    """Goal pictures in the light of their states, some seen from elsewhere: see both."""
+    seen = seen_elsewhere(images_u8, cameras, config, generator)
+    return {camera: lit(image, light) for camera, image in seen.items()}
+
+
 def draw_offsets(
     count: int,
     picture_px: tuple[int, int],

@@ -15,7 +15,6 @@ import torch
 from torch import nn
 
 from mtopt_learning.qlearn.actions import CODE_SIZE
-from mtopt_learning.qlearn.affordance import AffordanceScores
 from mtopt_learning.qlearn.behaviour import BehaviourPolicy
 from mtopt_learning.qlearn.trunk import Trunk, TrunkConfig, default_trunk
 from mtopt_learning.qlearn.two_stage import TwoStageQ
@@ -98,15 +97,6 @@ class QNetwork(Trunk, TwoStageQ):
     ) -> torch.Tensor:
         """See `Trunk`."""
         return self.embed_and_map(images, state, goal)[0]
-
-    def propose(
-        self,
-        images: dict[str, torch.Tensor],
-        state: torch.Tensor,
-        goal: dict[str, torch.Tensor],
-    ) -> tuple[torch.Tensor, AffordanceScores | None]:
-        """What the data would do to reach the goals, see `BehaviourPolicy`."""
-        return self.behaviour(images, state, goal)
 
     def logits(
         self, embedding: torch.Tensor, task: torch.Tensor, action: torch.Tensor

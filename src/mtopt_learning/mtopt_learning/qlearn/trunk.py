@@ -303,12 +303,15 @@ class Trunk(nn.Module):
             joined = joined * gate + self.task_shift.weight.T[task]
         if self.config.map_camera:
             rows = torch.arange(len(task), device=task.device)
-            to_goal = (task == self.config.tasks)[:, None]
             if self.config.goal_axis:
                 read, axis = read[:, :-2], read[:, -2:]
-                joined = joined + to_goal * self.from_goal_axis(axis)
+                joined = joined + self._to_goal(task) * self.from_goal_axis(axis)
             read = read.reshape(len(task), -1, FEATURES)
             joined = joined + self.from_map(read[rows, task])
             if self.config.goal_map:
-                joined = joined + to_goal * self.from_goal_map(read[:, -1])
+                joined = joined + self._to_goal(task) * self.from_goal_map(read[:, -1])
         return torch.relu(joined)
+
+    def _to_goal(self, task: torch.Tensor) -> torch.Tensor:
+        """(batch, 1) bool, whether a row is to reach its goal."""
+        return (task == self.config.tasks)[:, None]

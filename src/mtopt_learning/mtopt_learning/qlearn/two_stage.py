@@ -27,7 +27,7 @@ class TwoStageQ(nn.Module):
 
     @property
     def proposes(self) -> bool:
-        """Whether a cloned policy to goals proposes actions: the network has `propose`."""
+        """Whether a cloned policy to goals proposes actions: the network has a `behaviour`."""
         return getattr(self.config, "behaviour", False)
 
     @property

@@ -9,7 +9,7 @@ import torch
 from mtopt_learning.qlearn.actions import terminate_code
 from mtopt_learning.qlearn.affordance import goal_affordance_loss
 from mtopt_learning.qlearn.behaviour import clone_loss
-from mtopt_learning.qlearn.distortion import Light, lit, seen_elsewhere
+from mtopt_learning.qlearn.distortion import Light, goal_in_light, lit
 from mtopt_learning.qlearn.losses import bellman_loss, conservative_loss
 from mtopt_learning.qlearn.targets import clipped_double
 from mtopt_learning.qlearn.two_stage import TwoStageQ
@@ -88,7 +88,8 @@ def goal_losses(
     n, every_state = len(target), len(batch.state)
     m = (every_state - n) // 2
     pictures = {camera: lit(image, light) for camera, image in batch.pictures.items()}
-    goal = online.prepare_goal(_pictures_of(batch.goal, online, light, config, noise))
+    view = online.config.moving_cameras, light, config.distortion, noise
+    goal = online.prepare_goal(goal_in_light(batch.goal, *view))
     embedding, scores = online.embed_and_map(pictures, batch.state, goal)
     task = torch.full((every_state,), online.goal_task, device=device)
     steps, every = embedding[:n], torch.ones(n, device=device)
@@ -112,8 +113,8 @@ def goal_losses(
         loss = loss + TERMINATE_WEIGHT * end_loss
         report["goal_terminate_loss"] = end_loss
     if online.proposes and goals.behaviour_weight:
-        ends = online.prepare_goal(_pictures_of(batch.end, online, light, config, noise))
-        output, of_ends = online.propose(pictures, batch.state, ends)
+        ends = online.prepare_goal(goal_in_light(batch.end, *view))
+        output, of_ends = online.behaviour(pictures, batch.state, ends)
         cloned = clone_loss(output, *batch.to_clone())
         report["behaviour_loss"] = cloned
         if of_ends is not None and config.affordance_weight:
@@ -140,15 +141,3 @@ def goal_losses(
         loss = loss + config.affordance_weight * seen
         report["goal_affordance_loss"] = seen
     return loss, {key: item.detach() for key, item in report.items()}
-
-
-def _pictures_of(
-    goal: dict[str, torch.Tensor],
-    online: TwoStageQ,
-    light: Light,
-    config: TrainConfig,
-    noise: torch.Generator,
-) -> dict[str, torch.Tensor]:
-    """Goal pictures in the light of their states, some seen from elsewhere."""
-    seen = seen_elsewhere(goal, online.config.moving_cameras, config.distortion, noise)
-    return {camera: lit(image, light) for camera, image in seen.items()}

@@ -61,9 +61,8 @@ def losses(
         loss = loss + config.conservative_weight * penalty
         report["conservative_loss"] = penalty
     if scores is not None and config.affordance_weight:
-        of_steps = AffordanceScores(scores.score[:states], scores.place_m)
         counts = batch.weight * (batch.success >= 0.5) * batch.acts_later[:, None]
-        seen = affordance_loss(of_steps, batch.task, batch.acted_m, counts)
+        seen = affordance_loss(scores.first(states), batch.task, batch.acted_m, counts)
         loss = loss + config.affordance_weight * seen
         report["affordance_loss"] = seen
     return loss, {key: item.detach() for key, item in report.items()}

@@ -1,5 +1,7 @@
 """Goals that scripts show: what they are, and what they depend on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from mtopt_bringup.goalset.demonstrations import DemonstrationConfig, demonstrat
 from mtopt_bringup.goalset.demonstrator import MOVED_M, Demonstrator
 from mtopt_bringup.goalset.ends import picture_difference
 from mtopt_sim.labels import LIFTED_HEIGHT_M
+from mtopt_spec.action import Action
 from mtopt_spec.errors import InputError
 from mtopt_spec.goal import KINDS
 
@@ -37,6 +40,22 @@ def test_an_object_is_rearranged_by_more_than_what_counts_as_there(shown):
         truth = station.truth()
         was = truth.position_bin_m[truth.names.index(goal.goal.truth.object)]
         assert np.hypot(*(was - goal.goal.truth.position_bin_m)[:2]) > 0.9 * MOVED_M
+
+
+def test_what_is_lost_on_the_way_is_no_rearrangement():
+    class OpensEarly:
+        def choose(self, requests):
+            (answer,) = scripts.choose(requests)
+            early = requests[0].step_index == 2
+            action = Action(open=True) if early else answer.action
+            return [replace(answer, action=action)]
+
+    demonstrator, why = Demonstrator(), set()
+    scripts = demonstrator._scripts["clean_put_down"]
+    demonstrator._scripts["clean_put_down"] = OpensEarly()
+    for number in range(6):
+        why.add(demonstrator.show("rearrange", scene_seed(7, "rearrange", number)).why)
+    assert "lost on the way" in why
 
 
 def test_scenes_are_distinct_and_come_from_the_seed_alone(shown):

@@ -160,6 +160,19 @@ def test_put_down_lets_go_low_over_the_floor_whatever_the_task():
     assert np.std([place[:2] for place in places], axis=0).min() > 0.05
 
 
+def test_put_down_keeps_clear_of_what_it_sees_on_the_floor():
+    patch_xy = (-0.09, -0.09)
+    image = picture(patch_xy=patch_xy, long_axis_rad=0.7)
+    seen = BlobFinder(CAMERA).find(image, (0.0, 0.0, 0.2))
+    assert len(seen) == 1 and np.hypot(seen[0].x_m + 0.09, seen[0].y_m + 0.09) < 0.03
+
+    def nearest(**finders):
+        ways = [let_go(ScriptedPlace(TASKS, PUT_DOWN, **finders), i, image) for i in range(30)]
+        return min(np.hypot(x - patch_xy[0], y - patch_xy[1]) for x, y, _ in ways)
+
+    assert nearest(clear_of=BlobFinder(CAMERA)) > PUT_DOWN.clear_m - 0.04 > nearest()
+
+
 @pytest.mark.parametrize("patch_xy", [(-0.08, 0.35), (0.09, 0.28)])
 def test_cover_lets_go_high_over_the_coloured_thing_on_the_plate(patch_xy):
     image = picture(patch_xy=patch_xy, bar_y=0.315)

@@ -17,6 +17,7 @@ from mtopt_control.episode import requests as ask
 from mtopt_control.episode.machine import LifeConfig
 from mtopt_learning.evaluate.schedule import PREPARE_TASK
 from mtopt_sim.cell import CellConfig, cell_robots, cell_tasks, make_station
+from mtopt_sim.goals import REARRANGED_WITHIN_M
 from mtopt_sim.labels import LIFTED_HEIGHT_M
 from mtopt_sim.truth import SceneTruth
 from mtopt_spec.episode import Episode
@@ -163,8 +164,11 @@ def _not_rearranged(lift: _Ended, put: _Ended, name: str) -> str:
     outside = max(abs(x), abs(y)) > _IN_BIN_M or z > _ON_FLOOR_M or put.after.section[index]
     was = lift.before.position_bin_m[lift.before.names.index(name)]
     near = np.hypot(x - was[0], y - was[1]) < MOVED_M
+    opened = [step.observation for step in put.episode.steps if step.commanded.open]
+    let_go = np.subtract(opened[-1].tool_pose_bin[:2], (x, y)) if opened else np.inf
     return (
         _not_at_rest(put, index)
         or ("not on the bin's floor" if outside else "")
         or ("hardly moved" if near else "")
+        or ("lost on the way" if np.linalg.norm(let_go) > REARRANGED_WITHIN_M else "")
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mtopt_bringup.policies import calibrated_camera
+from mtopt_learning.policy.blobs import BlobFinder
 from mtopt_learning.policy.scripted_pick import CLEAN, CLEAN_PICK, ScriptedPick
 from mtopt_learning.policy.scripted_place import PUT_DOWN, PlaceConfig, ScriptedPlace
 from mtopt_spec.interfaces import Policy
@@ -20,7 +21,9 @@ def clean_scripts(tasks: TaskList) -> dict[str, Policy]:
     return {
         CLEAN_PICK: clean_pick(),
         CLEAN_PLACE: ScriptedPlace(tasks, PlaceConfig(**_CLEAN)),
-        CLEAN_PUT_DOWN: ScriptedPlace(tasks, replace(PUT_DOWN, **_CLEAN)),
+        CLEAN_PUT_DOWN: ScriptedPlace(
+            tasks, replace(PUT_DOWN, **_CLEAN), clear_of=BlobFinder(calibrated_camera())
+        ),
     }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mtopt_learning.policy.blobs import BlobFinder
+from mtopt_learning.policy.blobs import Blob, BlobFinder
 from mtopt_learning.policy.script_motion import towards, turn_towards
 from mtopt_learning.policy.script_plans import ScriptPlans
 from mtopt_learning.policy.step_draws import step_draws
@@ -27,8 +27,8 @@ _SECTIONS = {
     "top_right": (0.03, 0.14, 0.24, 0.30),
 }
 
-_AIMS = 20
-"""Drawn at most, until one is far enough away."""
+_AIMS = 50
+"""Drawn at most, until one is far enough from everything; then the best of them."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class PlaceConfig:
         rise_m: How far the tool rises after letting go.
         rises: In so many steps, each that far.
         away_m: The aim is at least so far from where the tool begins.
+        clear_m: It is at least so far from the middle of all that lies there.
     """
 
     sections: Mapping[str, tuple[float, float, float, float]] = field(
@@ -59,12 +60,15 @@ class PlaceConfig:
     rise_m: float = 0.06
     rises: int = 1
     away_m: float = 0.0
+    clear_m: float = 0.0
 
 
 PUT_DOWN = PlaceConfig(
-    sections={"any": (-0.13, 0.13, -0.13, 0.11)}, release_m=(0.022, 0.03), rises=2, away_m=0.12
-)
-"""Puts down on the bin's floor, elsewhere than it was picked; the plate is beyond."""
+    sections={"any": (-0.13, 0.13, -0.13, 0.11)}, aim_noise_m=(0.0, 0.0, 0.0),
+    release_m=(0.022, 0.03), rises=2, away_m=0.12, clear_m=0.09,
+)  # fmt: skip
+"""Puts down on the bin's floor, elsewhere than it was picked, where nothing lies: what is let go of
+on top of something ends up beside the gripper. The plate is beyond."""
 COVER = PlaceConfig(aim_noise_m=(0.01, 0.02, 0.05), release_m=(0.10, 0.14), rises=3)
 """Lets a held cloth fall over what lies on the plate: from so high that it is not crumpled, and
 rises until it touches no finger."""
@@ -89,8 +93,9 @@ class ScriptedPlace:
     Args:
         tasks: Of the cell.
         config: Numbers.
-        over: Finds what to drop on, in the episode's first picture; None, or where it finds
+        over: Finds what to drop on, in the picture from which it begins; None, or where it finds
             nothing: anywhere.
+        clear_of: Finds there what not to drop on.
     """
 
     def __init__(
@@ -98,8 +103,9 @@ class ScriptedPlace:
         tasks: TaskList,
         config: PlaceConfig = PlaceConfig(),
         over: BlobFinder | None = None,
+        clear_of: BlobFinder | None = None,
     ):
-        self._over = over
+        self._over, self._clear_of = over, clear_of
         self._sections = {task.name: task.success.get("section", "any") for task in tasks}
         self._config = config
         self._plans = ScriptPlans(self._make_plan, self._step)
@@ -115,7 +121,8 @@ class ScriptedPlace:
         box = config.sections.get(section, config.sections["any"])
         level = int(random.integers(len(config.aim_noise_m)))
         noise = random.normal(size=2) * config.aim_noise_m[level]
-        x, y = self._aim(box, request.observation.tool_pose_bin[:2], random)
+        lying = self._clear_of.look(request) if self._clear_of else []
+        x, y = self._aim(box, request.observation.tool_pose_bin[:2], lying, random)
         patches = self._over.look(request) if self._over else []
         if patches:
             patch = max(patches, key=lambda patch: patch.pixels)
@@ -129,14 +136,22 @@ class ScriptedPlace:
             float(random.uniform(-0.6, 0.6)),
         )
 
-    def _aim(self, box, tool_m, random: np.random.Generator) -> tuple[float, float]:
-        """A place of the box (x low, x high, y low, y high), not too near to the tool."""
+    def _aim(
+        self, box, tool_m, lying: Sequence[Blob], random: np.random.Generator
+    ) -> tuple[float, float]:
+        """A place of the box (x low, x high, y low, y high), far enough from tool and patches."""
         x_low, x_high, y_low, y_high = box
+        config, best, most_m = self._config, (0.0, 0.0), -np.inf
         for _ in range(_AIMS):
             x, y = random.uniform(x_low, x_high), random.uniform(y_low, y_high)
-            if np.hypot(x - tool_m[0], y - tool_m[1]) >= self._config.away_m:
+            room_m = np.hypot(x - tool_m[0], y - tool_m[1]) - config.away_m
+            for blob in lying:
+                room_m = min(room_m, np.hypot(x - blob.x_m, y - blob.y_m) - config.clear_m)
+            if room_m > most_m:
+                best, most_m = (x, y), room_m
+            if room_m >= 0:
                 break
-        return x, y
+        return best
 
     def _step(self, plan: _Plan, request: PolicyRequest) -> tuple[_Plan, Action]:
         config = self._config

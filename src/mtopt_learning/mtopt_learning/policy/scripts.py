@@ -22,7 +22,7 @@ SCRIPTS: Mapping[str, Callable[[TaskList, PinholeCamera], Policy]] = {
         tasks, COVER, BlobFinder(camera, ON_PLATE)
     ),
     "scripted_rearrange": lambda tasks, camera: ScriptedRearrange(
-        ScriptedPick(camera, CAREFUL), ScriptedPlace(tasks, PUT_DOWN)
+        ScriptedPick(camera, CAREFUL), ScriptedPlace(tasks, PUT_DOWN, clear_of=BlobFinder(camera))
     ),
 }
 

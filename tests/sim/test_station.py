@@ -190,8 +190,29 @@ def test_the_shoulder_camera_sees_an_object_where_the_calibration_says(station, 
         mask = colour[..., mine] > 60 + 1.5 * colour[..., others].max(axis=-1)
         assert mask.sum() > 6
         rows, columns = np.nonzero(mask)
-        seen = np.array([columns.mean(), rows.mean()]) + 0.5
+        seen = np.array([columns.mean(), rows.mean()])
         assert np.linalg.norm(seen - expected) < 1.5, (seen, expected)
+
+
+def test_a_calibration_counts_from_the_centre_of_the_first_pixel(worlds, root):
+    """Half a pixel of a small picture is 7 mm of the bin: a large one tells where things are."""
+    seen = {}
+    for size in (64, 512):
+        own = Station(
+            worlds / "one_station.sdf",
+            image_sizes={"shoulder": (size, size)},
+            params=root / "params/sim.yaml",
+            robot_file=root / "params/robots/iiwa14/robot.yaml",
+        )
+        info, rays = own.camera_info("shoulder"), []
+        for seed in range(8):
+            own.reset(seed, objects=["apple"], randomise=False)
+            colour = own.render("shoulder").astype(float)
+            rows, columns = np.nonzero(colour[..., 0] > 60 + 1.5 * colour[..., 1:].max(axis=-1))
+            rays.append([(columns.mean() - info.cx) / info.fx, (rows.mean() - info.cy) / info.fy])
+        seen[size] = np.array(rays) * own.camera_info("shoulder").fx
+    off_px = (seen[64] - seen[512] / 8).mean(0)
+    assert np.abs(off_px).max() < 0.2, off_px
 
 
 def test_the_wrist_camera_sees_between_the_fingers(station):

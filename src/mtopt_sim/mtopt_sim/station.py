@@ -37,7 +37,7 @@ class CameraCalibration:
     """A camera's nominal calibration (the jitter of a reset is unknown to the robot).
 
     Attributes:
-        fx, fy, cx, cy: Pinhole model, px.
+        fx, fy, cx, cy: Pinhole model, px; the centre of the first pixel is 0, 0, as in ROS.
         width_px, height_px: Size of the picture.
         pose_bin_camera: (4, 4) optical frame (z forward, x right, y down) in the bin's frame, or
             None for a camera on the wrist.
@@ -495,8 +495,8 @@ class Station:
             out[name] = CameraCalibration(
                 fx=focal,
                 fy=focal,
-                cx=width / 2,
-                cy=height / 2,
+                cx=(width - 1) / 2,
+                cy=(height - 1) / 2,
                 width_px=width,
                 height_px=height,
                 pose_bin_camera=None if on_wrist else inverse(self.pose_base_bin) @ optical,

@@ -138,7 +138,7 @@ def check_calibration(client: Client) -> str:
         focal = 0.5 * image.width / np.tan(0.5 * fov[camera])
         for name, got, wanted in (
             ("fx", fx, focal), ("fy", fy, focal),
-            ("cx", cx, image.width / 2), ("cy", cy, image.height / 2),
+            ("cx", cx, (image.width - 1) / 2), ("cy", cy, (image.height - 1) / 2),
         ):  # fmt: skip
             near = abs(got - wanted) <= max(1.0, 0.005 * focal)
             expect(near, f"{name} of {camera}", f"{got:.2f} px", f"{wanted:.2f} px")

@@ -43,7 +43,8 @@ class BlobConfig:
         grey: Whether what is only brighter than the ground counts, whatever its colour.
         min_pixels: Smaller patches are noise.
         area_m: Where is looked: x low, x high, y low, y high, bin frame.
-        object_height_m: Height of the plane on which colours are located: of an object's middle.
+        object_height_m: Height of the plane on which colours are located: of the middle of what is
+            seen of an object, its top and the side that faces the camera.
         arm_radius_m: Of what hangs above the tool and hides the floor.
         arm_height_m: Length of what hangs above the tool.
     """
@@ -53,7 +54,7 @@ class BlobConfig:
     grey: bool = True
     min_pixels: int = 4
     area_m: tuple[float, float, float, float] = (-0.19, 0.19, -0.19, 0.19)
-    object_height_m: float = 0.02
+    object_height_m: float = 0.03
     arm_radius_m: float = 0.07
     arm_height_m: float = 0.45
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from mtopt_bringup.commands import bags as command
-from mtopt_control.recorder.bag_writer import BagWriter, partial_folder
+from mtopt_control.recorder.bag_writer import BagWriter
 from mtopt_control.recorder.mcap_scan import scan
 from mtopt_control.recorder.recovery import recover_bag, recover_bags
 from mtopt_control.recorder.ros_episode_messages import episode_messages
 from mtopt_learning.bag.reader import BagReader
+from mtopt_spec.whole_file import partial_path
 
 
 def numbers(bag):
@@ -28,10 +29,10 @@ def left_open(tmp_path, make_episode):
     writer, ends = BagWriter(tmp_path / "live", "robot_1", sync=False), []
     for number in range(4):
         bag = writer.write_episode(episode_messages(make_episode(number)))
-        file = next(partial_folder(bag).glob("*.mcap"))
+        file = next(partial_path(bag).glob("*.mcap"))
         ends.append(file.stat().st_size)
-    copy = tmp_path / "robot_1" / partial_folder(bag).name
-    shutil.copytree(partial_folder(bag), copy)
+    copy = tmp_path / "robot_1" / partial_path(bag).name
+    shutil.copytree(partial_path(bag), copy)
     writer.close()
     return copy, np.array(ends)
 
@@ -73,9 +74,9 @@ def test_a_bag_that_is_being_written_is_left_alone(tmp_path, make_episode):
     with BagWriter(tmp_path, "robot_1") as writer:
         bag = writer.write_episode(episode_messages(make_episode(0)))
         (found,) = recover_bags(tmp_path)
-        assert found.being_written and partial_folder(bag).is_dir()
+        assert found.being_written and partial_path(bag).is_dir()
         result = command.check([tmp_path], repair=True)
-        assert partial_folder(bag).is_dir() and result["recovered"] == 0
+        assert partial_path(bag).is_dir() and result["recovered"] == 0
         writer.write_episode(episode_messages(make_episode(1)))
     assert numbers(bag) == [0, 1]
 

@@ -22,7 +22,7 @@ def untrained(folder):
     """A checkpoint of a small Q-function that knows goals and has learned nothing."""
     from mtopt_learning.checkpoint.q_function import QFunction, save_q_function
     from mtopt_learning.qlearn.network import NetworkConfig, QNetwork
-    from mtopt_learning.qlearn.trunk import TowerConfig
+    from mtopt_learning.qlearn.tower import TowerConfig
     from mtopt_sim.cell import cell_tasks
     from mtopt_spec.observation import DEFAULT_IMAGE_SIZES as SIZES
 

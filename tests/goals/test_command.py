@@ -39,7 +39,7 @@ def test_from_demonstration_to_page(mtopt, tmp_path):
 def checkpoint(folder, **settings):
     from mtopt_learning.checkpoint.q_function import QFunction, save_q_function
     from mtopt_learning.qlearn.network import NetworkConfig, QNetwork
-    from mtopt_learning.qlearn.trunk import TowerConfig
+    from mtopt_learning.qlearn.tower import TowerConfig
     from mtopt_sim.cell import cell_tasks
     from mtopt_spec.observation import DEFAULT_IMAGE_SIZES as SIZES
 

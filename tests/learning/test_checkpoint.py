@@ -12,7 +12,7 @@ from mtopt_learning.checkpoint.configuration import from_plain, to_plain
 from mtopt_learning.checkpoint.q_function import QFunction, load_q_function, save_q_function
 from mtopt_learning.policy.q_policy import ActConfig, QFunctionPolicy
 from mtopt_learning.qlearn.network import NetworkConfig, QNetwork
-from mtopt_learning.qlearn.trunk import TowerConfig
+from mtopt_learning.qlearn.tower import TowerConfig
 from mtopt_learning.train.config import TrainConfig
 from mtopt_spec.errors import InputError
 from mtopt_spec.image_codec import encode_jpeg

@@ -27,7 +27,7 @@ from mtopt_learning.policy.q_policy import (
 )
 from mtopt_learning.qlearn.actions import decode
 from mtopt_learning.qlearn.behaviour import clone_loss, command_class
-from mtopt_learning.qlearn.trunk import TowerConfig
+from mtopt_learning.qlearn.tower import TowerConfig
 from mtopt_learning.relabel.sampler import SamplerConfig
 from mtopt_learning.train.run_folder import CHECKPOINT, read_metrics
 from mtopt_spec.errors import InputError

@@ -19,7 +19,7 @@ from mtopt_learning.checkpoint.q_function import QFunction, save_q_function
 from mtopt_learning.policy.batching import BatchWindow
 from mtopt_learning.policy.policy_node import PolicyNode
 from mtopt_learning.qlearn.network import NetworkConfig, QNetwork
-from mtopt_learning.qlearn.trunk import TowerConfig
+from mtopt_learning.qlearn.tower import TowerConfig
 from mtopt_learning.success.calibration import Calibration
 from mtopt_learning.success.detector import save_detector
 from mtopt_learning.success.network import DetectorNetwork, default_detector

@@ -9,7 +9,7 @@ from reach_world import CAMERAS, TASKS
 from mtopt_learning.qlearn.network import NetworkConfig, QNetwork, default_network
 from mtopt_learning.qlearn.networks import build_network
 from mtopt_learning.qlearn.published import PublishedConfig, published_network
-from mtopt_learning.qlearn.trunk import TowerConfig
+from mtopt_learning.qlearn.tower import TowerConfig
 from mtopt_learning.train.config import TrainConfig
 from mtopt_learning.train.trainer import Trainer
 from mtopt_spec.errors import InputError

@@ -13,7 +13,7 @@ from reach_world import CAMERAS, TASKS, ReachWorld, collect
 from mtopt_learning.qlearn.actions import decode
 from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
 from mtopt_learning.qlearn.network import NetworkConfig
-from mtopt_learning.qlearn.trunk import TowerConfig
+from mtopt_learning.qlearn.tower import TowerConfig
 from mtopt_learning.relabel.sampler import SamplerConfig
 from mtopt_learning.train.batches import transitions
 from mtopt_learning.train.config import TrainConfig

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mtopt_spec.errors import InputError
 from mtopt_spec.folder_lock import alone_in
-from mtopt_spec.whole_file import write_aside
+from mtopt_spec.whole_file import partial_path, write_aside
 
 _LOG = logging.getLogger("mtopt.stages")
 
@@ -101,7 +101,7 @@ def write_json(path: Path, result: dict) -> None:
 
 def copy_folder(source: Path, target: Path) -> None:
     """Replaces a folder by a copy of another one, as a whole."""
-    partial = target.with_name(target.name + ".partial")
+    partial = partial_path(target)
     shutil.rmtree(partial, ignore_errors=True)
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(source, partial)

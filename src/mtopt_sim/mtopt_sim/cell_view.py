@@ -15,6 +15,7 @@ from mtopt_sim.sim_params import load_sim_params
 from mtopt_sim.station import Station
 from mtopt_sim.world_file import read_world
 from mtopt_spec.resources import share_dir
+from mtopt_spec.whole_file import partial_path
 
 
 class CellView:
@@ -88,7 +89,7 @@ class CellVideo:
         self._path = Path(path)
         self._view = view or CellView(size_px=(360, 640), smooth=False)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._partial = self._path.with_name(self._path.name + ".partial")
+        self._partial = partial_path(self._path)
         self._container = av.open(str(self._partial), "w", format="mp4")
         self._stream = self._container.add_stream("libx264", rate=pictures_per_s)
         self._stream.height, self._stream.width = self._view.size_px

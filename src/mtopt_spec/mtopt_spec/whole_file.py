@@ -9,9 +9,14 @@ PARTIAL = ".partial"
 """Ending of the name of a file or bag that is being written, or was when its writer died."""
 
 
+def partial_path(path: Path) -> Path:
+    """What a file or folder is called while it is written."""
+    return path.with_name(path.name + PARTIAL)
+
+
 def write_aside(path: Path, data: bytes) -> None:
     """Writes a file aside, to the disk, and renames it."""
-    aside = path.with_name(path.name + PARTIAL)
+    aside = partial_path(path)
     with aside.open("wb") as stream:
         stream.write(data)
         stream.flush()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mtopt_bringup.paper.scoring import interval_text, rate
 from mtopt_learning.checkpoint.folder import CONFIG
+from mtopt_spec.whole_file import partial_path
 
 
 def export_best(candidates: dict[str, tuple[Path, dict, int]], data: dict, folder: Path) -> dict:
@@ -25,7 +26,7 @@ def export_best(candidates: dict[str, tuple[Path, dict, int]], data: dict, folde
     """
     title = max(candidates, key=lambda name: candidates[name][1]["mean"])
     checkpoint, score, own_episodes = candidates[title]
-    partial = folder.with_name(folder.name + ".partial")
+    partial = partial_path(folder)
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(checkpoint, partial)
     config = json.loads((checkpoint / CONFIG).read_text())

@@ -13,7 +13,7 @@ import yaml
 from mtopt_control.recorder.mcap_file import BagMessage, Contents, McapFile
 from mtopt_spec.episode import SCHEMA_VERSION
 from mtopt_spec.errors import InputError
-from mtopt_spec.whole_file import PARTIAL, write_aside
+from mtopt_spec.whole_file import PARTIAL, partial_path, write_aside
 
 _RESERVE = "reserve"
 _RESERVE_BYTES = 400_000
@@ -95,7 +95,7 @@ class BagWriter:
             finish_bag(file, self._bag)
         else:
             file.abandon()
-            shutil.rmtree(partial_folder(self._bag))
+            shutil.rmtree(partial_path(self._bag))
 
     def __enter__(self) -> BagWriter:
         return self
@@ -115,7 +115,7 @@ class BagWriter:
         self._folder.mkdir(parents=True, exist_ok=True)
         taken = [int(m[1]) for p in self._folder.iterdir() if (m := re.match(r"bag_(\d+)", p.name))]
         self._bag = self._folder / f"bag_{max(taken, default=-1) + 1:04d}"
-        partial = partial_folder(self._bag)
+        partial = partial_path(self._bag)
         partial.mkdir()
         try:
             (partial / _RESERVE).write_bytes(bytes(_RESERVE_BYTES))
@@ -137,7 +137,7 @@ def finish_bag(file: McapFile, bag: Path) -> None:
         OSError: No room on the disk: the bag stays partial, and can be recovered.
     """
     contents = file.contents
-    partial = partial_folder(bag)
+    partial = partial_path(bag)
     free_reserve(partial)
     file.close()
     write_metadata(partial, mcap_name(bag), contents)
@@ -214,11 +214,6 @@ class _Plain(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):
 
     def ignore_aliases(self, data) -> bool:
         return True
-
-
-def partial_folder(bag: Path) -> Path:
-    """What a bag's folder is called while it is written."""
-    return bag.with_name(bag.name + PARTIAL)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from mtopt_learning.bag.find import find_bags
 from mtopt_learning.bag.reader import BagEpisode, BagReader
 from mtopt_spec.errors import InputError
+from mtopt_spec.whole_file import partial_path
 
 log = logging.getLogger("mtopt.bags.view")
 
@@ -81,7 +82,7 @@ def _partial(path: Path) -> Path:
     """
     if not path.parent.is_dir():
         raise InputError("folder", where=path, got="none", expected="an existing folder")
-    return path.with_name(path.name + ".partial")
+    return partial_path(path)
 
 
 def _chosen(bag: Path, reader: BagReader, number: int | None, limit: int) -> Iterable[BagEpisode]:

@@ -23,6 +23,7 @@ from safetensors.torch import save as save_tensors
 from mtopt_spec.action import ACTION_NAMES, CONTROL_PERIOD_S, MAX_AZIMUTH_RAD, MAX_TRANSLATION_M
 from mtopt_spec.errors import InputError
 from mtopt_spec.observation import STATE_NAMES
+from mtopt_spec.whole_file import partial_path
 
 FORMAT = 1
 WEIGHTS = "weights.safetensors"
@@ -218,7 +219,7 @@ def finish_write(path: Path) -> None:
 
 def _aside(path: Path) -> tuple[Path, Path]:
     """Where the new folder is written, and where the older one goes for a moment."""
-    return path.with_name(path.name + ".partial"), path.with_name(path.name + ".old.partial")
+    return partial_path(path), partial_path(path.with_name(path.name + ".old"))
 
 
 def code_version() -> dict[str, str]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from mtopt_learning.qlearn.trunk import STATE_SCALE, Tower, TowerConfig
+from mtopt_learning.qlearn.tower import Tower, TowerConfig
+from mtopt_learning.qlearn.trunk import STATE_SCALE
 from mtopt_spec.observation import STATE_SIZE
 
 

@@ -19,7 +19,7 @@ from rclpy.action.server import RCLError
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from sensor_msgs.msg import CompressedImage, Image, JointState
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from std_msgs.msg import Bool, Header
 from std_srvs.srv import SetBool, Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -344,6 +344,35 @@ def test_the_camera_keeps_stamp_and_frame_and_refuses_other_encodings(spinner):
         )
     )
     assert len(pictures) == 1
+
+
+def test_a_calibration_of_the_published_size_shows_the_same_rays(spinner):
+    """The middle of a picture is at (width - 1) / 2, whatever its size."""
+    spinner.add(
+        CameraNode(
+            context=spinner.context,
+            namespace="/robot_1/camera",
+            parameter_overrides=overrides(height_px=64, width_px=64, adapt_camera_info=True),
+        )
+    )
+    node = probe(spinner)
+    infos = listen(node, CameraInfo, "camera/image/camera_info")
+    told = node.create_publisher(CameraInfo, "camera/camera_info", DEEP)
+    spinner.until(
+        lambda: told.get_subscription_count() and node.count_publishers("camera/image/camera_info")
+    )
+    told.publish(
+        CameraInfo(
+            width=640, height=480,
+            k=[600.0, 0.0, 319.5, 0.0, 610.0, 239.5, 0.0, 0.0, 1.0],
+            p=[600.0, 0.0, 319.5, -30.0, 0.0, 610.0, 239.5, 0.0, 0.0, 0.0, 1.0, 0.0],
+        )
+    )  # fmt: skip
+    spinner.until(lambda: infos)
+    assert (infos[0].width, infos[0].height) == (64, 64)
+    fy = 610 * 64 / 480
+    assert list(infos[0].k) == pytest.approx([60, 0, 31.5, 0, fy, 31.5, 0, 0, 1])
+    assert list(infos[0].p) == pytest.approx([60, 0, 31.5, -3, 0, fy, 31.5, 0, 0, 0, 1, 0])
 
 
 def test_unsynchronised_cameras_give_one_picture_a_tick(spinner):

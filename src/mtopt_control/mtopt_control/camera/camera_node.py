@@ -157,13 +157,14 @@ class CameraNode(Node):
         self._monitor.arrived(time.monotonic(), str(error))
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        """The calibration at the published size: focal lengths and centres scale with it."""
+        """The calibration at the published size; the centre of the first pixel stays 0, 0."""
         p = self._settings
         if not message.width or not message.height:
             return
         x, y = p.width_px / message.width, p.height_px / message.height
-        message.k = (message.k.reshape(3, 3) * np.array([[x], [y], [1.0]])).ravel()
-        message.p = (message.p.reshape(3, 4) * np.array([[x], [y], [1.0]])).ravel()
+        scaled = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
+        message.k = (scaled @ message.k.reshape(3, 3)).ravel()
+        message.p = (scaled @ message.p.reshape(3, 4)).ravel()
         message.width, message.height = p.width_px, p.height_px
         self._infos.publish(message)
 

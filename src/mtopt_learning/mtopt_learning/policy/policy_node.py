@@ -38,7 +38,7 @@ class PolicyParameters:
     Attributes:
         camera_size_px: Width, height that the calibration of the shoulder camera is for: the
             scripted pick looks through it. Required, as the rest of it.
-        camera_intrinsics: fx, fy, cx, cy, px.
+        camera_intrinsics: fx, fy, cx, cy, px; the first pixel's centre is 0, 0, as in ROS.
         camera_position_bin_m: In the bin's frame.
         camera_rotation_bin: 3 x 3, row by row: bin from camera; axes x right, y down, z forward.
         tasks_file: Absolute or below the installed params/.

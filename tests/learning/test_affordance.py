@@ -15,8 +15,8 @@ from mtopt_learning.qlearn.affordance import (
     affordance_loss,
     axis_loss,
     goal_affordance_loss,
+    place_loss,
     quadratic,
-    read_axis,
 )
 from mtopt_learning.qlearn.trunk import Trunk, default_trunk
 from mtopt_learning.train.config import TrainConfig
@@ -84,11 +84,30 @@ def test_loss_is_that_of_a_mixture_of_gaussians():
             chance = np.exp(score[i, task[i, j]])
             density = np.exp(-0.5 * ((place - acted[i]) ** 2).sum(1) / SPREAD_M**2)
             total -= weight[i, j] * np.log((chance / chance.sum() * density).sum())
-    loss = affordance_loss(
+    loss = place_loss(
         AffordanceScores(torch.from_numpy(score), torch.from_numpy(place)),
         torch.from_numpy(task), torch.from_numpy(acted), torch.from_numpy(weight),
     )  # fmt: skip
     assert loss.item() == pytest.approx(total / weight.sum(), rel=1e-6)
+
+
+def test_of_tasks_the_axis_is_taught_where_one_closes():
+    random = torch.Generator().manual_seed(0)
+    score, place = torch.randn(4, 3, 6, generator=random), torch.randn(6, 2, generator=random) / 10
+    axis, acted_m = torch.randn(4, 6, 2, generator=random), torch.zeros(4, 2)
+    task, closes = torch.tensor([[0, 1]] * 4), torch.tensor([1.0, 1.0, 0.0, 1.0])
+    weight = torch.tensor([[0.0, 0.0], [0.5, 2.0], [1.0, 1.0], [1.0, 0.0]])
+    azimuth = torch.tensor([[1.0, 0.0]]).expand(4, 2)
+    places = place_loss(AffordanceScores(score, place), task, acted_m, weight)
+
+    def of(axis):
+        scores = AffordanceScores(score, place, axis)
+        return affordance_loss(scores, task, acted_m, azimuth, closes, weight)
+
+    torch.testing.assert_close(of(None), places)
+    scores, across_x = AffordanceScores(score, place, axis), torch.tensor([[-1.0, 0.0]] * 4)
+    counts = torch.tensor([0.0, 2.0, 0.0, 1.0])
+    torch.testing.assert_close(of(axis), places + axis_loss(scores, acted_m, across_x, counts))
 
 
 def test_to_a_goal_both_places_are_taught_and_the_first_where_a_network_has_that_alone():
@@ -105,7 +124,7 @@ def test_to_a_goal_both_places_are_taught_and_the_first_where_a_network_has_that
 
     def single(rows, index, place_m, weight):
         scores = AffordanceScores(score[:rows], place)
-        return affordance_loss(scores, torch.full((rows, 1), index), place_m, weight[:, None])
+        return place_loss(scores, torch.full((rows, 1), index), place_m, weight[:, None])
 
     first = single(3, 2, closed_m, closes)
     torch.testing.assert_close(of(3), first)
@@ -117,7 +136,7 @@ def test_to_a_goal_both_places_are_taught_and_the_first_where_a_network_has_that
 
 
 def test_the_axis_where_the_gripper_closes_by_hand():
-    """Two cells 3 cm apart, the gripper closes in the first; the tool is turned by 0.2 rad."""
+    """Two cells 3 cm apart, the gripper closes in the first."""
     place = torch.tensor([[0.0, 0.0], [SPREAD_M, 0.0]])
     axis = torch.tensor([[[1.0, 0.0], [0.0, 2.0]]])
     near = 1 / (1 + np.exp(-0.5))
@@ -126,11 +145,6 @@ def test_the_axis_where_the_gripper_closes_by_hand():
     loss = axis_loss(scores, closed_m, wanted, torch.ones(1))
     assert loss.item() == pytest.approx((1 - near) * 5, rel=1e-5)
     assert axis_loss(scores, closed_m, wanted, torch.zeros(1)).item() == 0
-    azimuth = torch.tensor([[0.2, 0.2 + np.pi]])  # half a turn is the same
-    for sin_cos in torch.stack([azimuth.sin(), azimuth.cos()], -1)[0].float():
-        cos, sin = read_axis(scores, 0, sin_cos[None])[0]
-        expected = complex(0.75, 0.5) * np.exp(-0.4j)
-        assert (cos.item(), sin.item()) == pytest.approx((expected.real, expected.imag), rel=1e-4)
 
 
 def test_training_teaches_how_the_gripper_is_turned():
@@ -184,24 +198,25 @@ def test_what_the_map_of_the_goals_picture_says_is_for_goals_alone():
     embedding = trunk.embed_and_map(images, state, trunk.prepare_goal(images))[0]
     task = torch.tensor([0, 1, 2])
     before = trunk.of_task(embedding, task).detach()
-    for layer in (trunk.from_goal_map, trunk.from_goal_axis):
-        weight = layer.weight.detach().clone()
-        with torch.no_grad():
-            layer.weight.add_(1.0)
-            changed = (trunk.of_task(embedding, task) != before).any(1)
-            layer.weight.copy_(weight)
-        assert changed.tolist() == [False, False, True]
+    with torch.no_grad():
+        trunk.from_goal_map.weight.add_(1.0)
+        changed = (trunk.of_task(embedding, task) != before).any(1)
+    assert changed.tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize("changed", ({"goal_join": "late"}, {"map_camera": ""}))
 def test_a_map_of_the_goals_picture_needs_a_map_and_a_goal_at_the_input(changed):
     config = default_trunk(1, {"shoulder": (64, 64)}, goal_join="input")
-    assert config.goal_map and config.goal_axis
-    assert not default_trunk(1, {"shoulder": (64, 64)}).goal_map
-    for name in ("goal_map", "goal_axis"):
-        others = {"goal_map": False, "goal_axis": False, name: True}
-        with pytest.raises(InputError, match=name):
-            replace(config, **changed, **others)
+    assert config.goal_map and not default_trunk(1, {"shoulder": (64, 64)}).goal_map
+    with pytest.raises(InputError, match="goal_map"):
+        replace(config, **changed, map_closeup=False)
+
+
+def test_a_closeup_needs_a_map():
+    config = default_trunk(1, {"shoulder": (64, 64)})
+    assert config.map_closeup and not default_trunk(1, {"shoulder": (64, 64)}, False).map_closeup
+    with pytest.raises(InputError, match="map_closeup"):
+        replace(config, map_camera="")
 
 
 def test_what_a_map_says_by_hand():
@@ -209,7 +224,8 @@ def test_what_a_map_says_by_hand():
     network = AffordanceMap([(2, 1, 3)], maps=1)
     place = torch.tensor([[0.3, 0.0], [0.0, 0.1], [9.0, 9.0]])
     score = torch.log(torch.tensor([[[3.0, 1.0, 1e-30]]]))
-    read = network.read(AffordanceScores(score, place), torch.tensor([[0.0, 0.05]]))[0, 0]
+    tool, azimuth = torch.tensor([[0.0, 0.05]]), torch.tensor([[0.0, 1.0]])
+    read = network.read(AffordanceScores(score, place), tool, azimuth)[0, 0]
     mean = torch.tensor([0.225, 0.025])
     near = torch.exp(torch.tensor([-0.5 * (0.09 + 0.0025), -0.5 * 0.0025]) / 0.01)
     near = near * torch.tensor([0.75, 0.25])
@@ -224,6 +240,32 @@ def test_what_a_map_says_by_hand():
     torch.testing.assert_close(read.detach(), wanted, atol=2e-4, rtol=1e-3)
 
 
+def test_a_closeup_tells_what_is_under_the_gripper_by_hand():
+    """Two things 10 cm apart, one as likely as the other; the tool is turned by 0.2 rad."""
+    network = AffordanceMap([(2, 1, 2)], maps=1, closeup=True)
+    place = torch.tensor([[0.03, 0.0], [-0.07, 0.0]])
+    axis = torch.tensor([[[0.0, 1.0], [1.0, 0.0]]])
+    scores = AffordanceScores(torch.zeros(1, 1, 2), place, axis)
+    for turned_by in (0.2, 0.2 + np.pi):  # half a turn is the same
+        azimuth = torch.tensor([[np.sin(turned_by), np.cos(turned_by)]], dtype=torch.float32)
+        read = network.read(scores, torch.zeros(1, 2), azimuth)[0, 0].detach()
+        near = np.exp(-0.5 * np.array([3.0, 7.0]) ** 2 / 16)
+        share = near / near.sum()
+        turn = complex(share[1], share[0]) * np.exp(-0.4j)
+        x_m = 0.03 * share[0] - 0.07 * share[1]
+        expected = [24 * x_m, 0, np.log(near.sum() / 2) / 3, turn.real, turn.imag]
+        np.testing.assert_allclose(read[6:], expected, rtol=1e-4, atol=1e-5)
+    assert read[2] < 0 < read[6], "the mean near the tool is drawn to the other one"
+
+
+def test_far_from_everything_the_closeup_looks_at_the_nearest():
+    network = AffordanceMap([(2, 1, 2)], maps=1, closeup=True)
+    place, axis = torch.tensor([[0.1, 0.0], [0.3, 0.0]]), torch.tensor([[[0.0, 1.0], [1.0, 0.0]]])
+    scores = AffordanceScores(torch.zeros(1, 1, 2), place, axis)
+    read = network.read(scores, torch.zeros(1, 2), torch.tensor([[0.0, 1.0]]))[0, 0].detach()
+    np.testing.assert_allclose(read[[6, 9, 10]], [2.4, 0.0, 1.0], atol=1e-3)
+
+
 @pytest.mark.parametrize(("layers", "reaches"), ((1, False), (2, False), (3, True)))
 def test_coarser_layers_show_a_cell_what_surrounds_it(layers, reaches):
     """A corner's score depends on the picture's middle, 32 px away, by three layers alone."""
@@ -236,13 +278,13 @@ def test_coarser_layers_show_a_cell_what_surrounds_it(layers, reaches):
     assert picture.grad[..., :8, :8].abs().sum() > 0
 
 
-@pytest.mark.parametrize(("first", "layers"), ((0, 0), (0, 4), (1, 3), (-1, 2)))
+@pytest.mark.parametrize(("first", "layers"), ((0, 0), (0, 5), (2, 3), (-1, 2)))
 def test_a_map_of_layers_that_a_tower_has_not_is_refused(first, layers):
-    with pytest.raises(InputError, match=rf"map_layers.*got \({first}, {layers}\).* 3 layers"):
+    with pytest.raises(InputError, match=rf"map_layers.*got \({first}, {layers}\).* 4 layers"):
         replace(default_trunk(1, {"shoulder": (64, 64)}), map_first=first, map_layers=layers)
 
 
-def test_to_goals_the_map_begins_behind_a_layer_that_is_twice_as_fine():
+def test_the_map_begins_behind_a_layer_that_is_twice_as_fine():
     trunk = Trunk(default_trunk(1, {"shoulder": (64, 64)}, goal_join="input"))
     images = {"shoulder": torch.zeros(1, 3, 64, 64)}
     layers = trunk.towers["shoulder"].with_layers(images["shoulder"], second=images["shoulder"])[1]
@@ -286,7 +328,7 @@ def test_training_teaches_the_map_where_each_colour_is(tmp_path):
     trainer = Trainer(TASKS, {"shoulder": (SIDE, SIDE)}, config)
     trainer.set_data(walks(300))
     before, _ = places_found(trainer)
-    record = trainer.train(steps=250)
+    record = trainer.train(steps=160)
     trainer.close()
     found, patches = places_found(trainer)
     near = np.hypot(*(found - patches).transpose(2, 0, 1)) < 0.05

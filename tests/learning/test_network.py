@@ -30,14 +30,15 @@ def toy_state(batch):
 
 def test_small_network_by_hand():
     network = QNetwork(default_network(12, {"shoulder": (64, 64), "wrist": (32, 32)}))
-    # 64 px: 8x8/4 -> 15, 3x3/2 -> 8, 3x3/2 -> 4.
-    shoulder = (8 * 8 * 3 + 1) * 32 + (9 * 32 + 1) * 64 + (9 * 64 + 1) * 64
+    # 64 px: 3x3/2 -> 32, 16, 8, 4.
+    shoulder = (9 * 3 + 1) * 32 + (9 * 32 + 1) * 64 + 2 * (9 * 64 + 1) * 64
     assert parameters(network.towers["shoulder"]) == shoulder + (4 * 4 * 64 + 1) * 128
     # 32 px: 4x4/2 -> 16, 3x3/2 -> 8, 3x3/1 -> 8.
     wrist = (4 * 4 * 3 + 1) * 32 + (9 * 32 + 1) * 48 + (9 * 48 + 1) * 64
     assert parameters(network.towers["wrist"]) == wrist + (8 * 8 * 64 + 1) * 128
     assert parameters(network.join) == (128 + 128 + 64 + 1) * 256
     assert parameters(network.task_gate) == parameters(network.task_shift) == 12 * 256
+    assert parameters(network.from_map) == (6 + 5) * 256
     head = (256 + 1) * 128 + 7 * 128 + (128 + 1) * 128 + 128 + 1
     assert [parameters(h) for h in network.heads] == [head, head]
 

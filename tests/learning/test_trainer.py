@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from reach_world import CAMERAS, TASKS, ReachWorld, collect
+from reach_world import CAMERAS, TASKS, ReachWorld, ToyDataset, collect
 
 from mtopt_learning.qlearn.actions import decode
 from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
 from mtopt_learning.qlearn.network import NetworkConfig
 from mtopt_learning.qlearn.tower import TowerConfig
-from mtopt_learning.relabel.sampler import SamplerConfig
+from mtopt_learning.relabel.sampler import Draw, SamplerConfig
 from mtopt_learning.train.batches import transitions
 from mtopt_learning.train.config import TrainConfig
-from mtopt_learning.train.deciding_steps import deciding_rows, gripper_steps
+from mtopt_learning.train.deciding_steps import deciding_rows, gripper_steps, next_gripper_row
 from mtopt_learning.train.diagnostics import area_under_curve
 from mtopt_learning.train.labelling import next_states, noise_of, targets
 from mtopt_learning.train.picture_store import PictureStore
@@ -119,7 +119,7 @@ def test_targets_at_both_ends_of_an_episode(toy):
     trainer.set_data(toy)
     draw = trainer.data.sampler.draw(2000, np.random.default_rng(0))
     draw = dataclasses.replace(draw, step=toy.episode_steps[draw.episode].astype(np.int64) - 1)
-    batch = transitions(toy, draw, trainer.data.deciding_step)
+    batch = transitions(toy, draw, trainer.data.gripper_row)
     cpu = torch.device("cpu")
     store = PictureStore(toy.images, CAMERAS, cpu)
     seen = next_states(toy, store, batch, config, cpu)
@@ -244,6 +244,34 @@ def test_deciding_rows_are_where_the_gripper_first_closes(toy):
         assert row == (start + closes[0] if len(closes) else -1)
     steps = gripper_steps(toy)[:200]
     np.testing.assert_array_equal(steps, np.where(rows < 0, -1, rows - toy.episode_start[:200]))
+
+
+def test_only_the_last_change_of_the_gripper_is_a_label_of_the_map():
+    """Two episodes that close on nothing, open and close once more; one is cut off before that."""
+    closed = [0, 0, 1, 1, 0, 0, 1, 1]
+    told = {1: 5, 3: 6, 5: 5}  # closes, opens, closes
+    state, action = np.zeros((13, 7), np.float32), np.zeros((13, 8), np.float32)
+    for start, rows in ((0, 8), (8, 5)):
+        state[start : start + rows, 0] = closed[:rows]
+        for step, column in told.items():
+            if step < rows - 1:
+                action[start + step, column] = 1
+    state[:, 2:4] = np.arange(26).reshape(13, 2)
+    state[:, 5:7] = np.arange(26).reshape(13, 2) / 100
+    data = ToyDataset(
+        TASKS.names, {}, {}, state, action, np.array([0, 8]), np.array([7, 4], np.int32),
+        np.zeros(2, np.int32), np.full(2, EndReason.LIMIT, np.int8),
+    )  # fmt: skip
+    one = np.zeros((11, 1), np.float32)
+    draw = Draw(
+        np.repeat([0, 1], (7, 4)), np.r_[:7, :4], one.astype(np.int64), one, one, one > 0,
+        one[:, 0] > 0,
+    )  # fmt: skip
+    batch = transitions(data, draw, next_gripper_row(data))
+    assert batch.decides.tolist() == [0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 1]
+    assert batch.closes[[4, 5]].tolist() == [1, 1] and batch.closes[[9, 10]].tolist() == [0, 0]
+    assert batch.acted_m[4].tolist() == [10, 11] and batch.acted_m[9].tolist() == [22, 23]
+    np.testing.assert_allclose(batch.acted_azimuth[4], [0.1, 0.11], rtol=1e-6)
 
 
 def test_fine_tuning_begins_with_the_weights_of_a_checkpoint(toy):

@@ -12,7 +12,7 @@ from mtopt_learning.relabel.impersonation import sharing_index
 from mtopt_learning.relabel.sampler import SamplerConfig, StepSampler
 from mtopt_learning.train.batches import proprioception, to_device, transitions
 from mtopt_learning.train.config import GoalConfig, TrainConfig
-from mtopt_learning.train.deciding_steps import gripper_steps
+from mtopt_learning.train.deciding_steps import next_gripper_row
 from mtopt_learning.train.goal_batches import GoalBatches
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_spec.interfaces import EndReason
@@ -30,13 +30,14 @@ class Examples:
         goal: Camera to (n, 3, h, w) uint8 goal pictures; None for tasks.
         code: (n, 7) action codes.
         acted_m: (n, 2) x, y of the tool where the gripper acts; to a goal where it last closes.
-        acts: (n,) float32, 1 where that is still to come, else 0.
+        acted_azimuth: (n, 2) sine and cosine of its azimuth there.
+        closes: (n,) float32, 1 where it closes there, else 0.
+        acts: (n,) float32, 1 where that counts and is still to come, else 0.
         counts, missed: (n,) of `clone_loss`; None: all count, there are no near misses.
-        acted_azimuth: (n, 2) sine and cosine of its azimuth there; None for tasks.
         shown_m: (n, 2) x, y of the tool where the goals show it; None for tasks.
 
-    To goals, `acted_m`, `acted_azimuth` and `acts` are of the first steps alone, the rest are
-    states that are where their goals show them and near misses.
+    To goals, `acted_m`, `acted_azimuth`, `closes` and `acts` are of the first steps alone, the rest
+    are states that are where their goals show them and near misses.
     """
 
     pictures: dict[str, torch.Tensor]
@@ -45,10 +46,11 @@ class Examples:
     goal: dict[str, torch.Tensor] | None
     code: torch.Tensor
     acted_m: torch.Tensor
+    acted_azimuth: torch.Tensor
+    closes: torch.Tensor
     acts: torch.Tensor
     counts: torch.Tensor | None = None
     missed: torch.Tensor | None = None
-    acted_azimuth: torch.Tensor | None = None
     shown_m: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> Examples:
@@ -87,7 +89,7 @@ class TaskExamples:
         steps = np.where(dataset.episode_reason == EndReason.FAULT, 0, dataset.episode_steps)
         self.sampler = StepSampler(index, steps, sampling)
         self._dataset, self._store, self._batch = dataset, store, batch
-        self._gripper_step = gripper_steps(dataset)
+        self._gripper_row = next_gripper_row(dataset)
         self._random = np.random.default_rng([seed, 11])
         self.counts = {
             name: (int(bad), int(good))
@@ -97,10 +99,11 @@ class TaskExamples:
     def take(self, step: int) -> Examples:
         """The next batch."""
         draw = self.sampler.draw(self._batch, self._random)
-        batch = transitions(self._dataset, draw, self._gripper_step)
+        batch = transitions(self._dataset, draw, self._gripper_row)
         return Examples(
             self._store.take(batch.row), proprioception(self._dataset, batch.row),
-            batch.task[:, 0], None, batch.action, batch.acted_m, batch.acts_later,
+            batch.task[:, 0], None, batch.action, batch.acted_m, batch.acted_azimuth,
+            batch.closes, batch.decides,
         )  # fmt: skip
 
     def close(self) -> None:
@@ -141,8 +144,8 @@ class GoalExamples:
         code, counts, missed = batch.to_clone()
         condition = torch.full((len(code),), self._condition, device=batch.state.device)
         return Examples(
-            batch.pictures, batch.state, condition, batch.end, code, batch.closed_m, batch.closes,
-            counts, missed, batch.closed_azimuth, batch.end_m,
+            batch.pictures, batch.state, condition, batch.end, code, batch.closed_m,
+            batch.closed_azimuth, batch.closes, batch.closes, counts, missed, batch.end_m,
         )  # fmt: skip
 
     def close(self) -> None:

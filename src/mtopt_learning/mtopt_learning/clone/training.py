@@ -138,12 +138,14 @@ class CloneTrainer:
         loss = clone_loss(output, batch.code, batch.counts, batch.missed)
         if scores is not None and config.goals:
             loss = loss + goal_affordance_loss(
-                scores, network.config.tasks, batch.acted_m, batch.acted_azimuth, batch.acts,
+                scores, network.config.tasks, batch.acted_m, batch.acted_azimuth, batch.closes,
                 batch.shown_m,
             )  # fmt: skip
         elif scores is not None:
-            condition, acts = batch.condition[:, None], batch.acts[:, None]
-            loss = loss + affordance_loss(scores, condition, batch.acted_m, acts)
+            loss = loss + affordance_loss(
+                scores, batch.condition[:, None], batch.acted_m, batch.acted_azimuth,
+                batch.closes, batch.acts[:, None],
+            )  # fmt: skip
         for group in self.optimizer.param_groups:
             group["lr"] = decayed(config.learning_rate, self.step, config.decay_steps)
         self.optimizer.zero_grad(set_to_none=True)

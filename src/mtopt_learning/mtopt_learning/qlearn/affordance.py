@@ -6,8 +6,8 @@ successful episode's gripper closed (or opened) is where its task was to be done
 every picture before. Such labels from the gripper's own actions: VAPO (arXiv 2203.00352), section
 III; coordinates as means over a map: spatial softmax (arXiv 1504.00702), section 4.1. To a goal
 there are two places: where the gripper last closes on the way, and where the goal's picture shows
-it. Neither depends on what the gripper does now, which a picture hardly tells. The goal's map tells
-the axis, too: how the gripper is turned where it closes, which half a turn leaves as it is.
+it. Neither depends on what the gripper does now, which a picture hardly tells. The map tells the
+axis, too: how the gripper is turned where it closes, which half a turn leaves as it is.
 
 The map is of one fixed camera. Its pixels are tied to the bin's frame by a quadratic of the pixel
 that learning adjusts; `train/self_calibration.py` gives the first guess.
@@ -22,11 +22,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-FEATURES = 6
-"""What a map says for a task: see `AffordanceMap.read`."""
+_FEATURES, _CLOSEUP_FEATURES = 6, 5
+"""What a map says for a task, and what a close-up adds: see `AffordanceMap.read`."""
 SPREAD_M = 0.03
 """Standard deviation with which an episode's place is known, of its object's size."""
-_SCALE_1_M = 8.0
+_SCALE_1_M, _CLOSEUP_SCALE_1_M = 8.0, 24.0
 _LEAST = 1e-6
 
 
@@ -64,7 +64,9 @@ class AffordanceMap(nn.Module):
     Args:
         sizes: (channels, rows, columns) of each feature map that it looks at, the finest first.
         maps: Their number.
-        axis: Whether it tells how the gripper is turned.
+        closeup: Whether it tells of what is under the gripper: where that is, and at which axis
+            the gripper closes there. Things lie so near to each other that the mean near the tool
+            is between them.
         hidden: Channels between.
     """
 
@@ -72,7 +74,7 @@ class AffordanceMap(nn.Module):
         self,
         sizes: Sequence[tuple[int, int, int]],
         maps: int,
-        axis: bool = False,
+        closeup: bool = False,
         hidden: int = 24,
     ):
         super().__init__()
@@ -83,12 +85,15 @@ class AffordanceMap(nn.Module):
         self.smooth = nn.Conv2d(channels, channels, 3, 1, 1) if self.lateral else None
         self.look = nn.Conv2d(channels, hidden, 3, 1, 1)
         self.score = nn.Conv2d(hidden, maps, 1)
-        self.axis = nn.Conv2d(hidden, 2, 1) if axis else None
+        self.axis = nn.Conv2d(hidden, 2, 1) if closeup else None
+        self.features = _FEATURES + _CLOSEUP_FEATURES * closeup
         v, u = torch.meshgrid(_centres(rows), _centres(columns), indexing="ij")
         self.register_buffer("terms", quadratic(u.flatten(), v.flatten()), persistent=False)
         # In units in which the optimiser's step suits them as it suits the other weights.
         self.place_5m = nn.Parameter(torch.zeros(self.terms.shape[1], 2))
         self.near_log_m = nn.Parameter(torch.tensor(0.1).log())
+        if closeup:
+            self.closeup_log_m = nn.Parameter(torch.tensor(0.04).log())
         self.register_buffer("calibrated", torch.tensor(False))
 
     @torch.no_grad()
@@ -112,46 +117,45 @@ class AffordanceMap(nn.Module):
         with torch.autocast(seen.device.type, enabled=False):
             return AffordanceScores(score, self.terms @ (5 * self.place_5m), axis)
 
-    def read(self, scores: AffordanceScores, tool_m: torch.Tensor) -> torch.Tensor:
-        """(n, maps, 6): from the tool to the map's mean (x, y) and to its mean near the tool
-        (x, y), the chance of what is near, and the spread.
+    def read(
+        self, scores: AffordanceScores, tool_m: torch.Tensor, azimuth: torch.Tensor
+    ) -> torch.Tensor:
+        """(n, maps, 6 or 11): from the tool to the map's mean (x, y) and to its mean near the tool
+        (x, y), the chance of what is near, and the spread; in close-up the mean (x, y) and the
+        chance again, and cosine and sine of twice the turn to the axis.
 
         Args:
             scores: Of `forward`.
             tool_m: (n, 2) x, y of the tool in the bin's frame.
+            azimuth: (n, 2) sine and cosine of its azimuth.
         """
         place, tool = scores.place_m, tool_m[:, None]
         weight = torch.exp(scores.score - scores.score.detach().amax(-1, keepdim=True))
-        ones = torch.ones_like(place[:, :1])
-        moments = torch.cat([ones, place, place.square().sum(-1, keepdim=True)], -1)
+        moments = torch.cat(
+            [torch.ones_like(place[:, :1]), place, place.square().sum(-1, keepdim=True)], -1
+        )
         whole, x_y, square = (weight @ moments).split([1, 2, 1], -1)
         mean = x_y / whole
         spread = (square / whole - mean.square().sum(-1, keepdim=True)).clamp_min(1e-4).sqrt()
-        distance = (place - tool).square().sum(-1, keepdim=True)
-        nearness = torch.exp(-0.5 * distance / torch.exp(2 * self.near_log_m))
-        close, close_x_y = (weight @ (nearness * moments[:, :3])).split([1, 2], -1)
-        little = _LEAST * whole
-        near = (close_x_y + little * tool) / (close + little)
-        return torch.cat(
-            [
-                _SCALE_1_M * (mean - tool), _SCALE_1_M * (near - tool),
-                ((close + little) / whole).log() / 3, _SCALE_1_M * spread,
-            ],
-            -1,
-        )  # fmt: skip
+        squared_m2, little = (place - tool).square().sum(-1, keepdim=True), _LEAST * whole
 
+        def near(spread_log_m: torch.Tensor, of_cells: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            """Log of the chance, and the means of the rest, near the tool."""
+            nearness = torch.exp(-0.5 * squared_m2 / torch.exp(2 * spread_log_m))
+            close, place_sum, rest = (weight @ (nearness * of_cells)).tensor_split([1, 3], -1)
+            close = close + little
+            return (close / whole).log() / 3, (place_sum + little * tool) / close, rest / close
 
-def read_axis(scores: AffordanceScores, which: int, azimuth: torch.Tensor) -> torch.Tensor:
-    """(n, 2) cosine and sine of twice the turn to the axis that a map's likeliest cells tell.
-
-    Args:
-        scores: Of a map that tells axes.
-        which: Index of the map whose cells count.
-        azimuth: (n, 2) sine and cosine of the tool's.
-    """
-    chance = torch.softmax(scores.score[:, which], -1)
-    axis = (chance[:, None] @ scores.axis)[:, 0]
-    return turned(axis, twice(azimuth) * axis.new_tensor([1.0, -1.0]))
+        chance, mean_near, _ = near(self.near_log_m, moments[:, :3])
+        read = [_SCALE_1_M * (mean - tool), _SCALE_1_M * (mean_near - tool), chance]
+        read.append(_SCALE_1_M * spread)
+        if self.axis is not None:
+            of_cells = torch.cat([moments[:, :3].expand(len(tool), -1, -1), scores.axis], -1)
+            chance, mean_near, axis = near(self.closeup_log_m, of_cells)
+            back = twice(azimuth) * axis.new_tensor([1.0, -1.0])
+            turn = turned(axis, back[:, None].expand_as(axis))
+            read += [_CLOSEUP_SCALE_1_M * (mean_near - tool), chance, turn]
+        return torch.cat(read, -1)
 
 
 def twice(azimuth: torch.Tensor) -> torch.Tensor:
@@ -182,7 +186,7 @@ def axis_loss(
     return (each * weight).sum() / weight.sum().clamp_min(1)
 
 
-def affordance_loss(
+def place_loss(
     scores: AffordanceScores, task: torch.Tensor, place_m: torch.Tensor, weight: torch.Tensor
 ) -> torch.Tensor:
     """Weighted mean of -log p(place | picture, task): the map's cells as a mixture of Gaussians.
@@ -197,6 +201,31 @@ def affordance_loss(
     chance = torch.log_softmax(scores.score[rows, task], -1)
     each = -torch.logsumexp(chance - 0.5 * scores.distance(place_m)[:, None], -1)
     return (each * weight).sum() / weight.sum().clamp_min(1)
+
+
+def affordance_loss(
+    scores: AffordanceScores,
+    task: torch.Tensor,
+    acted_m: torch.Tensor,
+    acted_azimuth: torch.Tensor,
+    closes: torch.Tensor,
+    weight: torch.Tensor,
+) -> torch.Tensor:
+    """The loss of what maps tell of tasks: where the gripper acts and, where it closes, how it is
+    turned; of as much of that as a network has.
+
+    Args:
+        scores: Of n states.
+        task: (n, k) int64.
+        acted_m: (n, 2) where the gripper acts, x, y in the bin's frame.
+        acted_azimuth: (n, 2) sine and cosine of its azimuth there.
+        closes: (n,) 1 where it closes there, 0 where it opens.
+        weight: (n, k), not negative; 0 leaves an entry out.
+    """
+    loss = place_loss(scores, task, acted_m, weight)
+    if scores.axis is not None:
+        loss = loss + axis_loss(scores, acted_m, twice(acted_azimuth), closes * weight.amax(1))
+    return loss
 
 
 def goal_affordance_loss(
@@ -221,12 +250,10 @@ def goal_affordance_loss(
     n = len(closed_m)
     first = scores.first(n)
     which = torch.full((len(shown_m), 1), goal, device=scores.score.device)
-    loss = affordance_loss(first, which[:n], closed_m, closes[:, None])
-    if first.axis is not None:
-        loss = loss + axis_loss(first, closed_m, twice(closed_azimuth), closes)
+    loss = affordance_loss(first, which[:n], closed_m, closed_azimuth, closes, closes[:, None])
     if scores.score.shape[1] > goal + 1:
         every = torch.ones_like(shown_m[:, :1])
-        loss = loss + affordance_loss(scores, which + 1, shown_m, every)
+        loss = loss + place_loss(scores, which + 1, shown_m, every)
     return loss
 
 

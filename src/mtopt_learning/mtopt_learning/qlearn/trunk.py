@@ -8,10 +8,8 @@ import torch
 from torch import nn
 
 from mtopt_learning.qlearn.affordance import (
-    FEATURES,
     AffordanceMap,
     AffordanceScores,
-    read_axis,
 )
 from mtopt_learning.qlearn.pictures import to_unit
 from mtopt_learning.qlearn.tower import Tower, TowerConfig
@@ -37,9 +35,9 @@ class TrunkConfig:
         map_camera: Whose picture has an affordance map; empty: none has.
         map_first: Index of the first of that tower's layers that the map looks at.
         map_layers: How many it looks at.
+        map_closeup: Whether it tells of what is under the gripper, too, and how to turn to it.
         goal_map: Whether there is a map more, of where the goal's picture shows the gripper; it
             must join at the input.
-        goal_axis: Whether the goal's map tells how the gripper is turned where it closes, too.
         goal_join: One of `GOAL_JOINS`. With goals there is one condition more than tasks, the
             last: to reach what the goal pictures show, one of each camera. To a task they are
             blank.
@@ -53,8 +51,8 @@ class TrunkConfig:
     map_camera: str = ""
     map_first: int = 0
     map_layers: int = 1
+    map_closeup: bool = False
     goal_map: bool = False
-    goal_axis: bool = False
     goal_join: str = ""
 
     def __post_init__(self):
@@ -62,12 +60,15 @@ class TrunkConfig:
             raise InputError(
                 "goal_join", where="network", got=repr(self.goal_join), expected=GOAL_JOINS
             )
-        for name in ("goal_map", "goal_axis"):
-            if getattr(self, name) and not (self.map_camera and self.goal_join == "input"):
-                raise InputError(
-                    name, where="network", got=True,
-                    expected="False without a map, or where no goal joins at the input",
-                )  # fmt: skip
+        if self.map_closeup and not self.map_camera:
+            raise InputError(
+                "map_closeup", where="network", got=True, expected="False without a map"
+            )
+        if self.goal_map and not (self.map_camera and self.goal_join == "input"):
+            raise InputError(
+                "goal_map", where="network", got=True,
+                expected="False without a map, or where no goal joins at the input",
+            )  # fmt: skip
         layers = [len(t.channels) for t in self.towers if t.camera == self.map_camera]
         if layers and not 0 <= self.map_first < self.map_first + self.map_layers <= layers[0]:
             raise InputError(
@@ -109,34 +110,29 @@ def default_trunk(
         tasks: Number of tasks.
         cameras: Camera name to (height, width) of its picture, px.
         affordance_map: Of the first picture that is larger than 48 px: a wrist's is small.
-        goal_join: Where a picture of the same camera joins each as the goal. To see how a thing
-            lies that is elsewhere in the goal takes two fine layers in place of one coarse one.
+        goal_join: Where a picture of the same camera joins each as the goal.
     """
     towers, map_camera = [], ""
     for camera, (height, width) in cameras.items():
         if max(height, width) > 48:
             map_camera = map_camera or camera
-            if goal_join:
-                channels, kernels, strides = (32, 64, 64, 64), (3, 3, 3, 3), (2, 2, 2, 2)
-            else:
-                channels, kernels, strides = (32, 64, 64), (8, 3, 3), (4, 2, 2)
+            channels, kernels, strides = (32, 64, 64, 64), (3, 3, 3, 3), (2, 2, 2, 2)
         else:
             channels, kernels, strides = (32, 48, 64), (4, 3, 3), (2, 2, 1)
         towers.append(TowerConfig(camera, height, width, channels, kernels, strides))
     map_camera = map_camera if affordance_map else ""
-    goal_maps = bool(map_camera and goal_join == "input")
     return TrunkConfig(
-        tasks, tuple(towers), map_camera=map_camera, map_first=int(bool(goal_join)), map_layers=3,
-        goal_map=goal_maps, goal_axis=goal_maps, goal_join=goal_join,
+        tasks, tuple(towers), map_camera=map_camera, map_first=1, map_layers=3,
+        map_closeup=bool(map_camera), goal_map=bool(map_camera and goal_join == "input"),
+        goal_join=goal_join,
     )  # fmt: skip
 
 
 class Trunk(nn.Module):
     """Towers, proprioception and affordance map, and how a task joins them.
 
-    An embedding is (batch, embedding), with maps (batch, embedding + 6 maps): what all tasks see
-    and then what each map says, and last, where it is told, (2) the turn to where the gripper is to
-    close. A goal counts as one more task, the last.
+    An embedding is (batch, embedding), with maps (batch, embedding + maps times their features):
+    what all tasks see and then what each map says. A goal counts as one more task, the last.
 
     Args:
         config: Sizes.
@@ -168,12 +164,10 @@ class Trunk(nn.Module):
                 layers = tower.with_layers(picture, second=second)[1][config.map_slice]
             sizes = [layer.shape[1:] for layer in layers]
             maps = config.conditions + config.goal_map
-            self.map = AffordanceMap(sizes, maps, config.goal_axis)
-            self.from_map = nn.Linear(FEATURES, config.embedding, bias=False)
+            self.map = AffordanceMap(sizes, maps, config.map_closeup)
+            self.from_map = nn.Linear(self.map.features, config.embedding, bias=False)
             if config.goal_map:
-                self.from_goal_map = nn.Linear(FEATURES, config.embedding, bias=False)
-            if config.goal_axis:
-                self.from_goal_axis = nn.Linear(2, config.embedding, bias=False)
+                self.from_goal_map = nn.Linear(self.map.features, config.embedding, bias=False)
         self.register_buffer("state_scale", torch.tensor(STATE_SCALE), persistent=False)
 
     @property
@@ -221,10 +215,8 @@ class Trunk(nn.Module):
         embedding = torch.relu(self.join(torch.cat(parts, -1)))
         if scores is not None:
             with torch.autocast(state.device.type, enabled=False):
-                read = [self.map.read(scores, state[:, TOOL_XY]).flatten(1)]
-                if config.goal_axis:
-                    read.append(read_axis(scores, config.tasks, state[:, AZIMUTH]))
-            embedding = torch.cat([embedding, *(part.to(embedding.dtype) for part in read)], -1)
+                read = self.map.read(scores, state[:, TOOL_XY], state[:, AZIMUTH]).flatten(1)
+            embedding = torch.cat([embedding, read.to(embedding.dtype)], -1)
         return embedding, scores
 
     def of_task(self, embedding: torch.Tensor, task: torch.Tensor) -> torch.Tensor:
@@ -235,10 +227,7 @@ class Trunk(nn.Module):
             joined = joined * gate + self.task_shift.weight.T[task]
         if self.config.map_camera:
             rows = torch.arange(len(task), device=task.device)
-            if self.config.goal_axis:
-                read, axis = read[:, :-2], read[:, -2:]
-                joined = joined + self._to_goal(task) * self.from_goal_axis(axis)
-            read = read.reshape(len(task), -1, FEATURES)
+            read = read.reshape(len(task), -1, self.map.features)
             joined = joined + self.from_map(read[rows, task])
             if self.config.goal_map:
                 joined = joined + self._to_goal(task) * self.from_goal_map(read[:, -1])

@@ -10,7 +10,7 @@ import torch
 from mtopt_learning.qlearn.actions import encode
 from mtopt_learning.relabel.sampler import Draw
 from mtopt_spec.interfaces import EndReason
-from mtopt_spec.observation import TOOL_XY
+from mtopt_spec.observation import AZIMUTH, GRIPPER_CLOSED, TOOL_XY
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,11 @@ class Transitions:
         task: (n, k) int64.
         success: (n, k) label of the episode's last state.
         weight: (n, k).
-        acted_m: (n, 2) x, y of the tool where the episode's gripper first closed or opened.
-        acts_later: (n,) float32, 1 where that is not yet past, else 0.
+        acted_m: (n, 2) x, y of the tool where the gripper next closes or opens.
+        acted_azimuth: (n, 2) sine and cosine of its azimuth there.
+        closes: (n,) float32, 1 where it closes there, 0 where it opens.
+        decides: (n,) float32, 1 where that is the episode's last change of the gripper, which
+            decides its outcome; 0 where another one follows, a second try, or none is to come.
     """
 
     row: np.ndarray
@@ -50,7 +53,9 @@ class Transitions:
     success: torch.Tensor
     weight: torch.Tensor
     acted_m: torch.Tensor
-    acts_later: torch.Tensor
+    acted_azimuth: torch.Tensor
+    closes: torch.Tensor
+    decides: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -75,13 +80,13 @@ class Batch(Transitions):
         return replace(self, **{k: to_device(v, device) for k, v in tensors.items()})
 
 
-def transitions(dataset, draw: Draw, gripper_step: np.ndarray) -> Transitions:
+def transitions(dataset, draw: Draw, gripper_row: np.ndarray) -> Transitions:
     """The drawn steps of a data set; none reaches over an episode's end.
 
     Args:
         dataset: A `Dataset`.
         draw: The steps.
-        gripper_step: (episodes,) of `gripper_steps`.
+        gripper_row: (observations,) of `next_gripper_row`.
     """
     row = dataset.episode_start[draw.episode] + draw.step
     steps = dataset.episode_steps[draw.episode].astype(np.int64)
@@ -90,8 +95,9 @@ def transitions(dataset, draw: Draw, gripper_step: np.ndarray) -> Transitions:
     terminal = last & ~limit
     follow = np.flatnonzero(~terminal)
     next_row = np.where(last, row, row + 1)  # the last state has no action: unread there
-    acts = gripper_step[draw.episode]
-    acting_row = dataset.episode_start[draw.episode] + np.maximum(acts, 0)
+    acts = gripper_row[row]
+    decides = (acts >= 0) & (gripper_row[acts + 1] < 0)
+    acted = proprioception(dataset, np.maximum(acts, 0))
     return Transitions(
         row=row,
         follow=follow,
@@ -105,8 +111,10 @@ def transitions(dataset, draw: Draw, gripper_step: np.ndarray) -> Transitions:
         task=torch.from_numpy(draw.task),
         success=torch.from_numpy(draw.success),
         weight=torch.from_numpy(draw.weight),
-        acted_m=proprioception(dataset, acting_row)[:, TOOL_XY],
-        acts_later=torch.from_numpy((draw.step <= acts).astype(np.float32)),
+        acted_m=acted[:, TOOL_XY],
+        acted_azimuth=acted[:, AZIMUTH],
+        closes=(acted[:, GRIPPER_CLOSED] < 0.5).float(),
+        decides=torch.from_numpy(decides.astype(np.float32)),
     )
 
 

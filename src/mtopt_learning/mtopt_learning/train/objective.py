@@ -61,8 +61,11 @@ def losses(
         loss = loss + config.conservative_weight * penalty
         report["conservative_loss"] = penalty
     if scores is not None and config.affordance_weight:
-        counts = batch.weight * (batch.success >= 0.5) * batch.acts_later[:, None]
-        seen = affordance_loss(scores.first(states), batch.task, batch.acted_m, counts)
+        counts = batch.weight * (batch.success >= 0.5) * batch.decides[:, None]
+        seen = affordance_loss(
+            scores.first(states), batch.task, batch.acted_m, batch.acted_azimuth, batch.closes,
+            counts,
+        )  # fmt: skip
         loss = loss + config.affordance_weight * seen
         report["affordance_loss"] = seen
     return loss, {key: item.detach() for key, item in report.items()}

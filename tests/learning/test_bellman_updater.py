@@ -81,7 +81,7 @@ def test_an_updater_that_fails_or_dies_ends_the_training(toy):
     with pytest.raises(RuntimeError, match="died"):
         trainer.train(steps=50)
     trainer.close()
-    broken = dataclasses.replace(toy, state=toy.state[:10])
+    broken = dataclasses.replace(toy, images={c: rows[:10] for c, rows in toy.images.items()})
     trainer = trainer_on(broken, updater=BESIDE)
     with pytest.raises(RuntimeError, match="IndexError"):
         trainer.train(steps=1)

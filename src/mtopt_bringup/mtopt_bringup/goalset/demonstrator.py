@@ -164,11 +164,11 @@ def _not_rearranged(lift: _Ended, put: _Ended, name: str) -> str:
     outside = max(abs(x), abs(y)) > _IN_BIN_M or z > _ON_FLOOR_M or put.after.section[index]
     was = lift.before.position_bin_m[lift.before.names.index(name)]
     near = np.hypot(x - was[0], y - was[1]) < MOVED_M
-    opened = [step.observation for step in put.episode.steps if step.commanded.open]
-    let_go = np.subtract(opened[-1].tool_pose_bin[:2], (x, y)) if opened else np.inf
+    opened = [s.observation.tool_pose_bin for s in put.episode.steps if s.commanded.open]
+    lost = not opened or np.hypot(x - opened[-1][0], y - opened[-1][1]) > REARRANGED_WITHIN_M
     return (
         _not_at_rest(put, index)
         or ("not on the bin's floor" if outside else "")
         or ("hardly moved" if near else "")
-        or ("lost on the way" if np.linalg.norm(let_go) > REARRANGED_WITHIN_M else "")
+        or ("lost on the way" if lost else "")
     )

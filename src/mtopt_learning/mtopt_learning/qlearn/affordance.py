@@ -147,8 +147,9 @@ class AffordanceMap(nn.Module):
             return (close / whole).log() / 3, (place_sum + little * tool) / close, rest / close
 
         chance, mean_near, _ = near(self.near_log_m, moments[:, :3])
-        read = [_SCALE_1_M * (mean - tool), _SCALE_1_M * (mean_near - tool), chance]
-        read.append(_SCALE_1_M * spread)
+        read = [
+            _SCALE_1_M * (mean - tool), _SCALE_1_M * (mean_near - tool), chance, _SCALE_1_M * spread
+        ]  # fmt: skip
         if self.axis is not None:
             of_cells = torch.cat([moments[:, :3].expand(len(tool), -1, -1), scores.axis], -1)
             chance, mean_near, axis = near(self.closeup_log_m, of_cells)

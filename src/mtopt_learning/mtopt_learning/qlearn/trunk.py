@@ -7,10 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from mtopt_learning.qlearn.affordance import (
-    AffordanceMap,
-    AffordanceScores,
-)
+from mtopt_learning.qlearn.affordance import AffordanceMap, AffordanceScores
 from mtopt_learning.qlearn.pictures import to_unit
 from mtopt_learning.qlearn.tower import Tower, TowerConfig
 from mtopt_spec.errors import InputError

@@ -20,11 +20,9 @@ from mtopt_learning.qlearn.behaviour import STOP, command_class
 from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
 from mtopt_learning.qlearn.losses import conservative_loss
 from mtopt_learning.qlearn.network import QNetwork
-from mtopt_learning.relabel.hindsight import (
-    HindsightConfig,
-    HindsightSampler,
-    neighbouring_episodes,
-)
+from mtopt_learning.relabel.hindsight import HindsightConfig, HindsightSampler
+from mtopt_learning.relabel.near_misses import NearMisses
+from mtopt_learning.relabel.neighbours import neighbouring_episodes
 from mtopt_learning.train.config import GoalConfig, TrainConfig
 from mtopt_learning.train.deciding_steps import next_gripper_row
 from mtopt_learning.train.goal_batches import GoalBatches
@@ -45,6 +43,11 @@ ONLY_GOALS = TrainConfig(batch=0, goals=GoalConfig(batch=64), bf16=False)
 def sampler(toy, **config):
     config = HindsightConfig(**{"deciding_share": 0.0, "whole_share": 0.0, **config})
     return HindsightSampler(toy, next_gripper_row(toy), config)
+
+
+def near_misses(toy):
+    draws = sampler(toy)
+    return NearMisses(toy, draws.episodes, draws.neighbours)
 
 
 def test_every_sub_sequence_of_every_episode_is_drawn_and_none_reaches_over_its_ends(toy):
@@ -197,7 +200,7 @@ def test_the_last_steps_of_a_lift_are_not_there_yet(toy):
 
 def test_near_misses_have_the_arm_where_the_goal_shows_it(toy):
     goal_row = np.arange(0, 400, 7)
-    missed = sampler(toy).draw_missed(goal_row, np.random.default_rng(0))
+    missed = near_misses(toy).draw(goal_row, np.random.default_rng(0))
     assert toy.is_last[missed].all()
     assert (toy.obs_episode[missed] != toy.obs_episode[goal_row]).all()
     apart = np.linalg.norm(toy.state[missed, 2:5] - toy.state[goal_row, 2:5], axis=1)
@@ -212,7 +215,7 @@ def test_near_misses_of_a_closed_gripper_hold_something_else_in_the_same_scene(t
     state[last, 0], state[last, 1] = 1.0, opening
     data = dataclasses.replace(toy, state=state)
     goal_row = last[20:80][toy.episode_steps[20:80] > 0]
-    missed = sampler(data).draw_missed(goal_row, np.random.default_rng(0))
+    missed = near_misses(data).draw(goal_row, np.random.default_rng(0))
     apart = np.linalg.norm(state[missed, 2:5] - state[goal_row, 2:5], axis=1)
     near = abs(toy.obs_episode[missed] - toy.obs_episode[goal_row]) <= 8
     assert near.mean() > 0.5 and (apart[near] < 0.15).all()
@@ -248,7 +251,7 @@ def test_q_learns_chained_goals_and_the_cloned_policy_its_own_ways_end(toy):
     draws, random = batches.sampler, np.random.default_rng(0)
     draw = draws.draw(64, random)
     there, goal = draws.draw_there(8, random)
-    batch = batches.gather(draw, there, draws.draw_missed(goal, random), goal)
+    batch = batches.gather(draw, there, batches.near_misses.draw(goal, random), goal)
     batches.close()
     for camera in CAMERAS:
         shown = torch.from_numpy(toy.images[camera]).permute(0, 3, 1, 2)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import mujoco
 import numpy as np
 
+from mtopt_sim.cameras import CameraCalibration, Cameras
 from mtopt_sim.cloth_scene import Cloths, place_on_plate
 from mtopt_sim.description import inverse
 from mtopt_sim.dropping import drop_objects
 from mtopt_sim.hinge_brake import HingeBrake
 from mtopt_sim.randomise import Randomiser
-from mtopt_sim.renderer import Renderer
 from mtopt_sim.scene import build_spec, object_names, relative_pose
 from mtopt_sim.scene_draw import OBJECTS_IN_SCENE, draw_objects, scene_generator
 from mtopt_sim.sim_params import load_sim_params
@@ -30,28 +30,6 @@ from mtopt_spec.resources import share_dir
 from mtopt_spec.robot import load_robot, worlds_robot_folder
 
 _PARKED_M = 30.0
-
-
-@dataclass(frozen=True)
-class CameraCalibration:
-    """A camera's nominal calibration (the jitter of a reset is unknown to the robot).
-
-    Attributes:
-        fx, fy, cx, cy: Pinhole model, px; the centre of the first pixel is 0, 0, as in ROS.
-        width_px, height_px: Size of the picture.
-        pose_bin_camera: (4, 4) optical frame (z forward, x right, y down) in the bin's frame, or
-            None for a camera on the wrist.
-        pose_tool_camera: (4, 4) optical frame in tool0, or None for a fixed camera.
-    """
-
-    fx: float
-    fy: float
-    cx: float
-    cy: float
-    width_px: int
-    height_px: int
-    pose_bin_camera: np.ndarray | None
-    pose_tool_camera: np.ndarray | None
 
 
 class Station:
@@ -96,15 +74,12 @@ class Station:
         self._cloths = Cloths(self.model, description, robot)
         self._qpos, self._qvel, self._effort = data.qpos, data.qvel, data.qfrc_actuator
         self._control = data.ctrl
-        self._image_sizes = dict(image_sizes)
         self._home = np.array([*config.home_position, config.finger_open_m])
         self._index(description, config)
         self.pose_base_bin = relative_pose(inverse(base), description.models[f"{robot}_bin"].pose)
         self._find_plate(description)
-        self._set_camera_fov()
-        self._renderer = Renderer(self.model)
-        self._randomiser = Randomiser(self.model, self._params, self._objects, robot)
-        self._nominal = self._calibrations()
+        self._cameras = Cameras(self.model, image_sizes, robot, self.pose_base_bin)
+        self._randomiser = Randomiser(self.model, self._params, self._object_body, robot)
         self._present: tuple[str, ...] = ()
         self._laid: tuple[str, ...] = ()
         self._step_s = description.step_s
@@ -114,7 +89,7 @@ class Station:
     @property
     def drawing_s(self) -> float:
         """Processor time spent in MuJoCo's drawing alone."""
-        return self._renderer.drawing_s
+        return self._cameras.drawing_s
 
     # -- what it is ---------------------------------------------------------------------------
 
@@ -126,7 +101,7 @@ class Station:
     @property
     def cameras(self) -> tuple[str, ...]:
         """Names of the cameras."""
-        return tuple(self._cameras)
+        return self._cameras.names
 
     # -- scene --------------------------------------------------------------------------------
 
@@ -329,19 +304,11 @@ class Station:
 
     def render(self, camera: str) -> np.ndarray:
         """(h, w, 3) uint8 RGB of what a camera sees now."""
-        return self._renderer.render(
-            self.data, self._camera_index(camera), self._image_sizes[camera]
-        )
+        return self._cameras.render(self.data, camera)
 
     def camera_info(self, camera: str) -> CameraCalibration:
         """A camera's nominal calibration."""
-        self._camera_index(camera)
-        return self._nominal[camera]
-
-    def _camera_index(self, camera: str) -> int:
-        if camera not in self._cameras:
-            raise InputError("camera", where="station", got=camera, expected=f"{self.cameras}")
-        return self._cameras[camera]
+        return self._cameras.calibration(camera)
 
     @property
     def objects(self) -> tuple[str, ...]:
@@ -444,14 +411,10 @@ class Station:
         self._right_body = model.body(f"{robot}/gripper_right_finger").id
         self._tray_body = model.body(f"{robot}_bin/tray").id
         stiff = [name for name in self.object_names if name not in self._cloths.names]
-        self._objects = {name: model.joint(f"{robot}_{name}/free").bodyid[0] for name in stiff}
-        self._object_body = self._objects
+        self._object_body = {name: model.joint(f"{robot}_{name}/free").bodyid[0] for name in stiff}
         self._object_qpos = {n: model.joint(f"{robot}_{n}/free").qposadr[0] for n in stiff}
         self._object_dof = {n: model.joint(f"{robot}_{n}/free").dofadr[0] for n in stiff}
-        self._cameras = {model.camera(i).name.split("/")[-1]: i for i in range(model.ncam)}
-        for name in self._image_sizes:
-            self._camera_index(name)
-        for name, body in self._objects.items():
+        for name, body in self._object_body.items():
             decay = next(
                 iter(description.models[f"{robot}_{name}"].links.values())
             ).angular_decay_1_s
@@ -469,44 +432,3 @@ class Station:
                 "bin", where=description.path, got="no plate", expected="a frame and shape `plate`"
             ) from None
         self._plate = frame[:3, 3], (plate.shape.size_m[0], plate.shape.size_m[1])
-
-    def _set_camera_fov(self) -> None:
-        """The world file gives the horizontal angle; MuJoCo wants the vertical one."""
-        for name, index in self._cameras.items():
-            height, width = self._image_sizes.get(name, (1, 1))
-            horizontal = np.deg2rad(self.model.cam_fovy[index])
-            self.model.cam_fovy[index] = np.rad2deg(
-                2 * np.arctan(np.tan(horizontal / 2) * height / width)
-            )
-
-    def _calibrations(self) -> dict[str, CameraCalibration]:
-        model = self.model
-        data = mujoco.MjData(model)
-        mujoco.mj_forward(model, data)
-        tool = model.site(f"{self.robot}/tool0").id
-        pose_tool = _pose(data.site_xpos[tool], data.site_xmat[tool])
-        out = {}
-        for name, index in self._cameras.items():
-            height, width = self._image_sizes.get(name, (1, 1))
-            focal = 0.5 * height / np.tan(np.deg2rad(model.cam_fovy[index]) / 2)
-            optical = _pose(data.cam_xpos[index], data.cam_xmat[index])
-            optical[:3, 1:3] *= -1
-            on_wrist = model.cam_bodyid[index] != 0
-            out[name] = CameraCalibration(
-                fx=focal,
-                fy=focal,
-                cx=(width - 1) / 2,
-                cy=(height - 1) / 2,
-                width_px=width,
-                height_px=height,
-                pose_bin_camera=None if on_wrist else inverse(self.pose_base_bin) @ optical,
-                pose_tool_camera=inverse(pose_tool) @ optical if on_wrist else None,
-            )
-        return out
-
-
-def _pose(position, matrix) -> np.ndarray:
-    out = np.eye(4)
-    out[:3, :3] = np.asarray(matrix).reshape(3, 3)
-    out[:3, 3] = position
-    return out

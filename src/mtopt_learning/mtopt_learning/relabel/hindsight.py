@@ -11,22 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mtopt_learning.relabel.neighbours import neighbouring_episodes
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import EndReason
-from mtopt_spec.observation import GRIPPER_CLOSED, GRIPPER_OPENING, TOOL_XYZ
+from mtopt_spec.observation import GRIPPER_CLOSED, TOOL_XYZ
 
-_NEIGHBOURS = 5
-"""So many episodes before an episode, and behind it, are mostly of the same scene."""
 _NEAR_STEPS = 4
 """No further away than so many steps, the gripper told the same, a state may be there."""
 _CLOSED_M, _OPEN_M = (0.03, 0.06), (0.08, 0.10)
 """It is there where the tool is no further away than the first, and away beyond the second. What a
 closed gripper holds goes with it; an open one leaves things where they are, but has just let go of
 them where its goal shows it above."""
-NEAR_MISS_POOL = 512
-NEAR_MISS_M = 0.15
-OTHER_OPENING = 0.06
-"""Of the largest opening: two closed grippers that far apart do not hold the same."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +92,10 @@ class HindsightSampler:
         config: How states and goals are paired.
         left_out: (episodes,) bool, episodes that are not drawn either.
 
+    Attributes:
+        episodes: (n,) int64 those that can be drawn.
+        neighbours: (n, 10) int64 of `neighbouring_episodes`, of these.
+
     Raises:
         InputError: Fewer than two episodes can be drawn.
     """
@@ -123,7 +122,7 @@ class HindsightSampler:
         self._start_of, self._steps_of = dataset.episode_start, steps.astype(np.int64)
         self._start = dataset.episode_start[self.episodes].astype(np.int64)
         self._steps = self._steps_of[self.episodes]
-        self._near = neighbouring_episodes(dataset.bag[self.episodes])
+        self.neighbours = neighbouring_episodes(dataset.bag[self.episodes])
         self._acting = acting_row
         changes = np.flatnonzero(acting_row == np.arange(len(acting_row)))
         closings = changes[self._state[changes, GRIPPER_CLOSED] < 0.5]
@@ -208,47 +207,6 @@ class HindsightSampler:
         difference = self._state[row] - self._state[other]
         return np.linalg.norm(difference[:, TOOL_XYZ], axis=1)
 
-    def draw_missed(self, goal_row: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """(n,) rows of states that look like (n,) goals and are none: near misses.
-
-        Where a goal's gripper is closed, of the states of its own and the neighbouring episodes
-        in which it is closed, too, but opened by `OTHER_OPENING` more or less: empty, say, or
-        around another object. Where there is none within `NEAR_MISS_M`, of `NEAR_MISS_POOL` last
-        states of other episodes, the gripper told the same. Always the one whose tool is nearest
-        to the goal's: what tells them apart is not the arm.
-        """
-        row, apart = self._holds_another(goal_row)
-        return np.where(apart < NEAR_MISS_M, row, self._ends_elsewhere(goal_row, random))
-
-    def _holds_another(self, goal_row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) rows of near misses of the goals' own scenes, and how far the tools are apart, m."""
-        episode = np.searchsorted(self.episodes, self._episode_of[goal_row])
-        near = np.concatenate([self._near[episode], episode[:, None]], 1)
-        step = np.arange(self._steps.max() + 1)
-        there = (near >= 0)[..., None] & (step <= self._steps[near][..., None])
-        row = np.where(there, self._start[near][..., None] + step, 0).reshape(len(near), -1)
-        state, goal = self._state[row], self._state[goal_row][:, None]
-        another = there.reshape(row.shape)
-        another &= (state[..., GRIPPER_CLOSED] > 0.5) & (goal[..., GRIPPER_CLOSED] > 0.5)
-        difference = state - goal
-        another &= np.abs(difference[..., GRIPPER_OPENING]) > OTHER_OPENING
-        apart = np.where(another, np.linalg.norm(difference[..., TOOL_XYZ], axis=-1), np.inf)
-        every, best = np.arange(len(row)), apart.argmin(1)
-        return row[every, best], apart[every, best]
-
-    def _ends_elsewhere(self, goal_row: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        pool = random.integers(len(self.episodes), size=NEAR_MISS_POOL)
-        last = self._start[pool] + self._steps[pool]
-        seen, wanted = self._place(last), self._place(goal_row)
-        apart = ((seen[None] - wanted[:, None]) ** 2).sum(-1)
-        own = self._episode_of[goal_row][:, None] == self.episodes[pool][None]
-        return last[np.where(own, np.inf, apart).argmin(1)]
-
-    def _place(self, row: np.ndarray) -> np.ndarray:
-        """(n, 4) tool x, y, z in m, and how the gripper was told, as far apart as a metre."""
-        state = self._state[row]
-        return np.concatenate([state[:, TOOL_XYZ], state[:, [GRIPPER_CLOSED]]], 1)
-
     def _sub_sequence(self, episode: np.ndarray, random: np.random.Generator):
         """First and last state of a sub-sequence of each: two different ones, all pairs alike."""
         steps = self._steps[episode]
@@ -283,25 +241,7 @@ class HindsightSampler:
         """Another episode for each."""
         count = len(self.episodes)
         anywhere = (episode + 1 + random.integers(count - 1, size=len(episode))) % count
-        near = self._near[episode, random.integers(2 * _NEIGHBOURS, size=len(episode))]
+        which = random.integers(self.neighbours.shape[1], size=len(episode))
+        near = self.neighbours[episode, which]
         take = (random.random(len(episode)) < self._config.neighbour_share) & (near >= 0)
         return np.where(take, near, anywhere)
-
-
-def neighbouring_episodes(bag: np.ndarray) -> np.ndarray:
-    """(n, 10) int64 indices of the next five episodes of the same bag, then of the five before.
-
-    Nearest first; -1 for none.
-
-    Args:
-        bag: (n,) which bag each is of, in the order in which they were recorded.
-    """
-    _, group = np.unique(bag.astype(str), return_inverse=True)
-    order = np.argsort(group, kind="stable")
-    out = np.full((len(bag), 2 * _NEIGHBOURS), -1, np.int64)
-    for ahead in range(1, _NEIGHBOURS + 1):
-        here, there = order[:-ahead], order[ahead:]
-        same = group[here] == group[there]
-        out[here[same], ahead - 1] = there[same]
-        out[there[same], _NEIGHBOURS + ahead - 1] = here[same]
-    return out

@@ -9,6 +9,7 @@ import torch
 
 from mtopt_learning.qlearn.actions import encode, terminate_code
 from mtopt_learning.relabel.hindsight import GoalDraw, HindsightSampler
+from mtopt_learning.relabel.near_misses import NearMisses
 from mtopt_learning.train.batches import proprioception, to_device
 from mtopt_learning.train.config import TrainConfig
 from mtopt_learning.train.deciding_steps import next_gripper_row
@@ -109,6 +110,8 @@ class GoalBatches:
         self.sampler = HindsightSampler(
             dataset, next_gripper_row(dataset), config.goals.pairs, held
         )
+        sampler = self.sampler
+        self.near_misses = NearMisses(dataset, sampler.episodes, sampler.neighbours)
         self._feed: Feed[GoalBatch] = Feed(self._prepare, _AHEAD)
 
     def take(self, step: int) -> GoalBatch:
@@ -124,7 +127,7 @@ class GoalBatches:
         random = seeds.generator(self._config.seed, "goals", step)
         draw = self.sampler.draw(goals.batch, random)
         there_row, there_goal = self.sampler.draw_there(goals.reached_states, random)
-        missed_row = self.sampler.draw_missed(there_goal, random)
+        missed_row = self.near_misses.draw(there_goal, random)
         return self.gather(draw, there_row, missed_row, there_goal).to(self._device)
 
     def gather(

@@ -142,6 +142,15 @@ def test_only_new_bags_are_read_and_the_result_is_the_same(bags, tmp_path, datas
     assert steps[-1]["fingerprint"] == again["fingerprint"] == dataset.fingerprint
 
 
+def test_bags_named_later_count_as_newer(tmp_path, make_episode, write_bag):
+    late, early = tmp_path / "a", tmp_path / "b"
+    for number, folder in enumerate((late, early)):
+        for robot in ("robot_2", "robot_1"):
+            write_bag(folder, [make_episode(number, robot=robot)])
+    names = [f"{b.parts[-3]}/{b.parts[-2]}" for b in find_bags([early, late, early])]
+    assert names == ["b/robot_1", "b/robot_2", "a/robot_1", "a/robot_2"]
+
+
 def test_many_small_additions_are_merged(tmp_path, make_episode, write_bag, monkeypatch):
     monkeypatch.setattr(build, "_MAX_SEGMENTS", 3)
     bags = write_bag(tmp_path / "bags", [make_episode(n) for n in range(9)], max_episodes=1)

@@ -28,7 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         epilog=f"example:\n  {EXAMPLE}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    build.add_argument("bags", nargs="+", type=Path, metavar="BAGS", help="bags, or folders of")
+    build.add_argument(
+        "bags",
+        nargs="+",
+        type=Path,
+        metavar="BAGS",
+        help="bags, or folders of; those named later count as newer, see --recent-share of train",
+    )
     build.add_argument("--out", type=Path, required=True, metavar="DIR", help="of the cache")
     build.add_argument("--tasks", type=Path, metavar="YAML", help="default: params/tasks.yaml")
     build.add_argument(

@@ -13,13 +13,14 @@ _TAIL_BYTES = 65536
 
 
 def find_bags(paths: Iterable[Path]) -> list[Path]:
-    """All closed bags at or below the paths, each once, in the order of their names.
+    """All closed bags at or below the paths, each once: path by path, by name below each.
 
     Raises:
         InputError: A path does not exist, or no bag is found.
     """
     paths = [Path(p) for p in paths]
-    bags = [bag for path in paths for bag in _folders(path) if not bag.name.endswith(PARTIAL)]
+    found = [bag for path in paths for bag in sorted(_folders(path))]
+    bags = [bag for bag in dict.fromkeys(found) if not bag.name.endswith(PARTIAL)]
     if not bags:
         raise InputError(
             "bags",
@@ -28,7 +29,7 @@ def find_bags(paths: Iterable[Path]) -> list[Path]:
             expected="folders with metadata.yaml and a .mcap file",
             todo="`mtopt bags check --repair` closes bags that a crash left open",
         )
-    return sorted(dict.fromkeys(bags))
+    return bags
 
 
 def find_partial_bags(paths: Iterable[Path]) -> list[Path]:

@@ -14,6 +14,7 @@ from mtopt_learning.qlearn.affordance import (
     AffordanceScores,
     affordance_loss,
     axis_loss,
+    carried_loss,
     goal_affordance_loss,
     place_loss,
     quadratic,
@@ -32,7 +33,7 @@ COLOURS = np.array([[220, 30, 30], [30, 60, 220]])
 STEPS = 5
 
 
-def picture(patches, tool):
+def picture(patches, tool, colours=COLOURS):
     """A floor with two patches under an arm that comes from above.
 
     As in the cell, the camera looks at the robot: x grows to the left, y downwards.
@@ -40,13 +41,13 @@ def picture(patches, tool):
     grid = ((np.arange(SIDE) + 0.5) / SIDE * 2 - 1) * HALF_M
     x, y = np.meshgrid(-grid, grid)
     image = np.full((SIDE, SIDE, 3), 120, np.uint8)
-    for place, colour in zip(patches, COLOURS, strict=True):
+    for place, colour in zip(patches, colours, strict=True):
         image[np.hypot(x - place[0], y - place[1]) < 0.03] = colour
     image[(abs(x - tool[0]) < 0.015) & (y < tool[1])] = 10
     return image
 
 
-def walks(scenes, seed=0, moving_camera=False):
+def walks(scenes, seed=0, moving_camera=False, colours=COLOURS):
     """Episodes in which the tool goes to one of the patches, red or blue, and closes there."""
     random = np.random.default_rng(seed)
     images, state, action, task = [], [], [], []
@@ -56,7 +57,8 @@ def walks(scenes, seed=0, moving_camera=False):
         tool, goal = random.uniform(-0.1, 0.1, 2), patches[wanted] + random.normal(0, 0.005, 2)
         for step in range(STEPS + 1):
             shown = random.uniform(-0.2, 0.2, (2, 2)) if moving_camera else patches
-            images.append(picture(shown, random.uniform(-0.2, 0.2, 2) if moving_camera else tool))
+            seen_at = random.uniform(-0.2, 0.2, 2) if moving_camera else tool
+            images.append(picture(shown, seen_at, colours))
             state.append([0, 1, *tool, 0.1, 0, 1])
             vector = np.zeros(8, np.float32)
             vector[4], vector[5], vector[7] = 1, step == STEPS - 2, step == STEPS - 1
@@ -108,6 +110,28 @@ def test_of_tasks_the_axis_is_taught_where_one_closes():
     scores, across_x = AffordanceScores(score, place, axis), torch.tensor([[-1.0, 0.0]] * 4)
     counts = torch.tensor([0.0, 2.0, 0.0, 1.0])
     torch.testing.assert_close(of(axis), places + axis_loss(scores, acted_m, across_x, counts))
+
+
+def test_later_pictures_tell_what_the_first_one_told():
+    random = torch.Generator().manual_seed(0)
+    first_score = torch.randn(3, 2, 4, generator=random, requires_grad=True)
+    score, place = torch.randn(3, 2, 4, generator=random), torch.zeros(4, 2)
+    axis, first_axis = torch.randn(2, 3, 4, 2, generator=random)
+    task, weight = torch.tensor([[0, 1], [1, 1], [0, 0]]), torch.tensor([1.0, 2.0, 0.0])
+    total = 0.0
+    for i in range(3):
+        wanted = first_score[i].softmax(-1)[task[i]]
+        found = score[i].softmax(-1)[task[i]]
+        divergence = (wanted * (wanted / found).log()).sum(-1).mean()
+        error = ((axis[i] - first_axis[i]) ** 2).sum(-1)
+        total += weight[i] * (divergence + (wanted[0].detach() * error).sum())
+    loss = carried_loss(
+        AffordanceScores(score, place, axis), AffordanceScores(first_score, place, first_axis),
+        task, weight,
+    )  # fmt: skip
+    torch.testing.assert_close(loss, total / 3)
+    (by_hand,) = torch.autograd.grad(total / 3, first_score)
+    torch.testing.assert_close(torch.autograd.grad(loss, first_score)[0], by_hand)
 
 
 def test_to_a_goal_both_places_are_taught_and_the_first_where_a_network_has_that_alone():
@@ -341,6 +365,25 @@ def test_training_teaches_the_map_where_each_colour_is(tmp_path):
     again.set_data(walks(20, seed=5))
     again.close()
     assert torch.equal(again.online.map.place_5m, trainer.online.map.place_5m), "calibrated once"
+
+
+def test_the_map_does_not_follow_the_gripper():
+    """Two patches that look alike: which one the arm goes to is nothing that the scene shows."""
+    alike = COLOURS[:1].repeat(2, 0)
+    config = TrainConfig(batch=64, device="cpu", bf16=False, holdout_every=0, learning_rate=2e-3)
+    trainer = Trainer(TASKS, {"shoulder": (SIDE, SIDE)}, config)
+    trainer.set_data(walks(600, colours=alike))
+    trainer.train(steps=160)
+    trainer.close()
+    data = walks(100, seed=1, colours=alike)
+    closing = data.episode_start + STEPS - 2
+    pictures = torch.from_numpy(data.images["shoulder"][closing]).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        scores = trainer.online.look(pictures)
+    under_the_arm = torch.from_numpy(data.state[closing, 2:4])
+    near = (scores.place_m - under_the_arm[:, None]).norm(dim=-1) < 0.08
+    share = (scores.score[:, :2].softmax(-1).mean(1) * near).sum(-1)
+    assert 0.3 < share.median() < 0.8, "0.5 if it tells the patches alike"
 
 
 def places_found(trainer):

@@ -153,7 +153,7 @@ def test_draws_are_steps_of_successes_without_faults(toy):
     reason = toy.episode_reason.copy()
     reason[::2] = EndReason.FAULT
     data, sampling = replace(toy, episode_reason=reason), SamplerConfig(deciding_share=0.0)
-    examples = TaskExamples(data, None, TASKS, None, QUICK.sharing, sampling, QUICK.batch, 0)
+    examples = TaskExamples(data, None, TASKS, None, QUICK.sharing, sampling, QUICK.batch, 0, "")
     draw = examples.sampler.draw(500, np.random.default_rng(0))
     assert np.all(toy.labels()[draw.episode, draw.task[:, 0]] == 1)
     assert np.all(draw.episode % 2 == 1)

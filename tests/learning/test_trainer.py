@@ -11,15 +11,17 @@ import torch
 from reach_world import CAMERAS, TASKS, ReachWorld, ToyDataset, collect
 
 from mtopt_learning.qlearn.actions import decode
+from mtopt_learning.qlearn.affordance import AffordanceScores, carried_loss, place_loss
 from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
 from mtopt_learning.qlearn.network import NetworkConfig
 from mtopt_learning.qlearn.tower import TowerConfig
 from mtopt_learning.relabel.sampler import Draw, SamplerConfig
 from mtopt_learning.train.batches import transitions
 from mtopt_learning.train.config import TrainConfig
-from mtopt_learning.train.deciding_steps import deciding_rows, gripper_steps, next_gripper_row
+from mtopt_learning.train.deciding_steps import GripperChanges, deciding_rows, gripper_steps
 from mtopt_learning.train.diagnostics import area_under_curve
 from mtopt_learning.train.labelling import next_states, noise_of, targets
+from mtopt_learning.train.objective import map_loss
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.run_folder import (
     MetricsFile,
@@ -119,7 +121,7 @@ def test_targets_at_both_ends_of_an_episode(toy):
     trainer.set_data(toy)
     draw = trainer.data.sampler.draw(2000, np.random.default_rng(0))
     draw = dataclasses.replace(draw, step=toy.episode_steps[draw.episode].astype(np.int64) - 1)
-    batch = transitions(toy, draw, trainer.data.gripper_row)
+    batch = transitions(toy, draw, trainer.data.changes)
     cpu = torch.device("cpu")
     store = PictureStore(toy.images, CAMERAS, cpu)
     seen = next_states(toy, store, batch, config, cpu)
@@ -246,7 +248,7 @@ def test_deciding_rows_are_where_the_gripper_first_closes(toy):
     np.testing.assert_array_equal(steps, np.where(rows < 0, -1, rows - toy.episode_start[:200]))
 
 
-def test_only_the_last_change_of_the_gripper_is_a_label_of_the_map():
+def test_the_last_change_of_the_gripper_is_the_label_of_the_map():
     """Two episodes that close on nothing, open and close once more; one is cut off before that."""
     closed = [0, 0, 1, 1, 0, 0, 1, 1]
     told = {1: 5, 3: 6, 5: 5}  # closes, opens, closes
@@ -267,11 +269,33 @@ def test_only_the_last_change_of_the_gripper_is_a_label_of_the_map():
         np.repeat([0, 1], (7, 4)), np.r_[:7, :4], one.astype(np.int64), one, one, one > 0,
         one[:, 0] > 0,
     )  # fmt: skip
-    batch = transitions(data, draw, next_gripper_row(data))
-    assert batch.decides.tolist() == [0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 1]
-    assert batch.closes[[4, 5]].tolist() == [1, 1] and batch.closes[[9, 10]].tolist() == [0, 0]
-    assert batch.acted_m[4].tolist() == [10, 11] and batch.acted_m[9].tolist() == [22, 23]
-    np.testing.assert_allclose(batch.acted_azimuth[4], [0.1, 0.11], rtol=1e-6)
+    batch = transitions(data, draw, GripperChanges.of(data))
+    assert batch.first_row.tolist() == 7 * [0] + 4 * [8] and batch.acts.tolist() == 11 * [1]
+    assert batch.closes.tolist() == 7 * [1] + 4 * [0]
+    assert batch.acted_m.tolist() == 7 * [[10, 11]] + 4 * [[22, 23]]
+    np.testing.assert_allclose(batch.acted_azimuth, 7 * [[0.1, 0.11]] + 4 * [[0.22, 0.23]])
+    assert batch.as_first.tolist() == [1, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1], "where it opens stays"
+    still = transitions(dataclasses.replace(data, action=0 * action), draw, GripperChanges.of(
+        dataclasses.replace(data, action=0 * action)
+    ))  # fmt: skip
+    assert still.acts.tolist() == 11 * [0] and still.as_first.tolist() == 11 * [1]
+
+
+def test_a_map_is_told_by_first_pictures_and_later_ones_are_to_tell_the_same(toy):
+    trainer = Trainer(TASKS, CAMERAS, QUICK, SMALL)
+    trainer.set_data(toy)
+    _, batch = trainer.data.draw(0, QUICK)
+    trainer.close()
+    random, n, f = torch.Generator().manual_seed(0), len(batch.row), 5
+    place = torch.randn(6, 2, generator=random) / 10
+    later, first = (
+        AffordanceScores(torch.randn(rows, 3, 6, generator=random), place) for rows in (n + 7, f)
+    )
+    weight = batch.weight * (batch.success >= 0.5) * batch.acts[:, None]
+    assert 0 < (weight[:f] > 0).sum() < weight[:f].numel()
+    told = place_loss(first, batch.task[:f], batch.acted_m[:f], weight[:f])
+    carried = carried_loss(later.first(f), first, batch.task[:f], batch.as_first[:f])
+    torch.testing.assert_close(map_loss(later, first, batch), told + carried)
 
 
 def test_fine_tuning_begins_with_the_weights_of_a_checkpoint(toy):

@@ -10,10 +10,10 @@ import torch
 from mtopt_learning.relabel.hindsight import HindsightConfig
 from mtopt_learning.relabel.impersonation import sharing_index
 from mtopt_learning.relabel.sampler import SamplerConfig, StepSampler
-from mtopt_learning.train.batches import proprioception, to_device, transitions
+from mtopt_learning.train.batches import Transitions, proprioception, to_device, transitions
 from mtopt_learning.train.config import GoalConfig, TrainConfig
-from mtopt_learning.train.deciding_steps import next_gripper_row
-from mtopt_learning.train.goal_batches import GoalBatches
+from mtopt_learning.train.deciding_steps import GripperChanges
+from mtopt_learning.train.goal_batches import GoalBatch, GoalBatches
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_spec.interfaces import EndReason
 from mtopt_spec.task import TaskList
@@ -29,15 +29,10 @@ class Examples:
         condition: (n,) int64 task, or the goal's index.
         goal: Camera to (n, 3, h, w) uint8 goal pictures; None for tasks.
         code: (n, 7) action codes.
-        acted_m: (n, 2) x, y of the tool where the gripper acts; to a goal where it last closes.
-        acted_azimuth: (n, 2) sine and cosine of its azimuth there.
-        closes: (n,) float32, 1 where it closes there, else 0.
-        acts: (n,) float32, 1 where that counts and is still to come, else 0.
         counts, missed: (n,) of `clone_loss`; None: all count, there are no near misses.
-        shown_m: (n, 2) x, y of the tool where the goals show it; None for tasks.
-
-    To goals, `acted_m`, `acted_azimuth`, `closes` and `acts` are of the first steps alone, the rest
-    are states that are where their goals show them and near misses.
+        steps: The steps of tasks; None for goals.
+        first: (f, 3, h, w) uint8 of the map's camera, the first of the first f steps' episodes.
+        to_goals: The steps to goals; None for tasks.
     """
 
     pictures: dict[str, torch.Tensor]
@@ -45,18 +40,18 @@ class Examples:
     condition: torch.Tensor
     goal: dict[str, torch.Tensor] | None
     code: torch.Tensor
-    acted_m: torch.Tensor
-    acted_azimuth: torch.Tensor
-    closes: torch.Tensor
-    acts: torch.Tensor
     counts: torch.Tensor | None = None
     missed: torch.Tensor | None = None
-    shown_m: torch.Tensor | None = None
+    steps: Transitions | None = None
+    first: torch.Tensor | None = None
+    to_goals: GoalBatch | None = None
 
     def to(self, device: torch.device) -> Examples:
         """The same on a device; pictures are where the store gave them."""
         tensors = {k: v for k, v in vars(self).items() if isinstance(v, torch.Tensor)}
-        return replace(self, **{k: to_device(v, device) for k, v in tensors.items()})
+        moved = {k: to_device(v, device) for k, v in tensors.items()}
+        steps = None if self.steps is None else self.steps.to(device)
+        return replace(self, **moved, steps=steps)
 
 
 class TaskExamples:
@@ -71,6 +66,7 @@ class TaskExamples:
         sampling: How batches are made up.
         batch: Steps of one.
         seed: Of the draws.
+        map_camera: Whose picture has an affordance map; empty: none has.
     """
 
     def __init__(
@@ -83,13 +79,15 @@ class TaskExamples:
         sampling: SamplerConfig,
         batch: int,
         seed: int,
+        map_camera: str,
     ):
         labels = dataset.labels("best") if labels is None else labels
         index = success_index(dataset, tasks, labels, sharing)
         steps = np.where(dataset.episode_reason == EndReason.FAULT, 0, dataset.episode_steps)
         self.sampler = StepSampler(index, steps, sampling)
         self._dataset, self._store, self._batch = dataset, store, batch
-        self._gripper_row = next_gripper_row(dataset)
+        self._map_camera = map_camera
+        self._changes = GripperChanges.of(dataset)
         self._random = np.random.default_rng([seed, 11])
         self.counts = {
             name: (int(bad), int(good))
@@ -99,11 +97,12 @@ class TaskExamples:
     def take(self, step: int) -> Examples:
         """The next batch."""
         draw = self.sampler.draw(self._batch, self._random)
-        batch = transitions(self._dataset, draw, self._gripper_row)
+        steps = transitions(self._dataset, draw, self._changes)
+        begun = steps.first_row[: len(steps.row) // 2]
+        first = self._store.take_one(self._map_camera, begun) if self._map_camera else None
         return Examples(
-            self._store.take(batch.row), proprioception(self._dataset, batch.row),
-            batch.task[:, 0], None, batch.action, batch.acted_m, batch.acted_azimuth,
-            batch.closes, batch.decides,
+            self._store.take(steps.row), proprioception(self._dataset, steps.row),
+            steps.task[:, 0], None, steps.action, steps=steps, first=first,
         )  # fmt: skip
 
     def close(self) -> None:
@@ -144,8 +143,8 @@ class GoalExamples:
         code, counts, missed = batch.to_clone()
         condition = torch.full((len(code),), self._condition, device=batch.state.device)
         return Examples(
-            batch.pictures, batch.state, condition, batch.end, code, batch.closed_m,
-            batch.closed_azimuth, batch.closes, batch.closes, counts, missed, batch.end_m,
+            batch.pictures, batch.state, condition, batch.end, code, counts, missed,
+            to_goals=batch,
         )  # fmt: skip
 
     def close(self) -> None:

@@ -2,12 +2,13 @@
 
 A tower that ends in dense layers has to learn a banana anew at every place of the bin; a map of
 scores is one convolution, the same everywhere. It is taught by hindsight: the place at which a
-successful episode's gripper closed (or opened) is where its task was to be done, and is seen in
-every picture before. Such labels from the gripper's own actions: VAPO (arXiv 2203.00352), section
-III; coordinates as means over a map: spatial softmax (arXiv 1504.00702), section 4.1. To a goal
-there are two places: where the gripper last closes on the way, and where the goal's picture shows
-it. Neither depends on what the gripper does now, which a picture hardly tells. The map tells the
-axis, too: how the gripper is turned where it closes, which half a turn leaves as it is.
+successful episode's gripper closed (or opened) is where its task was to be done, and is seen in its
+first picture. In later ones the gripper itself would tell, which goes there, and a map taught so
+follows the gripper: they learn to tell what the first one told. Such labels from the gripper's own
+actions: VAPO (arXiv 2203.00352), section III; coordinates as means over a map: spatial softmax
+(arXiv 1504.00702), section 4.1. To a goal there are two places: where the gripper last closes on
+the way, and where the goal's picture shows it. The map tells the axis, too: how the gripper is
+turned where it closes, which half a turn leaves as it is.
 
 The map is of one fixed camera. Its pixels are tied to the bin's frame by a quadratic of the pixel
 that learning adjusts; `train/self_calibration.py` gives the first guess.
@@ -227,6 +228,30 @@ def affordance_loss(
     if scores.axis is not None:
         loss = loss + axis_loss(scores, acted_m, twice(acted_azimuth), closes * weight.amax(1))
     return loss
+
+
+def carried_loss(
+    scores: AffordanceScores, first: AffordanceScores, task: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
+    """How far maps are from what they tell of their episodes' first pictures.
+
+    The divergence of Kullback and Leibler from the first to the later map, and the squared error of
+    the axes where the first task acts. Both learn: a map that runs after itself may run away.
+
+    Args:
+        scores: Of n states.
+        first: Of the first states of their episodes.
+        task: (n, k) int64.
+        weight: (n,), not negative; 0 leaves a state out.
+    """
+    rows = torch.arange(len(task), device=task.device)[:, None]
+    wanted = torch.log_softmax(first.score[rows, task], -1)
+    found = torch.log_softmax(scores.score[rows, task], -1)
+    each = (wanted.exp() * (wanted - found)).sum(-1).mean(1)
+    if scores.axis is not None:
+        error = (scores.axis - first.axis).square().sum(-1)
+        each = each + (wanted[:, 0].detach().exp() * error).sum(-1)
+    return (each * weight).sum() / weight.sum().clamp_min(1)
 
 
 def goal_affordance_loss(

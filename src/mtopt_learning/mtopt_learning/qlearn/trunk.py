@@ -216,6 +216,13 @@ class Trunk(nn.Module):
             embedding = torch.cat([embedding, read.to(embedding.dtype)], -1)
         return embedding, scores
 
+    def look(self, picture: torch.Tensor) -> AffordanceScores:
+        """The affordance map alone, of the map camera's pictures, without goals."""
+        tower = self.towers[self.config.map_camera]
+        pair = self.config.goal_join == "input"
+        second = torch.zeros(picture.shape, device=picture.device) if pair else None
+        return self.map(tower.with_layers(picture, second=second)[1][self.config.map_slice])
+
     def of_task(self, embedding: torch.Tensor, task: torch.Tensor) -> torch.Tensor:
         """(batch, embedding) of (batch,) int64 tasks."""
         joined, read = embedding.tensor_split([self.config.embedding], -1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
 
 from mtopt_learning.qlearn.actions import encode
 from mtopt_learning.relabel.sampler import Draw
+from mtopt_learning.train.deciding_steps import GripperChanges
 from mtopt_spec.interfaces import EndReason
 from mtopt_spec.observation import AZIMUTH, GRIPPER_CLOSED, TOOL_XY
 
@@ -33,11 +35,14 @@ class Transitions:
         task: (n, k) int64.
         success: (n, k) label of the episode's last state.
         weight: (n, k).
-        acted_m: (n, 2) x, y of the tool where the gripper next closes or opens.
+        first_row: (n,) int64 rows of the episodes' first states, before anything was touched.
+        acted_m: (n, 2) x, y of the tool where the gripper last closes or opens in the episode,
+            which decides its outcome.
         acted_azimuth: (n, 2) sine and cosine of its azimuth there.
         closes: (n,) float32, 1 where it closes there, 0 where it opens.
-        decides: (n,) float32, 1 where that is the episode's last change of the gripper, which
-            decides its outcome; 0 where another one follows, a second try, or none is to come.
+        acts: (n,) float32, 1 where it ever does.
+        as_first: (n,) float32, 1 where the place to act is where it was at first: nothing was
+            touched so far, or what decides is to open, and where to put things down stays.
     """
 
     row: np.ndarray
@@ -52,10 +57,19 @@ class Transitions:
     task: torch.Tensor
     success: torch.Tensor
     weight: torch.Tensor
+    first_row: np.ndarray
     acted_m: torch.Tensor
     acted_azimuth: torch.Tensor
     closes: torch.Tensor
-    decides: torch.Tensor
+    acts: torch.Tensor
+    as_first: torch.Tensor
+
+    def to(self, device: torch.device) -> Self:
+        """The same with its tensors on a device."""
+        if device.type == "cpu":
+            return self
+        tensors = {k: v for k, v in vars(self).items() if isinstance(v, torch.Tensor)}
+        return replace(self, **{k: to_device(v, device) for k, v in tensors.items()})
 
 
 @dataclass(frozen=True)
@@ -72,21 +86,14 @@ class Batch(Transitions):
     judged_success: torch.Tensor
     judged_weight: torch.Tensor
 
-    def to(self, device: torch.device) -> Batch:
-        """The same with its tensors on a device."""
-        if device.type == "cpu":
-            return self
-        tensors = {k: v for k, v in vars(self).items() if isinstance(v, torch.Tensor)}
-        return replace(self, **{k: to_device(v, device) for k, v in tensors.items()})
 
-
-def transitions(dataset, draw: Draw, gripper_row: np.ndarray) -> Transitions:
+def transitions(dataset, draw: Draw, changes: GripperChanges) -> Transitions:
     """The drawn steps of a data set; none reaches over an episode's end.
 
     Args:
         dataset: A `Dataset`.
         draw: The steps.
-        gripper_row: (observations,) of `next_gripper_row`.
+        changes: Of the data set.
     """
     row = dataset.episode_start[draw.episode] + draw.step
     steps = dataset.episode_steps[draw.episode].astype(np.int64)
@@ -95,9 +102,10 @@ def transitions(dataset, draw: Draw, gripper_row: np.ndarray) -> Transitions:
     terminal = last & ~limit
     follow = np.flatnonzero(~terminal)
     next_row = np.where(last, row, row + 1)  # the last state has no action: unread there
-    acts = gripper_row[row]
-    decides = (acts >= 0) & (gripper_row[acts + 1] < 0)
-    acted = proprioception(dataset, np.maximum(acts, 0))
+    first_change, last_change = changes.first_row[draw.episode], changes.last_row[draw.episode]
+    acted = proprioception(dataset, np.maximum(last_change, 0))
+    closes = acted[:, GRIPPER_CLOSED] < 0.5
+    untouched = (first_change < 0) | (row <= first_change)
     return Transitions(
         row=row,
         follow=follow,
@@ -111,10 +119,12 @@ def transitions(dataset, draw: Draw, gripper_row: np.ndarray) -> Transitions:
         task=torch.from_numpy(draw.task),
         success=torch.from_numpy(draw.success),
         weight=torch.from_numpy(draw.weight),
+        first_row=dataset.episode_start[draw.episode],
         acted_m=acted[:, TOOL_XY],
         acted_azimuth=acted[:, AZIMUTH],
-        closes=(acted[:, GRIPPER_CLOSED] < 0.5).float(),
-        decides=torch.from_numpy(decides.astype(np.float32)),
+        closes=closes.float(),
+        acts=torch.from_numpy((last_change >= 0).astype(np.float32)),
+        as_first=(torch.from_numpy(untouched) | ~closes).float(),
     )
 
 

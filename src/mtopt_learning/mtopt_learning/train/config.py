@@ -123,6 +123,7 @@ class TrainConfig:
         conservative_weight: Of the penalty on random actions; 0 leaves it out.
         conservative_samples: Random actions a state, of which one is drawn.
         affordance_weight: Of the affordance map's loss; 0 leaves the map out of a new network.
+        first_pictures: First pictures of episodes a step, which teach that map.
         learning_rate: Adam's at the start.
         decay_steps: Steps in which it falls to a tenth, where it stays; 0: it never falls.
         gradient_norm: Longer gradients are shortened to this.
@@ -156,6 +157,7 @@ class TrainConfig:
     conservative_weight: float = 1.0
     conservative_samples: int = 8
     affordance_weight: float = 1.0
+    first_pictures: int = 64
     learning_rate: float = 1.6e-3
     decay_steps: int = 0
     gradient_norm: float = 10.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from mtopt_spec.observation import GRIPPER_CLOSED
@@ -37,6 +39,24 @@ def deciding_rows(dataset, episodes: np.ndarray, column: int = CLOSE_COLUMN) -> 
         if len(hits):
             out[i] = start + hits[0]
     return out
+
+
+@dataclass(frozen=True)
+class GripperChanges:
+    """Where in each episode the gripper changes, see `next_gripper_row`.
+
+    Attributes:
+        first_row, last_row: (episodes,) int64; -1 where it never does.
+    """
+
+    first_row: np.ndarray
+    last_row: np.ndarray
+
+    @classmethod
+    def of(cls, dataset) -> GripperChanges:
+        """Those of a data set."""
+        following, start = next_gripper_row(dataset), dataset.episode_start
+        return cls(following[start], np.maximum.reduceat(following, start))
 
 
 def next_gripper_row(dataset) -> np.ndarray:

@@ -35,6 +35,8 @@ class StepInput:
         target: (n, k), on the device.
         pictures: Camera to (n + m, 3, h, w) uint8 of the states, then of the last states.
         state: (n + m, 7) proprioception.
+        first: (f, 3, h, w) uint8 of the map's camera, the first of the first f steps' episodes;
+            None for a network without a map.
         figures: For the metrics.
     """
 
@@ -42,6 +44,7 @@ class StepInput:
     target: torch.Tensor
     pictures: dict[str, torch.Tensor]
     state: torch.Tensor
+    first: torch.Tensor | None
     figures: dict[str, torch.Tensor | float]
 
 
@@ -51,7 +54,7 @@ class ReadyBatch:
 
     Attributes:
         draw: What was drawn.
-        batch, pictures, state: As of `StepInput`.
+        batch, pictures, state, first: As of `StepInput`.
         following: Pictures and proprioception of the states after, where targets need them.
         labelled: What an updater made, or None.
     """
@@ -60,6 +63,7 @@ class ReadyBatch:
     batch: Batch
     pictures: dict[str, torch.Tensor]
     state: torch.Tensor
+    first: torch.Tensor | None = None
     following: tuple | None = None
     labelled: Labelled | None = None
 
@@ -88,6 +92,7 @@ class LabelledBatches:
         self._phase = phase
         self._data, self._store, self._copies = data, store, copies
         self._config, self._device = config, device
+        self._map_camera = getattr(copies.average.config, "map_camera", "")
         self._updater: BellmanUpdater | None = None
         self._stale = 0
         self._last: Draw | None = None
@@ -118,7 +123,7 @@ class LabelledBatches:
             target, value = to_device(done.target, self._device), done.value
             staleness = step - done.weights_step
         return StepInput(
-            ready.batch, target, ready.pictures, ready.state,
+            ready.batch, target, ready.pictures, ready.state, ready.first,
             {
                 "value": value, "batch_success": success_share(ready.draw),
                 "staleness": staleness,
@@ -173,8 +178,8 @@ class LabelledBatches:
             following = next_states(
                 self._data.dataset, self._store, batch, self._config, self._device
             )
-            pictures, state = self._seen(batch, step)
-        return ReadyBatch(draw, batch.to(self._device), pictures, state, following)
+            seen = self._seen(batch, step)
+        return ReadyBatch(draw, batch.to(self._device), *seen, following)
 
     def _taken(self, number: int) -> ReadyBatch:
         """Takes a batch that the updater labelled."""
@@ -184,8 +189,10 @@ class LabelledBatches:
             labelled.draw, batch.to(self._device), *self._seen(batch, number), labelled=labelled
         )
 
-    def _seen(self, batch: Batch, number: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """Pictures, each cut out at a random place, and proprioception."""
+    def _seen(
+        self, batch: Batch, number: int
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor | None]:
+        """Pictures, each cut out at a random place, proprioception, and first pictures."""
         rows = np.concatenate([batch.row, batch.judged_row])
         random = seeds.generator(self._config.seed, "place", number)
         offsets = {
@@ -195,8 +202,12 @@ class LabelledBatches:
             )
             for camera, part in self._store.input_px.items()
         }  # fmt: skip
-        pictures = self._store.take(rows, offsets)
-        return pictures, to_device(proprioception(self._data.dataset, rows), self._device)
+        pictures, first = self._store.take(rows, offsets), None
+        if self._map_camera and self._config.affordance_weight:
+            begun = batch.first_row[: self._config.first_pictures]
+            camera = self._map_camera
+            first = self._store.take_one(camera, begun, offsets[camera][: len(begun)])
+        return pictures, to_device(proprioception(self._data.dataset, rows), self._device), first
 
 
 def success_share(draw: Draw) -> float:

@@ -10,7 +10,7 @@ from mtopt_learning.relabel.impersonation import sharing_index
 from mtopt_learning.relabel.sampler import Draw, StepSampler
 from mtopt_learning.train.batches import Batch, transitions, with_judged
 from mtopt_learning.train.config import TrainConfig
-from mtopt_learning.train.deciding_steps import gripper_steps, next_gripper_row
+from mtopt_learning.train.deciding_steps import GripperChanges, gripper_steps
 from mtopt_spec import seeds
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import EndReason
@@ -27,7 +27,7 @@ class LearningData:
         held: Episodes that are kept for diagnosis.
         sampler: Draws from the others.
         deciding_step: (episodes,) of `gripper_steps`.
-        gripper_row: (observations,) of `next_gripper_row`.
+        changes: Where the gripper changes.
     """
 
     dataset: object
@@ -35,7 +35,7 @@ class LearningData:
     held: np.ndarray
     sampler: StepSampler
     deciding_step: np.ndarray
-    gripper_row: np.ndarray
+    changes: GripperChanges
 
     @classmethod
     def of(
@@ -80,9 +80,8 @@ class LearningData:
         sampler = StepSampler(
             index, steps, config.sampler, wanted.astype(float), deciding_step, dataset.episode_task
         )
-        return cls(
-            dataset, index, np.flatnonzero(held), sampler, deciding_step, next_gripper_row(dataset)
-        )
+        changes = GripperChanges.of(dataset)
+        return cls(dataset, index, np.flatnonzero(held), sampler, deciding_step, changes)
 
     def draw(self, step: int, config: TrainConfig) -> tuple[Draw, Batch]:
         """The batch of a step: a function of the seed and the step alone."""
@@ -92,5 +91,5 @@ class LearningData:
         undecided = self.sampler.draw(config.undecided_states, random)
         until = np.maximum(self.deciding_step[undecided.episode], 0)
         at = (random.random(len(until)) * (until + 1)).astype(np.int64)
-        steps = transitions(self.dataset, draw, self.gripper_row)
+        steps = transitions(self.dataset, draw, self.changes)
         return draw, with_judged(self.dataset, steps, ends, undecided, at)

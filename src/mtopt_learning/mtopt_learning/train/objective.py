@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 from mtopt_learning.qlearn.actions import CODE_SIZE, terminate_code
-from mtopt_learning.qlearn.affordance import AffordanceScores, affordance_loss
+from mtopt_learning.qlearn.affordance import AffordanceScores, affordance_loss, carried_loss
 from mtopt_learning.qlearn.losses import bellman_loss, conservative_loss
 from mtopt_learning.qlearn.two_stage import TwoStageQ
-from mtopt_learning.train.batches import Batch
+from mtopt_learning.train.batches import Batch, Transitions
 from mtopt_learning.train.config import TrainConfig
 
 TERMINATE_WEIGHT = 0.5
@@ -17,7 +17,6 @@ TERMINATE_WEIGHT = 0.5
 def losses(
     online: TwoStageQ,
     embedding: torch.Tensor,
-    scores: AffordanceScores | None,
     batch: Batch,
     target: torch.Tensor,
     config: TrainConfig,
@@ -28,7 +27,6 @@ def losses(
     Args:
         online: The network that learns.
         embedding: (n + m, size) of the batch's states, then of its last states.
-        scores: Their affordance map, if the network has one.
         batch: The steps.
         target: (n, k) of `labelling.targets`.
         config: Which parts count how much.
@@ -60,15 +58,28 @@ def losses(
         )
         loss = loss + config.conservative_weight * penalty
         report["conservative_loss"] = penalty
-    if scores is not None and config.affordance_weight:
-        counts = batch.weight * (batch.success >= 0.5) * batch.decides[:, None]
-        seen = affordance_loss(
-            scores.first(states), batch.task, batch.acted_m, batch.acted_azimuth, batch.closes,
-            counts,
-        )  # fmt: skip
-        loss = loss + config.affordance_weight * seen
-        report["affordance_loss"] = seen
     return loss, {key: item.detach() for key, item in report.items()}
+
+
+def map_loss(scores: AffordanceScores, first: AffordanceScores, batch: Transitions) -> torch.Tensor:
+    """The loss of an affordance map: what first pictures show, and that later ones show it still.
+
+    Only the first pictures learn where successful episodes acted. In later ones the gripper is
+    on its way there, and a map that may look at it learns where the gripper is.
+
+    Args:
+        scores: Of the batch's states, or of more.
+        first: Of the first pictures of the first steps' episodes.
+        batch: The steps.
+    """
+    count = len(first.score)
+    task, acts = batch.task[:count], batch.acts[:count, None]
+    counts = (batch.weight * (batch.success >= 0.5))[:count] * acts
+    told = affordance_loss(
+        first, task, batch.acted_m[:count], batch.acted_azimuth[:count], batch.closes[:count],
+        counts,
+    )  # fmt: skip
+    return told + carried_loss(scores.first(count), first, task, batch.as_first[:count])
 
 
 def random_actions(states: int, samples: int, noise: torch.Generator) -> torch.Tensor:

@@ -21,7 +21,7 @@ from mtopt_learning.train.labelled_batches import LabelledBatches, ReadyBatch
 from mtopt_learning.train.labelling import noise_of
 from mtopt_learning.train.learning_data import LearningData
 from mtopt_learning.train.learning_rate import decayed
-from mtopt_learning.train.objective import losses
+from mtopt_learning.train.objective import losses, map_loss
 from mtopt_learning.train.own_network import check_network, make_network
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.self_calibration import calibrate_map
@@ -232,9 +232,17 @@ class Trainer:
             pictures = {camera: lit(image, light) for camera, image in item.pictures.items()}
             embedding, scores = self.online.embed_and_map(pictures, item.state)
             loss, report = losses(
-                self.online, embedding, scores, item.batch, item.target, config,
+                self.online, embedding, item.batch, item.target, config,
                 noise_of(config, "unseen", step),
             )  # fmt: skip
+            if item.first is not None:
+                begun = draw_light(
+                    len(item.first), config.distortion, noise_of(config, "first light", step)
+                ).to(self.device)
+                first = self.online.look(lit(item.first, begun))
+                seen = map_loss(scores, first, item.batch)
+                loss = loss + config.affordance_weight * seen
+                report["affordance_loss"] = seen.detach()
         return loss, {**report, **item.figures}
 
     def _goal_loss(self) -> tuple[torch.Tensor, dict]:

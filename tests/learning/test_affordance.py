@@ -15,7 +15,6 @@ from mtopt_learning.qlearn.affordance import (
     affordance_loss,
     axis_loss,
     carried_loss,
-    goal_affordance_loss,
     place_loss,
     quadratic,
 )
@@ -134,31 +133,6 @@ def test_later_pictures_tell_what_the_first_one_told():
     torch.testing.assert_close(torch.autograd.grad(loss, first_score)[0], by_hand)
 
 
-def test_to_a_goal_both_places_are_taught_and_the_first_where_a_network_has_that_alone():
-    random = torch.Generator().manual_seed(0)
-    score, place = torch.randn(5, 4, 6, generator=random), torch.randn(6, 2, generator=random) / 10
-    closed_m, shown_m = torch.zeros(3, 2), torch.randn(5, 2, generator=random) / 10
-    closes = torch.tensor([1.0, 0.0, 1.0])
-
-    azimuth = torch.tensor([[0.0, 1.0]]).expand(3, 2)
-
-    def of(maps, axis=None):
-        scores = AffordanceScores(score[:, :maps], place, axis)
-        return goal_affordance_loss(scores, 2, closed_m, azimuth, closes, shown_m)
-
-    def single(rows, index, place_m, weight):
-        scores = AffordanceScores(score[:rows], place)
-        return place_loss(scores, torch.full((rows, 1), index), place_m, weight[:, None])
-
-    first = single(3, 2, closed_m, closes)
-    torch.testing.assert_close(of(3), first)
-    torch.testing.assert_close(of(4), first + single(5, 3, shown_m, torch.ones(5)))
-    axis = torch.randn(5, 6, 2, generator=random)
-    told = AffordanceScores(score[:3], place, axis[:3])
-    along_x = torch.tensor([[1.0, 0.0]]).expand(3, 2)
-    torch.testing.assert_close(of(3, axis), first + axis_loss(told, closed_m, along_x, closes))
-
-
 def test_the_axis_where_the_gripper_closes_by_hand():
     """Two cells 3 cm apart, the gripper closes in the first."""
     place = torch.tensor([[0.0, 0.0], [SPREAD_M, 0.0]])
@@ -174,15 +148,15 @@ def test_the_axis_where_the_gripper_closes_by_hand():
 def test_training_teaches_how_the_gripper_is_turned():
     """Bars that lie anyhow; the axis of the cells where they lie is theirs."""
     torch.manual_seed(0)
-    trunk = Trunk(default_trunk(1, {"shoulder": (64, 64)}, goal_join="input"))
+    trunk = Trunk(default_trunk(1, {"shoulder": (64, 64)}))
+    task, every = torch.zeros(32, 1, dtype=torch.int64), torch.ones(32)
     random, optimiser = np.random.default_rng(0), torch.optim.Adam(trunk.parameters(), 2e-3)
     for _ in range(160):
         place, azimuth, images = bars(random, 32)
-        goal = trunk.prepare_goal({"shoulder": torch.zeros_like(images)})
-        scores = trunk.embed_and_map({"shoulder": images}, torch.zeros(32, 7), goal)[1]
+        scores = trunk.look(images)
         told = AffordanceScores(scores.score, cells(16), scores.axis)
         sin_cos = torch.stack([azimuth.sin(), azimuth.cos()], -1)
-        loss = goal_affordance_loss(told, 1, place, sin_cos, torch.ones(32), place)
+        loss = affordance_loss(told, task, place, sin_cos, every, every[:, None])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -16,6 +16,12 @@ from mtopt_learning.policy.q_policy import (
     QFunctionPolicy,
 )
 from mtopt_learning.qlearn.actions import decode
+from mtopt_learning.qlearn.affordance import (
+    AffordanceScores,
+    affordance_loss,
+    carried_loss,
+    place_loss,
+)
 from mtopt_learning.qlearn.behaviour import STOP, command_class
 from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
 from mtopt_learning.qlearn.losses import conservative_loss
@@ -26,7 +32,7 @@ from mtopt_learning.relabel.neighbours import neighbouring_episodes
 from mtopt_learning.train.config import GoalConfig, TrainConfig
 from mtopt_learning.train.deciding_steps import next_gripper_row
 from mtopt_learning.train.goal_batches import GoalBatches
-from mtopt_learning.train.goal_objective import goal_target
+from mtopt_learning.train.goal_objective import goal_map_loss, goal_target
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.run_folder import CHECKPOINT, load_run, save_run
 from mtopt_learning.train.trainer import Trainer
@@ -48,6 +54,41 @@ def sampler(toy, **config):
 def near_misses(toy):
     draws = sampler(toy)
     return NearMisses(toy, draws.episodes, draws.neighbours)
+
+
+def test_maps_of_goals_are_told_by_first_pictures_and_later_ones_are_to_tell_the_same(toy):
+    config = dataclasses.replace(ONLY_GOALS, device="cpu", first_pictures=20)
+    device, goal, random = torch.device("cpu"), len(TASKS), torch.Generator().manual_seed(0)
+    batches = GoalBatches(
+        toy, PictureStore(toy.images, CAMERAS, device), config, device, "shoulder"
+    )  # fmt: skip
+    batch = batches.take(0)
+    batches.close()
+    count = len(batch.first)
+    assert count == 20 and 0 < batch.closes[:20].sum() < 20 and 0 < batch.untouched[:20].sum() < 20
+    place = torch.randn(6, 2, generator=random) / 10
+    later, first = (
+        AffordanceScores(
+            torch.randn(n, goal + 2, 6, generator=random), place,
+            torch.randn(n, 6, 2, generator=random),
+        )
+        for n in (len(batch.state), count)
+    )  # fmt: skip
+    which, known = torch.full((len(batch.state), 1), goal), (~batch.chained).float()
+    closes = (batch.closes * known)[:20, None]
+    told = affordance_loss(
+        first, which[:20], batch.closed_m[:20], batch.closed_azimuth[:20], batch.closes[:20], closes
+    )
+    carried = carried_loss(later.first(20), first, which[:20], batch.untouched[:20])
+    shown = place_loss(later, which + 1, batch.goal_m, torch.ones(len(which), 1))
+    loss = goal_map_loss(later, first, batch, goal, batch.goal_m, known)
+    torch.testing.assert_close(loss, told + carried + shown)
+    blind = (
+        AffordanceScores(s.score[:, : goal + 1], s.place_m, s.axis) for s in (later, first)
+    )  # fmt: skip
+    torch.testing.assert_close(
+        goal_map_loss(*blind, batch, goal, batch.goal_m, known), told + carried
+    )
 
 
 def test_every_sub_sequence_of_every_episode_is_drawn_and_none_reaches_over_its_ends(toy):
@@ -120,8 +161,11 @@ def test_the_last_closing_before_the_goal_is_where_the_gripper_took_what_it_show
         assert (draw.goal_row == draw.end_row).all() == (share == 0)
         first, end = draw.row[own] - row, draw.end_row[own] - row
         closing = np.where(draw.closing_row >= 0, draw.closing_row - row, -1)[own]
-        assert set(zip(first, end, closing, draw.direct[own])) == {
-            (a, b, max((c for c in (1, 4) if a <= c < b), default=-1), not (a <= 1 and b > 4))
+        assert (draw.first_row[own] == row).all()
+        assert set(zip(first, end, closing, draw.direct[own], draw.untouched[own])) == {
+            (
+                a, b, max((c for c in (1, 4) if c < b), default=-1), not (a <= 1 and b > 4), a <= 1,
+            )
             for a in range(8) for b in range(a + 1, 9)
         }  # fmt: skip
 
@@ -247,7 +291,9 @@ def test_void_and_left_out_episodes_are_not_drawn(toy):
 def test_q_learns_chained_goals_and_the_cloned_policy_its_own_ways_end(toy):
     config = dataclasses.replace(ONLY_GOALS, device="cpu")
     device = torch.device("cpu")
-    batches = GoalBatches(toy, PictureStore(toy.images, CAMERAS, device), config, device)
+    batches = GoalBatches(
+        toy, PictureStore(toy.images, CAMERAS, device), config, device, "shoulder"
+    )
     draws, random = batches.sampler, np.random.default_rng(0)
     draw = draws.draw(64, random)
     there, goal = draws.draw_there(8, random)
@@ -258,6 +304,8 @@ def test_q_learns_chained_goals_and_the_cloned_policy_its_own_ways_end(toy):
         for pictures, of_steps in ((batch.goal, draw.goal_row), (batch.end, draw.end_row)):
             rows = np.concatenate([of_steps, goal, goal])
             assert torch.equal(pictures[camera], shown[rows])
+    begun = torch.from_numpy(toy.images["shoulder"]).permute(0, 3, 1, 2)[draw.first_row]
+    assert torch.equal(batch.first, begun)
     assert 0 < draw.chained.sum() < 64 and not torch.equal(batch.goal_m, batch.end_m)
     code, counts, missed = batch.to_clone()
     assert torch.equal(code[:64], batch.action) and (command_class(code[64:]) == STOP).all()

@@ -119,6 +119,7 @@ class GoalExamples:
         batch: Steps of a batch, goals that are reached not counted.
         seed: Of the draws.
         device: Where the step computes.
+        map_camera: As of `TaskExamples`.
     """
 
     counts: dict[str, tuple[int, int]] = {}
@@ -131,11 +132,12 @@ class GoalExamples:
         batch: int,
         seed: int,
         device: torch.device,
+        map_camera: str,
     ):
         goals = GoalConfig(batch=batch, pairs=HindsightConfig(chained_share=0.0))
         self._condition = condition
         settings = TrainConfig(batch=0, goals=goals, seed=seed)
-        self._batches = GoalBatches(dataset, store, settings, device)
+        self._batches = GoalBatches(dataset, store, settings, device, map_camera)
 
     def take(self, step: int) -> Examples:
         """The batch of a step."""

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 
 from mtopt_learning.clone.examples import GoalExamples, TaskExamples
 from mtopt_learning.clone.network import CloneNetwork, default_clone
-from mtopt_learning.qlearn.affordance import goal_affordance_loss
 from mtopt_learning.qlearn.behaviour import clone_loss
 from mtopt_learning.qlearn.distortion import (
     DistortionConfig,
@@ -21,6 +20,7 @@ from mtopt_learning.qlearn.distortion import (
 )
 from mtopt_learning.relabel.sampler import SamplerConfig
 from mtopt_learning.train.devices import autocast, choose_device
+from mtopt_learning.train.goal_objective import goal_map_loss, look_at_first
 from mtopt_learning.train.learning_rate import decayed
 from mtopt_learning.train.objective import map_loss
 from mtopt_learning.train.picture_store import PictureStore
@@ -91,8 +91,9 @@ class CloneTrainer:
         calibrate_map([network.trunk], dataset, store, config.seed)
         if config.goals:
             self._examples = GoalExamples(
-                dataset, store, network.config.tasks, config.batch, config.seed, self._device
-            )
+                dataset, store, network.config.tasks, config.batch, config.seed, self._device,
+                network.config.map_camera,
+            )  # fmt: skip
         else:
             sampling = SamplerConfig(balance=config.balance, deciding_share=0.0)
             self._examples = TaskExamples(
@@ -129,8 +130,6 @@ class CloneTrainer:
         count = len(batch.condition)
         task = F.one_hot(batch.condition, network.config.conditions).float()
         light = draw_light(count, config.distortion, self._noise).to(device)
-        if batch.first is not None:
-            begun = draw_light(len(batch.first), config.distortion, self._noise).to(device)
         with autocast(device, config.bf16):
             goal = batch.goal
             if goal is not None:
@@ -139,16 +138,14 @@ class CloneTrainer:
                 goal = network.trunk.prepare_goal(goal)
             pictures = {c: lit(x, light) for c, x in batch.pictures.items()}
             output, scores = network.with_map(pictures, batch.state, task, goal)
-            if batch.first is not None:
-                first = network.trunk.look(lit(batch.first, begun))
-        loss = clone_loss(output, batch.code, batch.counts, batch.missed)
-        if scores is not None and config.goals:
-            loss = loss + goal_affordance_loss(
-                scores, network.config.tasks, batch.to_goals.closed_m,
-                batch.to_goals.closed_azimuth, batch.to_goals.closes, batch.to_goals.end_m,
-            )  # fmt: skip
-        elif scores is not None:
-            loss = loss + map_loss(scores, first, batch.steps)
+            loss = clone_loss(output, batch.code, batch.counts, batch.missed)
+            if scores is not None and batch.to_goals is not None:
+                first = look_at_first(network.trunk, batch.to_goals, light, goal)
+                which, shown_m = network.config.tasks, batch.to_goals.end_m
+                loss = loss + goal_map_loss(scores, first, batch.to_goals, which, shown_m)
+            elif scores is not None:
+                first = network.trunk.look(lit(batch.first, light.first(len(batch.first))))
+                loss = loss + map_loss(scores, first, batch.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = decayed(config.learning_rate, self.step, config.decay_steps)
         self.optimizer.zero_grad(set_to_none=True)

@@ -254,35 +254,6 @@ def carried_loss(
     return (each * weight).sum() / weight.sum().clamp_min(1)
 
 
-def goal_affordance_loss(
-    scores: AffordanceScores,
-    goal: int,
-    closed_m: torch.Tensor,
-    closed_azimuth: torch.Tensor,
-    closes: torch.Tensor,
-    shown_m: torch.Tensor,
-) -> torch.Tensor:
-    """The loss of what maps tell of a goal: where the gripper closes and how it is turned there,
-    and where the goal's picture shows it; of as much of that as a network has.
-
-    Args:
-        scores: Of m states.
-        goal: Which map is of where the gripper closes; the next one is of the goal's picture.
-        closed_m: (n, 2) where the gripper last closes before the goal, of the first n states.
-        closed_azimuth: (n, 2) sine and cosine of its azimuth there.
-        closes: (n,) 1 where it does, else 0.
-        shown_m: (m, 2) where it is in the goals' pictures.
-    """
-    n = len(closed_m)
-    first = scores.first(n)
-    which = torch.full((len(shown_m), 1), goal, device=scores.score.device)
-    loss = affordance_loss(first, which[:n], closed_m, closed_azimuth, closes, closes[:, None])
-    if scores.score.shape[1] > goal + 1:
-        every = torch.ones_like(shown_m[:, :1])
-        loss = loss + place_loss(scores, which + 1, shown_m, every)
-    return loss
-
-
 def quadratic(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """(n, 6): 1, u, v, u v, u^2, v^2 of (n,) picture coordinates from -1 to 1, right and down."""
     return torch.stack([torch.ones_like(u), u, v, u * v, u * u, v * v], -1)

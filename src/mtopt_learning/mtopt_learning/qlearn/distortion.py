@@ -82,6 +82,10 @@ class Light:
     brightness: torch.Tensor | None = None
     contrast: torch.Tensor | None = None
 
+    def first(self, count: int) -> Light:
+        """Those of the first pictures."""
+        return Light(**{k: v[:count] for k, v in vars(self).items() if v is not None})
+
     def to(self, device: torch.device) -> Light:
         """On a device."""
         moved = {k: v.to(device) for k, v in vars(self).items() if v is not None}

@@ -196,10 +196,8 @@ class Trunk(nn.Module):
         """
         config, parts, scores = self.config, [], None
         for camera, tower in self.towers.items():
-            image, second = images[camera], None
-            if config.goal_join == "input":
-                blank = goal is None
-                second = torch.zeros(image.shape, device=image.device) if blank else goal[camera]
+            image = images[camera]
+            second = self._second(camera, image, goal)
             features, layers = tower.with_layers(image, second=second)
             if camera == config.map_camera:
                 scores = self.map(layers[config.map_slice])
@@ -216,12 +214,25 @@ class Trunk(nn.Module):
             embedding = torch.cat([embedding, read.to(embedding.dtype)], -1)
         return embedding, scores
 
-    def look(self, picture: torch.Tensor) -> AffordanceScores:
-        """The affordance map alone, of the map camera's pictures, without goals."""
-        tower = self.towers[self.config.map_camera]
-        pair = self.config.goal_join == "input"
-        second = torch.zeros(picture.shape, device=picture.device) if pair else None
-        return self.map(tower.with_layers(picture, second=second)[1][self.config.map_slice])
+    def look(
+        self, picture: torch.Tensor, goal: dict[str, torch.Tensor] | None = None
+    ) -> AffordanceScores:
+        """The affordance map alone.
+
+        Args:
+            picture: (batch, 3, h, w) of the map's camera, as for `embed_and_map`.
+            goal: There, too.
+        """
+        camera = self.config.map_camera
+        second = self._second(camera, picture, goal)
+        _, layers = self.towers[camera].with_layers(picture, second=second)
+        return self.map(layers[self.config.map_slice])
+
+    def _second(self, camera: str, picture: torch.Tensor, goal) -> torch.Tensor | None:
+        """What joins a picture at a tower's input: its goal, or nothing to be seen."""
+        if self.config.goal_join != "input":
+            return None
+        return torch.zeros(picture.shape, device=picture.device) if goal is None else goal[camera]
 
     def of_task(self, embedding: torch.Tensor, task: torch.Tensor) -> torch.Tensor:
         """(batch, embedding) of (batch,) int64 tasks."""

@@ -65,8 +65,10 @@ class GoalDraw:
         chained: (n,) bool, the goal is of another episode.
         ends: (n,) bool, the last step of its sub-sequence: of a chained one the value goes on.
         away: (n,) bool, the state is not where the goal shows it to be; False where it nearly is.
-        closing_row: (n,) int64 row of the last state of the sub-sequence in which the open gripper
-            is told to close; -1 for none.
+        first_row: (n,) int64 row of the episode's first state.
+        untouched: (n,) bool, the gripper did not change between that and the state.
+        closing_row: (n,) int64 row of the last state from there to the end of the sub-sequence in
+            which the open gripper is told to close; -1 for none.
         direct: (n,) bool, it closes no more than once: what is done leads to the sub-sequence's
             end, not to a try that came to nothing.
     """
@@ -79,6 +81,8 @@ class GoalDraw:
     chained: np.ndarray
     ends: np.ndarray
     away: np.ndarray
+    first_row: np.ndarray
+    untouched: np.ndarray
     closing_row: np.ndarray
     direct: np.ndarray
 
@@ -147,7 +151,7 @@ class HindsightSampler:
         start, row = self._start[episode], self._start[episode] + first
         end_row = start + last
         goal_row = np.where(chained, self._start[other] + shown, end_row)
-        closing_row, first_closing_row = self._closings_between(row, end_row)
+        next_closing_row, last_closing_row = self._closings_between(row, end_row)
         return GoalDraw(
             row=row,
             goal_row=goal_row,
@@ -157,20 +161,22 @@ class HindsightSampler:
             chained=chained,
             ends=first + 1 == last,
             away=chained | self._away(row, goal_row),
-            closing_row=closing_row,
-            direct=closing_row == first_closing_row,
+            first_row=start,
+            untouched=~self._changes(start, row),
+            closing_row=self._closings_between(start, end_row)[1],
+            direct=next_closing_row == last_closing_row,
         )
 
     def _closings_between(
         self, row: np.ndarray, end_row: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) rows of the last and the first closings from `row` on, before `end_row`; or -1."""
+        """(n,) rows of the first and the last closings from `row` on, before `end_row`; or -1."""
         past = np.searchsorted(self._closings, end_row)
         ahead = np.searchsorted(self._closings, row)
         first = self._closings[np.minimum(ahead, len(self._closings) - 1)]
         return (
-            np.where(past > ahead, self._closings[past - 1], -1),
             np.where(past > ahead, first, -1),
+            np.where(past > ahead, self._closings[past - 1], -1),
         )
 
     def draw_there(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -37,7 +37,10 @@ class GoalBatch:
         carries_on: (n,) bool, a chained sub-sequence ends here: its Q is its reward.
         reaches, chained, away, direct: (n,) bool, as of `GoalDraw`.
         steps_to_go: (n,) int64, there too.
-        closed_m: (n, 2) x, y of the tool where the gripper last closes on the way to the end.
+        first: (f, 3, h, w) uint8 of the map's camera, the first of the first f steps' episodes;
+            None for a network without a map.
+        untouched: (n,) float32, 1 where the gripper did not change since then, else 0.
+        closed_m: (n, 2) x, y of the tool where it last closes from then on to the end.
         closed_azimuth: (n, 2) sine and cosine of its azimuth there.
         closes: (n,) float32, 1 where it does, else 0.
         goal_m, end_m: (n + 2 m, 2) x, y of the tool where the goals, the ends show it.
@@ -57,6 +60,8 @@ class GoalBatch:
     away: torch.Tensor
     direct: torch.Tensor
     steps_to_go: torch.Tensor
+    first: torch.Tensor | None
+    untouched: torch.Tensor
     closed_m: torch.Tensor
     closed_azimuth: torch.Tensor
     closes: torch.Tensor
@@ -91,6 +96,7 @@ class GoalBatches:
         store: Its pictures: those that a network looks at, of a state and of a goal.
         config: Settings.
         device: Where the step computes.
+        map_camera: Whose picture has an affordance map; empty: none has.
 
     Raises:
         InputError: There are too few episodes.
@@ -102,8 +108,9 @@ class GoalBatches:
         store: PictureStore,
         config: TrainConfig,
         device: torch.device,
+        map_camera: str,
     ):
-        self._dataset, self._store = dataset, store
+        self._dataset, self._store, self._map_camera = dataset, store, map_camera
         self._config, self._device = config, device
         every = config.holdout_every
         held = np.arange(dataset.n_episodes) % every == every - 1 if every else None
@@ -144,6 +151,7 @@ class GoalBatches:
         )
         goal = store.take(shown)
         closed = proprioception(dataset, np.maximum(draw.closing_row, 0))
+        begun, camera = draw.first_row[: self._config.first_pictures], self._map_camera
         return GoalBatch(
             pictures=store.take(rows),
             state=proprioception(dataset, rows),
@@ -159,6 +167,8 @@ class GoalBatches:
             away=torch.from_numpy(draw.away),
             direct=torch.from_numpy(draw.direct),
             steps_to_go=torch.from_numpy(draw.steps_to_go),
+            first=store.take_one(camera, begun) if camera else None,
+            untouched=torch.from_numpy(draw.untouched.astype(np.float32)),
             closed_m=closed[:, TOOL_XY],
             closed_azimuth=closed[:, AZIMUTH],
             closes=torch.from_numpy((draw.closing_row >= 0).astype(np.float32)),

@@ -7,11 +7,17 @@ from collections.abc import Sequence
 import torch
 
 from mtopt_learning.qlearn.actions import terminate_code
-from mtopt_learning.qlearn.affordance import goal_affordance_loss
+from mtopt_learning.qlearn.affordance import (
+    AffordanceScores,
+    affordance_loss,
+    carried_loss,
+    place_loss,
+)
 from mtopt_learning.qlearn.behaviour import clone_loss
 from mtopt_learning.qlearn.distortion import Light, goal_in_light, lit
 from mtopt_learning.qlearn.losses import bellman_loss, conservative_loss
 from mtopt_learning.qlearn.targets import clipped_double
+from mtopt_learning.qlearn.trunk import Trunk
 from mtopt_learning.qlearn.two_stage import TwoStageQ
 from mtopt_learning.train.config import TrainConfig
 from mtopt_learning.train.goal_batches import GoalBatch
@@ -118,10 +124,8 @@ def goal_losses(
         cloned = clone_loss(output, *batch.to_clone())
         report["behaviour_loss"] = cloned
         if of_ends is not None and config.affordance_weight:
-            seen = goal_affordance_loss(
-                of_ends, online.goal_task, batch.closed_m, batch.closed_azimuth, batch.closes,
-                batch.end_m,
-            )  # fmt: skip
+            first = look_at_first(online.behaviour, batch, light, ends)
+            seen = goal_map_loss(of_ends, first, batch, online.goal_task, batch.end_m)
             cloned = cloned + config.affordance_weight * seen
             report["behaviour_affordance_loss"] = seen
         loss = loss + goals.behaviour_weight * cloned
@@ -134,10 +138,59 @@ def goal_losses(
         loss = loss + goals.negative_weight * penalty
         report["negative_loss"] = penalty
     if scores is not None and config.affordance_weight:
-        seen = goal_affordance_loss(
-            scores, online.goal_task, batch.closed_m, batch.closed_azimuth,
-            batch.closes * ~batch.chained, batch.goal_m,
-        )  # fmt: skip
+        first = look_at_first(online, batch, light, goal)
+        known = (~batch.chained).float()
+        seen = goal_map_loss(scores, first, batch, online.goal_task, batch.goal_m, known)
         loss = loss + config.affordance_weight * seen
         report["goal_affordance_loss"] = seen
     return loss, {key: item.detach() for key, item in report.items()}
+
+
+def look_at_first(
+    network: Trunk, batch: GoalBatch, light: Light, goal: dict[str, torch.Tensor]
+) -> AffordanceScores:
+    """The map of the first pictures of the first steps' episodes, each in its step's light.
+
+    Args:
+        network: A trunk with a map.
+        batch: Steps with goals.
+        light: Changes of light, one a state.
+        goal: Of `prepare_goal`, a row a state.
+    """
+    count = len(batch.first)
+    return network.look(
+        lit(batch.first, light.first(count)), {camera: x[:count] for camera, x in goal.items()}
+    )
+
+
+def goal_map_loss(
+    scores: AffordanceScores,
+    first: AffordanceScores,
+    batch: GoalBatch,
+    goal: int,
+    shown_m: torch.Tensor,
+    known: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """The loss of what maps tell of goals, as `objective.map_loss` of tasks: first pictures learn
+    where the gripper closes on the way to the goal, later ones to tell the same; and all of them
+    where the goal's picture shows it.
+
+    Args:
+        scores: Of the batch's states.
+        first: Of `look_at_first`.
+        batch: Steps with goals.
+        goal: Which map is of where the gripper closes; the next one is of the goal's picture.
+        shown_m: (m, 2) where it is in the goals' pictures.
+        known: (n,) 1 where the way to the goal is known, else 0; None: it is of all.
+    """
+    count = len(first.score)
+    closes = batch.closes if known is None else batch.closes * known
+    which = torch.full((len(shown_m), 1), goal, device=shown_m.device)
+    told = affordance_loss(
+        first, which[:count], batch.closed_m[:count], batch.closed_azimuth[:count],
+        batch.closes[:count], closes[:count, None],
+    )  # fmt: skip
+    loss = told + carried_loss(scores.first(count), first, which[:count], batch.untouched[:count])
+    if scores.score.shape[1] > goal + 1:
+        loss = loss + place_loss(scores, which + 1, shown_m, torch.ones_like(shown_m[:, :1]))
+    return loss

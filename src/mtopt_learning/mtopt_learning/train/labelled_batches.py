@@ -77,6 +77,7 @@ class LabelledBatches:
         copies: The target copies, which the trainer moves.
         config: Settings.
         device: Where the step computes.
+        map_camera: Whose picture has an affordance map that learns; empty: none has.
         phase: Makes what times a part of the step by its name.
     """
 
@@ -87,12 +88,13 @@ class LabelledBatches:
         copies: TargetCopies,
         config: TrainConfig,
         device: torch.device,
+        map_camera: str,
         phase: Callable[[str], AbstractContextManager] = nullcontext,
     ):
         self._phase = phase
         self._data, self._store, self._copies = data, store, copies
         self._config, self._device = config, device
-        self._map_camera = getattr(copies.average.config, "map_camera", "")
+        self._map_camera = map_camera
         self._updater: BellmanUpdater | None = None
         self._stale = 0
         self._last: Draw | None = None
@@ -203,9 +205,8 @@ class LabelledBatches:
             for camera, part in self._store.input_px.items()
         }  # fmt: skip
         pictures, first = self._store.take(rows, offsets), None
-        if self._map_camera and self._config.affordance_weight:
+        if camera := self._map_camera:
             begun = batch.first_row[: self._config.first_pictures]
-            camera = self._map_camera
             first = self._store.take_one(camera, begun, offsets[camera][: len(begun)])
         return pictures, to_device(proprioception(self._data.dataset, rows), self._device), first
 

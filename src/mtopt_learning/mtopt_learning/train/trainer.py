@@ -129,10 +129,19 @@ class Trainer:
         calibrate_map(self._all_copies, dataset, self.store, config.seed)
         if config.batch:
             self.batches = LabelledBatches(
-                self.data, self.store, self.copies, config, self.device, self.phase
-            )
+                self.data, self.store, self.copies, config, self.device, self._taught_camera,
+                self.phase,
+            )  # fmt: skip
         if config.goals.batch:
-            self.goal_batches = GoalBatches(dataset, self.store, config, self.device)
+            self.goal_batches = GoalBatches(
+                dataset, self.store, config, self.device, self._taught_camera
+            )
+
+    @property
+    def _taught_camera(self) -> str:
+        """Whose picture has an affordance map that learns; empty: none has."""
+        taught = self.config.affordance_weight > 0
+        return getattr(self.online.config, "map_camera", "") if taught else ""
 
     @property
     def _all_copies(self) -> list[TwoStageQ]:
@@ -236,10 +245,7 @@ class Trainer:
                 noise_of(config, "unseen", step),
             )  # fmt: skip
             if item.first is not None:
-                begun = draw_light(
-                    len(item.first), config.distortion, noise_of(config, "first light", step)
-                ).to(self.device)
-                first = self.online.look(lit(item.first, begun))
+                first = self.online.look(lit(item.first, light.first(len(item.first))))
                 seen = map_loss(scores, first, item.batch)
                 loss = loss + config.affordance_weight * seen
                 report["affordance_loss"] = seen.detach()

@@ -25,8 +25,9 @@ from torch import nn
 
 _FEATURES, _CLOSEUP_FEATURES = 6, 5
 """What a map says for a task, and what a close-up adds: see `AffordanceMap.read`."""
-SPREAD_M = 0.03
+SPREAD_M = 0.02
 """Standard deviation with which an episode's place is known, of its object's size."""
+OFFSET_M = 0.03
 _SCALE_1_M, _CLOSEUP_SCALE_1_M = 8.0, 24.0
 _LEAST = 1e-6
 
@@ -37,7 +38,8 @@ class AffordanceScores:
 
     Attributes:
         score: (n, maps, cells) float32, not normalised: a cell's chance is its softmax.
-        place_m: (cells, 2) x, y of the cells in the bin's frame.
+        place_m: (cells, 2) x, y of the cells in the bin's frame; (n, cells, 2) of a map whose cells
+            tell where in them.
         axis: (n, cells, 2) cosine and sine of twice the azimuth at which the gripper closes in
             each; None of a map that does not tell.
     """
@@ -48,8 +50,9 @@ class AffordanceScores:
 
     def first(self, count: int) -> AffordanceScores:
         """Those of the first states."""
+        place_m = self.place_m if self.place_m.dim() == 2 else self.place_m[:count]
         axis = None if self.axis is None else self.axis[:count]
-        return AffordanceScores(self.score[:count], self.place_m, axis)
+        return AffordanceScores(self.score[:count], place_m, axis)
 
     def distance(self, place_m: torch.Tensor) -> torch.Tensor:
         """(n, cells) squared, from the cells to (n, 2) places, in units of `SPREAD_M`."""
@@ -68,6 +71,7 @@ class AffordanceMap(nn.Module):
         closeup: Whether it tells of what is under the gripper: where that is, and at which axis
             the gripper closes there. Things lie so near to each other that the mean near the tool
             is between them.
+        offsets: Whether a cell tells where in it, by up to `OFFSET_M`: a cell is as large as a thing.
         hidden: Channels between.
     """
 
@@ -76,6 +80,7 @@ class AffordanceMap(nn.Module):
         sizes: Sequence[tuple[int, int, int]],
         maps: int,
         closeup: bool = False,
+        offsets: bool = False,
         hidden: int = 24,
     ):
         super().__init__()
@@ -87,6 +92,10 @@ class AffordanceMap(nn.Module):
         self.look = nn.Conv2d(channels, hidden, 3, 1, 1)
         self.score = nn.Conv2d(hidden, maps, 1)
         self.axis = nn.Conv2d(hidden, 2, 1) if closeup else None
+        self.offset = nn.Conv2d(hidden, 2, 1) if offsets else None
+        if offsets:
+            nn.init.zeros_(self.offset.weight)
+            nn.init.zeros_(self.offset.bias)
         self.features = _FEATURES + _CLOSEUP_FEATURES * closeup
         v, u = torch.meshgrid(_centres(rows), _centres(columns), indexing="ij")
         self.register_buffer("terms", quadratic(u.flatten(), v.flatten()), persistent=False)
@@ -111,12 +120,17 @@ class AffordanceMap(nn.Module):
             seen = torch.relu(fine + above)
         if self.smooth is not None:
             seen = torch.relu(self.smooth(seen))
-        seen, axis = torch.relu(self.look(seen)), None
+        seen, axis, offset = torch.relu(self.look(seen)), None, None
         score = 5 * self.score(seen).flatten(2).contiguous().float()
         if self.axis is not None:
             axis = self.axis(seen).flatten(2).transpose(1, 2).float()
+        if self.offset is not None:
+            offset = self.offset(seen).flatten(2).transpose(1, 2).float()
         with torch.autocast(seen.device.type, enabled=False):
-            return AffordanceScores(score, self.terms @ (5 * self.place_5m), axis)
+            place_m = self.terms @ (5 * self.place_5m)
+            if offset is not None:
+                place_m = place_m + OFFSET_M * torch.tanh(offset)
+            return AffordanceScores(score, place_m, axis)
 
     def read(
         self, scores: AffordanceScores, tool_m: torch.Tensor, azimuth: torch.Tensor
@@ -133,7 +147,7 @@ class AffordanceMap(nn.Module):
         place, tool = scores.place_m, tool_m[:, None]
         weight = torch.exp(scores.score - scores.score.detach().amax(-1, keepdim=True))
         moments = torch.cat(
-            [torch.ones_like(place[:, :1]), place, place.square().sum(-1, keepdim=True)], -1
+            [torch.ones_like(place[..., :1]), place, place.square().sum(-1, keepdim=True)], -1
         )
         whole, x_y, square = (weight @ moments).split([1, 2, 1], -1)
         mean = x_y / whole
@@ -147,12 +161,12 @@ class AffordanceMap(nn.Module):
             close = close + little
             return (close / whole).log() / 3, (place_sum + little * tool) / close, rest / close
 
-        chance, mean_near, _ = near(self.near_log_m, moments[:, :3])
+        chance, mean_near, _ = near(self.near_log_m, moments[..., :3])
         read = [
             _SCALE_1_M * (mean - tool), _SCALE_1_M * (mean_near - tool), chance, _SCALE_1_M * spread
         ]  # fmt: skip
         if self.axis is not None:
-            of_cells = torch.cat([moments[:, :3].expand(len(tool), -1, -1), scores.axis], -1)
+            of_cells = torch.cat([moments[..., :3].expand(len(tool), -1, -1), scores.axis], -1)
             chance, mean_near, axis = near(self.closeup_log_m, of_cells)
             back = twice(azimuth) * axis.new_tensor([1.0, -1.0])
             turn = turned(axis, back[:, None].expand_as(axis))
@@ -248,6 +262,9 @@ def carried_loss(
     wanted = torch.log_softmax(first.score[rows, task], -1)
     found = torch.log_softmax(scores.score[rows, task], -1)
     each = (wanted.exp() * (wanted - found)).sum(-1).mean(1)
+    if scores.place_m.dim() == 3:
+        apart = (scores.place_m - first.place_m).square().sum(-1) / SPREAD_M**2
+        each = each + (wanted[:, 0].detach().exp() * apart).sum(-1)
     if scores.axis is not None:
         error = (scores.axis - first.axis).square().sum(-1)
         each = each + (wanted[:, 0].detach().exp() * error).sum(-1)

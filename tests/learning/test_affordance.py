@@ -9,6 +9,7 @@ import torch
 from reach_world import TASKS, ToyDataset
 
 from mtopt_learning.qlearn.affordance import (
+    OFFSET_M,
     SPREAD_M,
     AffordanceMap,
     AffordanceScores,
@@ -114,8 +115,8 @@ def test_of_tasks_the_axis_is_taught_where_one_closes():
 def test_later_pictures_tell_what_the_first_one_told():
     random = torch.Generator().manual_seed(0)
     first_score = torch.randn(3, 2, 4, generator=random, requires_grad=True)
-    score, place = torch.randn(3, 2, 4, generator=random), torch.zeros(4, 2)
-    axis, first_axis = torch.randn(2, 3, 4, 2, generator=random)
+    score = torch.randn(3, 2, 4, generator=random)
+    axis, first_axis, place, first_place = torch.randn(4, 3, 4, 2, generator=random)
     task, weight = torch.tensor([[0, 1], [1, 1], [0, 0]]), torch.tensor([1.0, 2.0, 0.0])
     total = 0.0
     for i in range(3):
@@ -123,10 +124,11 @@ def test_later_pictures_tell_what_the_first_one_told():
         found = score[i].softmax(-1)[task[i]]
         divergence = (wanted * (wanted / found).log()).sum(-1).mean()
         error = ((axis[i] - first_axis[i]) ** 2).sum(-1)
+        error = error + ((place[i] - first_place[i]) ** 2).sum(-1) / SPREAD_M**2
         total += weight[i] * (divergence + (wanted[0].detach() * error).sum())
     loss = carried_loss(
-        AffordanceScores(score, place, axis), AffordanceScores(first_score, place, first_axis),
-        task, weight,
+        AffordanceScores(score, place, axis),
+        AffordanceScores(first_score, first_place, first_axis), task, weight,
     )  # fmt: skip
     torch.testing.assert_close(loss, total / 3)
     (by_hand,) = torch.autograd.grad(total / 3, first_score)
@@ -154,7 +156,7 @@ def test_training_teaches_how_the_gripper_is_turned():
     for _ in range(160):
         place, azimuth, images = bars(random, 32)
         scores = trunk.look(images)
-        told = AffordanceScores(scores.score, cells(16), scores.axis)
+        told = AffordanceScores(scores.score, cells(16).expand(32, -1, -1), scores.axis)
         sin_cos = torch.stack([azimuth.sin(), azimuth.cos()], -1)
         loss = affordance_loss(told, task, place, sin_cos, every, every[:, None])
         optimiser.zero_grad()
@@ -256,6 +258,27 @@ def test_a_closeup_tells_what_is_under_the_gripper_by_hand():
     assert read[2] < 0 < read[6], "the mean near the tool is drawn to the other one"
 
 
+def test_a_cell_tells_where_in_it():
+    """What is read is as if the cells lay where their offsets say, a state each."""
+    torch.manual_seed(0)
+    network = AffordanceMap([(2, 2, 3)], maps=1, closeup=True)
+    scores = network([torch.randn(2, 2, 2, 3)])
+    middles = network.terms @ (5 * network.place_5m)
+    offset = (scores.place_m - middles).detach()
+    assert scores.place_m.shape == (2, 6, 2) and 0 < offset.abs().max() < OFFSET_M
+    assert not torch.equal(offset[0], offset[1]) and torch.equal(
+        scores.first(1).place_m[0], scores.place_m[0]
+    )
+    tool, azimuth = torch.tensor([[0.01, 0.02], [0.03, -0.01]]), torch.tensor([[0.0, 1.0]] * 2)
+    read = network.read(scores, tool, azimuth)
+    for i in range(2):
+        alone = AffordanceScores(scores.score[i : i + 1], scores.place_m[i], scores.axis[i : i + 1])
+        again = network.read(alone, tool[i : i + 1], azimuth[:1])
+        torch.testing.assert_close(read[i : i + 1], again)
+    to_place = scores.distance(torch.zeros(2, 2))
+    torch.testing.assert_close(to_place, scores.place_m.square().sum(-1) / SPREAD_M**2)
+
+
 def test_far_from_everything_the_closeup_looks_at_the_nearest():
     network = AffordanceMap([(2, 1, 2)], maps=1, closeup=True)
     place, axis = torch.tensor([[0.1, 0.0], [0.3, 0.0]]), torch.tensor([[[0.0, 1.0], [1.0, 0.0]]])
@@ -329,7 +352,9 @@ def test_training_teaches_the_map_where_each_colour_is(tmp_path):
     record = trainer.train(steps=160)
     trainer.close()
     found, patches = places_found(trainer)
-    near = np.hypot(*(found - patches).transpose(2, 0, 1)) < 0.05
+    apart = np.hypot(*(found - patches).transpose(2, 0, 1))
+    near = apart < 0.05
+    assert np.median(apart) < 0.009, "a cell is 3 cm wide: its middle is 1.2 cm off"
     assert (
         near.mean() > 0.8 > 0.4 > (np.hypot(*(before - patches).transpose(2, 0, 1)) < 0.05).mean()
     )
@@ -369,7 +394,8 @@ def places_found(trainer):
         _, scores = trainer.online.embed_and_map(
             {"shoulder": torch.from_numpy(images).permute(0, 3, 1, 2)}, torch.zeros(40, 7)
         )
-    return scores.place_m[scores.score[:, :2].argmax(-1)].numpy(), patches
+    best = scores.score[:, :2].argmax(-1)
+    return scores.place_m[torch.arange(40)[:, None], best].numpy(), patches
 
 
 def test_terms_of_the_quadratic():

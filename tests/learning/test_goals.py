@@ -66,11 +66,10 @@ def test_maps_of_goals_are_told_by_first_pictures_and_later_ones_are_to_tell_the
     batches.close()
     count = len(batch.first)
     assert count == 20 and 0 < batch.closes[:20].sum() < 20 and 0 < batch.untouched[:20].sum() < 20
-    place = torch.randn(6, 2, generator=random) / 10
     later, first = (
         AffordanceScores(
-            torch.randn(n, goal + 2, 6, generator=random), place,
-            torch.randn(n, 6, 2, generator=random),
+            torch.randn(n, goal + 2, 6, generator=random),
+            torch.randn(n, 6, 2, generator=random) / 10, torch.randn(n, 6, 2, generator=random),
         )
         for n in (len(batch.state), count)
     )  # fmt: skip

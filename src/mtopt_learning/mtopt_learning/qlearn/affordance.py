@@ -68,10 +68,10 @@ class AffordanceMap(nn.Module):
     Args:
         sizes: (channels, rows, columns) of each feature map that it looks at, the finest first.
         maps: Their number.
-        closeup: Whether it tells of what is under the gripper: where that is, and at which axis
+        closeup: Whether a cell, which is as large as a thing, tells where in it, by up to
+            `OFFSET_M`, and the map of what is under the gripper: where that is, and at which axis
             the gripper closes there. Things lie so near to each other that the mean near the tool
             is between them.
-        offsets: Whether a cell tells where in it, by up to `OFFSET_M`: a cell is as large as a thing.
         hidden: Channels between.
     """
 
@@ -80,7 +80,6 @@ class AffordanceMap(nn.Module):
         sizes: Sequence[tuple[int, int, int]],
         maps: int,
         closeup: bool = False,
-        offsets: bool = False,
         hidden: int = 24,
     ):
         super().__init__()
@@ -92,10 +91,7 @@ class AffordanceMap(nn.Module):
         self.look = nn.Conv2d(channels, hidden, 3, 1, 1)
         self.score = nn.Conv2d(hidden, maps, 1)
         self.axis = nn.Conv2d(hidden, 2, 1) if closeup else None
-        self.offset = nn.Conv2d(hidden, 2, 1) if offsets else None
-        if offsets:
-            nn.init.zeros_(self.offset.weight)
-            nn.init.zeros_(self.offset.bias)
+        self.offset = nn.Conv2d(hidden, 2, 1) if closeup else None
         self.features = _FEATURES + _CLOSEUP_FEATURES * closeup
         v, u = torch.meshgrid(_centres(rows), _centres(columns), indexing="ij")
         self.register_buffer("terms", quadratic(u.flatten(), v.flatten()), persistent=False)
@@ -120,17 +116,15 @@ class AffordanceMap(nn.Module):
             seen = torch.relu(fine + above)
         if self.smooth is not None:
             seen = torch.relu(self.smooth(seen))
-        seen, axis, offset = torch.relu(self.look(seen)), None, None
+        seen, axis = torch.relu(self.look(seen)), None
         score = 5 * self.score(seen).flatten(2).contiguous().float()
-        if self.axis is not None:
-            axis = self.axis(seen).flatten(2).transpose(1, 2).float()
-        if self.offset is not None:
-            offset = self.offset(seen).flatten(2).transpose(1, 2).float()
         with torch.autocast(seen.device.type, enabled=False):
             place_m = self.terms @ (5 * self.place_5m)
-            if offset is not None:
-                place_m = place_m + OFFSET_M * torch.tanh(offset)
-            return AffordanceScores(score, place_m, axis)
+        if self.axis is not None:
+            axis = self.axis(seen).flatten(2).transpose(1, 2).float()
+            offset = self.offset(seen).flatten(2).transpose(1, 2).float()
+            place_m = place_m + OFFSET_M * torch.tanh(offset)
+        return AffordanceScores(score, place_m, axis)
 
     def read(
         self, scores: AffordanceScores, tool_m: torch.Tensor, azimuth: torch.Tensor
@@ -249,8 +243,9 @@ def carried_loss(
 ) -> torch.Tensor:
     """How far maps are from what they tell of their episodes' first pictures.
 
-    The divergence of Kullback and Leibler from the first to the later map, and the squared error of
-    the axes where the first task acts. Both learn: a map that runs after itself may run away.
+    The divergence of Kullback and Leibler from the first to the later map, and the squared errors
+    of the places and the axes where the first task acts. Both learn: a map that runs after itself
+    may run away.
 
     Args:
         scores: Of n states.
@@ -262,12 +257,10 @@ def carried_loss(
     wanted = torch.log_softmax(first.score[rows, task], -1)
     found = torch.log_softmax(scores.score[rows, task], -1)
     each = (wanted.exp() * (wanted - found)).sum(-1).mean(1)
-    if scores.place_m.dim() == 3:
-        apart = (scores.place_m - first.place_m).square().sum(-1) / SPREAD_M**2
-        each = each + (wanted[:, 0].detach().exp() * apart).sum(-1)
     if scores.axis is not None:
+        apart = (scores.place_m - first.place_m).square().sum(-1) / SPREAD_M**2
         error = (scores.axis - first.axis).square().sum(-1)
-        each = each + (wanted[:, 0].detach().exp() * error).sum(-1)
+        each = each + (wanted[:, 0].detach().exp() * (apart + error)).sum(-1)
     return (each * weight).sum() / weight.sum().clamp_min(1)
 
 

@@ -32,8 +32,8 @@ class TrunkConfig:
         map_camera: Whose picture has an affordance map; empty: none has.
         map_first: Index of the first of that tower's layers that the map looks at.
         map_layers: How many it looks at.
-        map_closeup: Whether it tells of what is under the gripper, too, and how to turn to it.
-        map_offsets: Whether its cells tell where in them.
+        map_closeup: Whether it tells where in a cell, what is under the gripper, and how to turn to
+            it.
         goal_map: Whether there is a map more, of where the goal's picture shows the gripper; it
             must join at the input.
         goal_join: One of `GOAL_JOINS`. With goals there is one condition more than tasks, the
@@ -50,7 +50,6 @@ class TrunkConfig:
     map_first: int = 0
     map_layers: int = 1
     map_closeup: bool = False
-    map_offsets: bool = False
     goal_map: bool = False
     goal_join: str = ""
 
@@ -122,7 +121,7 @@ def default_trunk(
     map_camera = map_camera if affordance_map else ""
     return TrunkConfig(
         tasks, tuple(towers), map_camera=map_camera, map_first=1, map_layers=3,
-        map_closeup=bool(map_camera), map_offsets=bool(map_camera), goal_map=bool(map_camera and goal_join == "input"),
+        map_closeup=bool(map_camera), goal_map=bool(map_camera and goal_join == "input"),
         goal_join=goal_join,
     )  # fmt: skip
 
@@ -163,7 +162,7 @@ class Trunk(nn.Module):
                 layers = tower.with_layers(picture, second=second)[1][config.map_slice]
             sizes = [layer.shape[1:] for layer in layers]
             maps = config.conditions + config.goal_map
-            self.map = AffordanceMap(sizes, maps, config.map_closeup, config.map_offsets)
+            self.map = AffordanceMap(sizes, maps, config.map_closeup)
             self.from_map = nn.Linear(self.map.features, config.embedding, bias=False)
             if config.goal_map:
                 self.from_goal_map = nn.Linear(self.map.features, config.embedding, bias=False)

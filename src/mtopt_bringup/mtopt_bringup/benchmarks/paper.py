@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which size, where, which part."""
     parser.add_argument(
         "--scale", choices=SCALES, default="small",
-        help="small: under half an hour on two cores; medium: two hours; full: over 200,000 "
+        help="small: under half an hour on two cores; medium: three hours; full: over 200,000 "
              "episodes",
     )  # fmt: skip
     parser.add_argument(

@@ -73,7 +73,7 @@ class PaperConfig:
 SCALES = {
     "small": PaperConfig(
         scripted_episodes=4200, learned_rounds=2, learned_episodes=500, collector_steps=500,
-        steps=600, evaluation_episodes=20, online_rounds=4, online_episodes=400, online_steps=300,
+        steps=500, evaluation_episodes=20, online_rounds=4, online_episodes=400, online_steps=300,
     ),
     "medium": PaperConfig(
         scripted_episodes=12_000, learned_rounds=3, learned_episodes=1000, collector_steps=800,
@@ -86,5 +86,5 @@ SCALES = {
         online_steps=2000, seeds=3,
     ),
 }  # fmt: skip
-"""On two cores `small` takes less than half an hour, `medium` two hours; `full` holds at least
+"""On two cores `small` takes less than half an hour, `medium` three hours; `full` holds at least
 200,000 episodes."""

@@ -110,7 +110,7 @@ def test_q_among_proposals_reaches_what_a_picture_shows(toy):
         task = torch.full((len(state),), learned.goal_task)
         return best_proposal(
             lambda action: learned.q(embedding, task, action),
-            learned.behaviour(images, state, shown)[0], ProposalConfig(), noise,
+            learned.behaviour(images, state, task, shown)[0], ProposalConfig(), noise,
         )[0]  # fmt: skip
 
     chosen, searched = reach_shown_patches(among), reach_shown_patches(greedy(learned))

@@ -39,7 +39,7 @@ class ActConfig:
 
     Attributes:
         cem: The search.
-        proposals: What is chosen among instead, to a goal, by a network that proposes actions.
+        proposals: What is chosen among instead, by a network that proposes actions.
         epsilon: Chance a step of a random action instead: for collecting, not for measuring.
         noise: Standard deviation added to moves and turns, in units of the largest.
     """
@@ -177,18 +177,22 @@ class QFunctionPolicy:
         state = torch.from_numpy(np.stack([requests[i].observation.state() for i in rows]))
         task = torch.tensor([self._condition(requests[i]) for i in rows])
         goal = self._goals.rows([requests[i] for i in rows])
-        embedding = q_function.network.embed(images, state, goal)
+        network = q_function.network
+        embedding = network.embed(images, state, goal)
 
         def score(action: torch.Tensor) -> torch.Tensor:
-            return q_function.network.q(embedding, task, action)
+            return network.q(embedding, task, action)
 
-        proposed = (task == q_function.network.goal_task) & q_function.network.proposes
+        proposed = torch.where(
+            task == network.goal_task,
+            torch.tensor(network.proposes), torch.tensor(network.proposes_tasks),
+        )  # fmt: skip
         code, q = torch.zeros(len(rows), CODE_SIZE), torch.zeros(len(rows))
         if not proposed.all():
             normal, uniform = (noise[:, rows] for noise in self._noise(requests))
             code, q = maximise(score, len(rows), self._config.cem, normal, uniform)
         if proposed.any():
-            output, _ = q_function.network.behaviour(images, state, goal)
+            output, _ = network.behaviour(images, state, task, goal)
             moves = self._moves(requests)[rows]
             best, value = best_proposal(score, output, self._config.proposals, moves)
             code[proposed], q[proposed] = best[proposed], value[proposed]

@@ -1,4 +1,4 @@
-"""What the data would do to reach a goal: a cloned policy beside Q, which chooses among it.
+"""What the data would do for a task or to reach a goal: a cloned policy beside Q, which chooses.
 
 Where data show few actions a state, the largest Q of all actions is often that of one which nobody
 took. Here Q chooses among those that the data's own policy might have taken, as
@@ -78,7 +78,7 @@ class PolicyTrunk(Trunk):
 
 
 class BehaviourPolicy(PolicyTrunk):
-    """A cloned policy to goals: (batch, 4 + `COMMANDS`) mean moves and logits of commands."""
+    """A cloned policy: (batch, 4 + `COMMANDS`) mean moves and logits of commands."""
 
     def __init__(self, config: TrunkConfig):
         super().__init__(config)
@@ -88,11 +88,11 @@ class BehaviourPolicy(PolicyTrunk):
         self,
         images: dict[str, torch.Tensor],
         state: torch.Tensor,
-        goal: dict[str, torch.Tensor],
+        task: torch.Tensor,
+        goal: dict[str, torch.Tensor] | None = None,
     ) -> tuple[torch.Tensor, AffordanceScores | None]:
-        """Float32 output, and the affordance map if there is one; see `Trunk.embed_and_map`."""
-        to_goal = torch.full((len(state),), self.config.tasks, device=state.device)
-        features, scores = self.features_and_map(images, state, to_goal, goal)
+        """Float32 output, and the affordance map; arguments of `PolicyTrunk.features_and_map`."""
+        features, scores = self.features_and_map(images, state, task, goal)
         return self.out(features).float(), scores
 
 

@@ -31,11 +31,13 @@ class NetworkConfig(TrunkConfig):
             ablation of MT-Opt); one output for all tasks otherwise.
         behaviour: Whether a cloned policy to goals, as large as the rest, proposes the actions that
             Q chooses among; goals must join at the input.
+        behaviour_tasks: Whether such a policy of tasks does; it is the same one.
     """
 
     heads: int = 2
     multi_head: bool = False
     behaviour: bool = False
+    behaviour_tasks: bool = False
 
     def __post_init__(self):
         super().__post_init__()
@@ -53,10 +55,13 @@ def default_network(
     affordance_map: bool = True,
     goal_join: str = "",
     behaviour: bool = False,
+    behaviour_tasks: bool = False,
 ) -> NetworkConfig:
     """The network on the trunk of `default_trunk`; see `NetworkConfig`."""
     trunk = default_trunk(tasks, cameras, affordance_map, goal_join)
-    return NetworkConfig(**vars(trunk), multi_head=multi_head, behaviour=behaviour)
+    return NetworkConfig(
+        **vars(trunk), multi_head=multi_head, behaviour=behaviour, behaviour_tasks=behaviour_tasks
+    )
 
 
 class QHead(nn.Module):
@@ -86,7 +91,7 @@ class QNetwork(Trunk, TwoStageQ):
     def __init__(self, config: NetworkConfig):
         super().__init__(config, task_input=not config.multi_head)
         self.heads = nn.ModuleList(QHead(config) for _ in range(config.heads))
-        if config.behaviour:
+        if config.behaviour or config.behaviour_tasks:
             self.behaviour = BehaviourPolicy(config)
 
     def embed(

@@ -24,6 +24,7 @@ def network_config(
     affordance_map: bool = True,
     goal_join: str = "",
     behaviour: bool = False,
+    behaviour_tasks: bool = False,
 ) -> AnyNetworkConfig:
     """The settings of a network by name, for these tasks and pictures.
 
@@ -35,18 +36,26 @@ def network_config(
         affordance_map: Whether the small network has one.
         goal_join: Where goal pictures join the small network, see `TrunkConfig`.
         behaviour: Whether a cloned policy to goals proposes actions.
+        behaviour_tasks: Whether one of tasks does.
 
     Raises:
         InputError: The network cannot take such pictures.
     """
     if name == "published":
+        if behaviour_tasks:
+            raise InputError(
+                "proposals", where="published network", got=True, expected=False,
+                todo="use the small network for proposals",
+            )  # fmt: skip
         if goal_join:
             raise InputError(
                 "goal_join", where="published network", got=goal_join, expected="''",
                 todo="use the small network for goals",
             )  # fmt: skip
         return published_network(tasks, cameras, multi_head)
-    return default_network(tasks, cameras, multi_head, affordance_map, goal_join, behaviour)
+    return default_network(
+        tasks, cameras, multi_head, affordance_map, goal_join, behaviour, behaviour_tasks
+    )
 
 
 def name_of(config: AnyNetworkConfig) -> str:

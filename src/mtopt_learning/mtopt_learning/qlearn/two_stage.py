@@ -31,6 +31,11 @@ class TwoStageQ(nn.Module):
         return getattr(self.config, "behaviour", False)
 
     @property
+    def proposes_tasks(self) -> bool:
+        """Whether it proposes actions of tasks, too."""
+        return getattr(self.config, "behaviour_tasks", False)
+
+    @property
     def goal_task(self) -> int:
         """The index that stands for reaching the goal, where others stand for a task."""
         return self.config.tasks

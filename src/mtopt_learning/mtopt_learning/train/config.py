@@ -122,6 +122,9 @@ class TrainConfig:
             first closes or opens, on which Q(s, terminate) learns 0: nothing is decided there.
         conservative_weight: Of the penalty on random actions; 0 leaves it out.
         conservative_samples: Random actions a state, of which one is drawn.
+        proposals: Whether a new network clones successes and Q chooses among what that proposes for
+            a task; else CEM searches all actions.
+        behaviour_weight: Of the clone's loss.
         affordance_weight: Of the affordance map's loss; 0 leaves the map out of a new network.
         first_pictures: First pictures of episodes a step, which teach that map.
         learning_rate: Adam's at the start.
@@ -156,6 +159,8 @@ class TrainConfig:
     undecided_states: int = 16
     conservative_weight: float = 1.0
     conservative_samples: int = 8
+    proposals: bool = False
+    behaviour_weight: float = 1.0
     affordance_weight: float = 1.0
     first_pictures: int = 64
     learning_rate: float = 1.6e-3

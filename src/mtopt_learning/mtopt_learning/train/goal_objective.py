@@ -120,7 +120,7 @@ def goal_losses(
         report["goal_terminate_loss"] = end_loss
     if online.proposes and goals.behaviour_weight:
         ends = online.prepare_goal(goal_in_light(batch.end, *view))
-        output, of_ends = online.behaviour(pictures, batch.state, ends)
+        output, of_ends = online.behaviour(pictures, batch.state, task, ends)
         cloned = clone_loss(output, *batch.to_clone())
         report["behaviour_loss"] = cloned
         if of_ends is not None and config.affordance_weight:

@@ -6,6 +6,7 @@ import torch
 
 from mtopt_learning.qlearn.actions import CODE_SIZE, terminate_code
 from mtopt_learning.qlearn.affordance import AffordanceScores, affordance_loss, carried_loss
+from mtopt_learning.qlearn.behaviour import BehaviourPolicy, clone_loss
 from mtopt_learning.qlearn.losses import bellman_loss, conservative_loss
 from mtopt_learning.qlearn.two_stage import TwoStageQ
 from mtopt_learning.train.batches import Batch, Transitions
@@ -80,6 +81,33 @@ def map_loss(scores: AffordanceScores, first: AffordanceScores, batch: Transitio
         counts,
     )  # fmt: skip
     return told + carried_loss(scores.first(count), first, task, batch.as_first[:count])
+
+
+def cloning_loss(
+    policy: BehaviourPolicy,
+    pictures: dict[str, torch.Tensor],
+    state: torch.Tensor,
+    first: torch.Tensor | None,
+    batch: Transitions,
+    map_weight: float,
+) -> torch.Tensor:
+    """The loss of a policy that clones the steps of successes, each for the first of its tasks.
+
+    Args:
+        policy: What learns.
+        pictures: Camera to pictures of the batch's states, or of more.
+        state: Proprioception of as many.
+        first: First pictures of the first steps' episodes; None: there is no map to be taught.
+        batch: The steps.
+        map_weight: Of the loss of its map.
+    """
+    n = len(batch.row)
+    seen, task = {camera: image[:n] for camera, image in pictures.items()}, batch.task[:, 0]
+    output, scores = policy(seen, state[:n], task)
+    loss = clone_loss(output, batch.action, batch.weight[:, 0] * (batch.success[:, 0] >= 0.5))
+    if first is not None:
+        loss = loss + map_weight * map_loss(scores, policy.look(first), batch)
+    return loss
 
 
 def random_actions(states: int, samples: int, noise: torch.Generator) -> torch.Tensor:

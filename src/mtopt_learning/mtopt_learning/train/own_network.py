@@ -45,6 +45,7 @@ def make_network(
             config.goals.join if config.goals.batch else "",
             bool(config.goals.batch and config.goals.behaviour_weight)
             and config.goals.join == "input",
+            config.proposals,
         )  # fmt: skip
     if network.tasks != len(tasks):
         raise InputError(
@@ -70,6 +71,11 @@ def check_network(network: TwoStageQ, config: TrainConfig) -> None:
         raise InputError(
             "network, multi_head", where="train config", got=wanted,
             expected=f"the run's own, {have}", todo="start a new run",
+        )  # fmt: skip
+    if config.proposals and not network.proposes_tasks:
+        raise InputError(
+            "proposals", where="train config", got=True,
+            expected="False for a network that proposes nothing for tasks", todo="start a new run",
         )  # fmt: skip
     if goals.batch and not network.goal_cameras:
         raise InputError(

@@ -21,7 +21,7 @@ from mtopt_learning.train.labelled_batches import LabelledBatches, ReadyBatch
 from mtopt_learning.train.labelling import noise_of
 from mtopt_learning.train.learning_data import LearningData
 from mtopt_learning.train.learning_rate import decayed
-from mtopt_learning.train.objective import losses, map_loss
+from mtopt_learning.train.objective import cloning_loss, losses, map_loss
 from mtopt_learning.train.own_network import check_network, make_network
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.self_calibration import calibrate_map
@@ -244,11 +244,19 @@ class Trainer:
                 self.online, embedding, item.batch, item.target, config,
                 noise_of(config, "unseen", step),
             )  # fmt: skip
+            first = None
             if item.first is not None:
-                first = self.online.look(lit(item.first, light.first(len(item.first))))
-                seen = map_loss(scores, first, item.batch)
+                first = lit(item.first, light.first(len(item.first)))
+                seen = map_loss(scores, self.online.look(first), item.batch)
                 loss = loss + config.affordance_weight * seen
                 report["affordance_loss"] = seen.detach()
+            if self.online.proposes_tasks and config.behaviour_weight:
+                cloned = cloning_loss(
+                    self.online.behaviour, pictures, item.state, first, item.batch,
+                    config.affordance_weight,
+                )  # fmt: skip
+                loss = loss + config.behaviour_weight * cloned
+                report["behaviour_loss"] = cloned.detach()
         return loss, {**report, **item.figures}
 
     def _goal_loss(self) -> tuple[torch.Tensor, dict]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -158,6 +159,22 @@ def test_policy_reloads_a_changed_checkpoint_and_keeps_the_old_one_when_it_is_ba
         policy.reload_if_changed()
     assert policy.fingerprint == new and policy.choose([request()])[0].error == 0
     assert not policy.reload_if_changed()
+
+
+def test_of_a_network_that_proposes_the_policy_takes_what_is_proposed(folder):
+    network = QNetwork(replace(SMALL, behaviour_tasks=True))
+    torch.nn.init.zeros_(network.behaviour.out.weight)
+    with torch.no_grad():
+        network.behaviour.out.bias.copy_(torch.tensor([0.5, -0.5, 0, 0, 0, 9, 0, 0.0]))
+    save_q_function(folder, QFunction(network, TASKS.names, dict(CAMERAS)), {}, "data")
+    policy = QFunctionPolicy()
+    policy.load(folder)
+    answers = policy.choose([request(f"robot_{i}") for i in range(7)])
+    for answer in answers:
+        action = answer.action
+        assert action.close and not action.terminate
+        np.testing.assert_allclose(action.translation_m, [0.03, -0.03, 0], atol=0.012)
+    assert len({answer.action for answer in answers}) > 1, "Q chooses among moves around it"
 
 
 def test_exploration_changes_actions_only_when_asked(folder):

@@ -12,8 +12,10 @@ from reach_world import CAMERAS, TASKS, ReachWorld, ToyDataset, collect
 
 from mtopt_learning.qlearn.actions import decode
 from mtopt_learning.qlearn.affordance import AffordanceScores, carried_loss, place_loss
+from mtopt_learning.qlearn.behaviour import ProposalConfig, best_proposal, clone_loss
 from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
 from mtopt_learning.qlearn.network import NetworkConfig
+from mtopt_learning.qlearn.networks import network_config
 from mtopt_learning.qlearn.tower import TowerConfig
 from mtopt_learning.relabel.sampler import Draw, SamplerConfig
 from mtopt_learning.train.batches import transitions
@@ -21,7 +23,7 @@ from mtopt_learning.train.config import TrainConfig
 from mtopt_learning.train.deciding_steps import GripperChanges, deciding_rows, gripper_steps
 from mtopt_learning.train.diagnostics import area_under_curve
 from mtopt_learning.train.labelling import next_states, noise_of, targets
-from mtopt_learning.train.objective import map_loss
+from mtopt_learning.train.objective import cloning_loss, map_loss
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.run_folder import (
     MetricsFile,
@@ -45,11 +47,13 @@ QUICK = TrainConfig(
 )
 
 
-def act_in_fresh_worlds(network, worlds=100):
-    """Share of worlds in which CEM on the network reaches the patch of the task's colour."""
+def act_in_fresh_worlds(network, worlds=100, proposed=False):
+    """Share of worlds in which the network reaches the patch of the task's colour: by the action
+    that CEM finds, or by the best of those that its clone proposes."""
     random, task, cem = np.random.default_rng(99), torch.arange(worlds) % 2, CemConfig()
     scenes = [ReachWorld(random) for _ in range(worlds)]
     noise, stopped = torch.Generator().manual_seed(0), np.zeros(worlds, bool)
+    proposals = ProposalConfig()
     for _ in range(8):
         seen = [scene.pictures() for scene in scenes]
         images = {
@@ -57,13 +61,18 @@ def act_in_fresh_worlds(network, worlds=100):
             for camera in CAMERAS
         }
         with torch.no_grad():
-            embedding = network.embed(
-                images, torch.from_numpy(np.stack([s.state() for s in scenes]))
-            )
-            code, _ = maximise(
-                lambda c, e=embedding: network.q(e, task, c), worlds, cem,
-                *draw_noise(worlds, cem, noise),
-            )  # fmt: skip
+            state = torch.from_numpy(np.stack([s.state() for s in scenes]))
+            embedding = network.embed(images, state)
+
+            def score(action, embedding=embedding):
+                return network.q(embedding, task, action)
+
+            if proposed:
+                output, _ = network.behaviour(images, state, task)
+                moves = torch.randn(worlds, proposals.moves, 4, generator=noise)
+                code, _ = best_proposal(score, output, proposals, moves)
+            else:
+                code, _ = maximise(score, worlds, cem, *draw_noise(worlds, cem, noise))
         for i, vector in enumerate(decode(code).numpy()):
             stopped[i] |= vector[7] > 0.5
             if not stopped[i]:
@@ -79,6 +88,37 @@ def test_learns_to_reach_the_named_colour_from_pictures(toy):
     trainer.train(steps=400)
     assert before < 0.15
     assert act_in_fresh_worlds(trainer.average) > 0.4  # chance is 0.05, the script reaches 0.28
+
+
+def test_q_among_what_a_clone_of_successes_proposes_reaches_the_named_colour(toy):
+    config = dataclasses.replace(
+        QUICK, backup="sarsa", learning_rate=1e-3, polyak=0.02, proposals=True
+    )  # fmt: skip
+    network = dataclasses.replace(SMALL, behaviour_tasks=True)
+    trainer = Trainer(TASKS, CAMERAS, config, network)
+    trainer.set_data(toy)
+    before = act_in_fresh_worlds(trainer.average, proposed=True)
+    trainer.train(steps=400)
+    trainer.close()
+    assert before < 0.15
+    assert act_in_fresh_worlds(trainer.average, proposed=True) > 0.4
+
+
+def test_only_steps_of_successes_are_cloned_each_for_the_task_that_it_was_drawn_for(toy):
+    trainer = Trainer(TASKS, CAMERAS, QUICK, dataclasses.replace(SMALL, behaviour_tasks=True))
+    trainer.set_data(toy)
+    _, batch = trainer.data.draw(0, QUICK)
+    rows = np.concatenate([batch.row, batch.judged_row])
+    pictures, state = trainer.store.take(rows), torch.from_numpy(toy.state[rows])
+    trainer.close()
+    policy, n = trainer.online.behaviour, len(batch.row)
+    good = (batch.success[:, 0] >= 0.5) & (batch.weight[:, 0] > 0)
+    assert 0 < good.sum() < n
+    picked = {camera: image[:n][good] for camera, image in pictures.items()}
+    output, _ = policy(picked, state[:n][good], batch.task[good, 0])
+    wanted = clone_loss(output, batch.action[good], batch.weight[good, 0])
+    loss = cloning_loss(policy, pictures, state, None, batch, 1.0)
+    torch.testing.assert_close(loss, wanted)
 
 
 def test_the_learning_rate_falls_by_half_a_cosine_and_a_resumed_run_goes_on_with_it(toy, tmp_path):
@@ -227,6 +267,10 @@ def test_metrics_after_a_lost_part_are_dropped(tmp_path):
 def test_bad_settings_are_named():
     with pytest.raises(InputError, match="backup.*'td'"):
         TrainConfig(backup="td")
+    with pytest.raises(InputError, match="proposals"):
+        Trainer(TASKS, CAMERAS, QUICK, SMALL).set_config(dataclasses.replace(QUICK, proposals=True))
+    with pytest.raises(InputError, match="proposals.*small network"):
+        network_config("published", 3, {"shoulder": (472, 472)}, behaviour_tasks=True)
     with pytest.raises(InputError, match="lift-green"):
         Trainer(TASKS, CAMERAS, TrainConfig(tasks=("lift-green",)), SMALL)
 

@@ -33,7 +33,7 @@ def output(*likely):
 
 def best(score, likely):
     noise = torch.full((1, FEW.moves, 4), 1.0)
-    return best_proposal(score, output(*likely), FEW, noise)
+    return best_proposal(score, output(*likely)[:, None], FEW, noise)
 
 
 def test_q_decides_among_likely_commands_and_moves_around_the_cloned_one():
@@ -52,7 +52,7 @@ def test_what_the_clone_thinks_unlikely_is_not_done_whatever_q_says():
     assert code[0].tolist() == [0.0] * TERMINATE + [1.0], "terminate is one action"
     none_is_likely = ProposalConfig(moves=1, least_probability=0.9)
     code, _ = best_proposal(
-        lambda code: code[..., CLOSE], output(0.2, 0.2, 0.4, 0.2), none_is_likely,
+        lambda code: code[..., CLOSE], output(0.2, 0.2, 0.4, 0.2)[:, None], none_is_likely,
         torch.zeros(1, 1, 4),
     )  # fmt: skip
     assert command_class(code).tolist() == [2], "the likeliest one is left"
@@ -110,7 +110,7 @@ def test_q_among_proposals_reaches_what_a_picture_shows(toy):
         task = torch.full((len(state),), learned.goal_task)
         return best_proposal(
             lambda action: learned.q(embedding, task, action),
-            learned.behaviour(images, state, task, shown)[0], ProposalConfig(), noise,
+            learned.behaviour(images, state, task, shown)[0][:, None], ProposalConfig(), noise,
         )[0]  # fmt: skip
 
     chosen, searched = reach_shown_patches(among), reach_shown_patches(greedy(learned))

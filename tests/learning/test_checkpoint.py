@@ -162,7 +162,7 @@ def test_policy_reloads_a_changed_checkpoint_and_keeps_the_old_one_when_it_is_ba
 
 
 def test_of_a_network_that_proposes_the_policy_takes_what_is_proposed(folder):
-    network = QNetwork(replace(SMALL, behaviour_tasks=True))
+    network = QNetwork(replace(SMALL, proposers=((0,), (1,), (2,))))
     torch.nn.init.zeros_(network.behaviour.out.weight)
     with torch.no_grad():
         network.behaviour.out.bias.copy_(torch.tensor([0.5, -0.5, 0, 0, 0, 9, 0, 0.0]))

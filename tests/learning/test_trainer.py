@@ -70,7 +70,7 @@ def act_in_fresh_worlds(network, worlds=100, proposed=False):
             if proposed:
                 output, _ = network.behaviour(images, state, task)
                 moves = torch.randn(worlds, proposals.moves, 4, generator=noise)
-                code, _ = best_proposal(score, output, proposals, moves)
+                code, _ = best_proposal(score, output[:, None], proposals, moves)
             else:
                 code, _ = maximise(score, worlds, cem, *draw_noise(worlds, cem, noise))
         for i, vector in enumerate(decode(code).numpy()):
@@ -94,7 +94,7 @@ def test_q_among_what_a_clone_of_successes_proposes_reaches_the_named_colour(toy
     config = dataclasses.replace(
         QUICK, backup="sarsa", learning_rate=1e-3, polyak=0.02, proposals=True
     )  # fmt: skip
-    network = dataclasses.replace(SMALL, behaviour_tasks=True)
+    network = dataclasses.replace(SMALL, proposers=((0,), (1,), (2,)))
     trainer = Trainer(TASKS, CAMERAS, config, network)
     trainer.set_data(toy)
     before = act_in_fresh_worlds(trainer.average, proposed=True)
@@ -105,7 +105,9 @@ def test_q_among_what_a_clone_of_successes_proposes_reaches_the_named_colour(toy
 
 
 def test_only_steps_of_successes_are_cloned_each_for_the_task_that_it_was_drawn_for(toy):
-    trainer = Trainer(TASKS, CAMERAS, QUICK, dataclasses.replace(SMALL, behaviour_tasks=True))
+    trainer = Trainer(
+        TASKS, CAMERAS, QUICK, dataclasses.replace(SMALL, proposers=((0,), (1,), (2,)))
+    )
     trainer.set_data(toy)
     _, batch = trainer.data.draw(0, QUICK)
     rows = np.concatenate([batch.row, batch.judged_row])
@@ -270,7 +272,7 @@ def test_bad_settings_are_named():
     with pytest.raises(InputError, match="proposals"):
         Trainer(TASKS, CAMERAS, QUICK, SMALL).set_config(dataclasses.replace(QUICK, proposals=True))
     with pytest.raises(InputError, match="proposals.*small network"):
-        network_config("published", 3, {"shoulder": (472, 472)}, behaviour_tasks=True)
+        network_config("published", 3, {"shoulder": (472, 472)}, proposers=((0,), (1,), (2,)))
     with pytest.raises(InputError, match="lift-green"):
         Trainer(TASKS, CAMERAS, TrainConfig(tasks=("lift-green",)), SMALL)
 

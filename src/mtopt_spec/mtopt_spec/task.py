@@ -55,6 +55,12 @@ class Task:
         """Names of all objects without which a scene does not offer it."""
         return tuple(name for name in (self.object, self.holds) if name is not None)
 
+    def includes(self, other: Task) -> bool:
+        """Whether every success of the other task is one of this: to lift any object, the can."""
+        return self.success.keys() == other.success.keys() and all(
+            value in ("any", other.success[key]) for key, value in self.success.items()
+        )
+
 
 def _named(name: str | None) -> str | None:
     return None if name == "any" else name
@@ -93,6 +99,13 @@ class TaskList(Sequence[Task]):
     def named(self, name: str) -> Task:
         """The task of this name (`InputError` if there is none)."""
         return self._tasks[self.index_of(name)]
+
+    def included(self) -> tuple[tuple[int, ...], ...]:
+        """For each task the positions of those that it includes, its own first."""
+        return tuple(
+            (i, *(k for k, other in enumerate(self) if k != i and task.includes(other)))
+            for i, task in enumerate(self)
+        )
 
     def easiest(self, skill: str) -> Task:
         """The first of the easiest tasks of a skill (`InputError` if it has none)."""

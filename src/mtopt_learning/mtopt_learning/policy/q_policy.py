@@ -23,6 +23,7 @@ from mtopt_learning.qlearn.actions import (
 )
 from mtopt_learning.qlearn.behaviour import ProposalConfig, best_proposal
 from mtopt_learning.qlearn.cem import CemConfig, maximise
+from mtopt_learning.qlearn.two_stage import TwoStageQ
 from mtopt_spec import seeds
 from mtopt_spec.action import Action
 from mtopt_spec.errors import InputError
@@ -94,6 +95,7 @@ class QFunctionPolicy:
         self._q_function = q_function
         if q_function is not None:
             network = q_function.network
+            self._asked = proposers(network)
             self._goals = GoalPictures(network, network.goal_cameras, q_function.cameras)
 
     def watch(self, path: Path) -> None:
@@ -192,9 +194,12 @@ class QFunctionPolicy:
             normal, uniform = (noise[:, rows] for noise in self._noise(requests))
             code, q = maximise(score, len(rows), self._config.cem, normal, uniform)
         if proposed.any():
-            output, _ = network.behaviour(images, state, task, goal)
+            asked = self._asked[task]
+            output, _ = network.behaviour(images, state, asked.flatten(), goal)
             moves = self._moves(requests)[rows]
-            best, value = best_proposal(score, output, self._config.proposals, moves)
+            best, value = best_proposal(
+                score, output.view(*asked.shape, -1), self._config.proposals, moves
+            )
             code[proposed], q[proposed] = best[proposed], value[proposed]
         if self._config.epsilon or self._config.noise:
             explored = code.clone()
@@ -250,6 +255,16 @@ class QFunctionPolicy:
         out = code.clone()
         out[:CONTINUOUS] = (code[:CONTINUOUS] + self._config.noise * move).clamp(-1, 1)
         return out
+
+
+def proposers(network: TwoStageQ) -> torch.Tensor:
+    """(tasks and the goal, k) int64: for which tasks the clone is asked to propose actions of
+    each; its own fill up what others have more.
+    """
+    of_tasks = getattr(network.config, "proposers", ()) or [(i,) for i in range(network.goal_task)]
+    asked = [*of_tasks, (network.goal_task,)]
+    most = max(map(len, asked))
+    return torch.tensor([(*some, *[some[0]] * (most - len(some))) for some in asked])
 
 
 def _stamp(path: Path) -> tuple | None:

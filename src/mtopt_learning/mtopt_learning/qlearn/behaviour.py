@@ -62,16 +62,16 @@ class PolicyTrunk(Trunk):
         task: torch.Tensor,
         goal: dict[str, torch.Tensor] | None,
     ) -> tuple[torch.Tensor, AffordanceScores | None]:
-        """(batch, hidden) features for an action, and the affordance map if there is one.
+        """(batch * k, hidden) features for actions, and the affordance map if there is one.
 
         Args:
             images: See `Trunk.embed_and_map`.
             state: There, too.
-            task: (batch,) int64.
+            task: (batch * k,) int64, k tasks a state.
             goal: There, too.
         """
         embedding, scores = self.embed_and_map(images, state, goal)
-        x = self.of_task(embedding, task)
+        x = self.of_task(embedding.repeat_interleave(len(task) // len(state), 0), task)
         for layer in self.layers:
             x = torch.relu(layer(x))
         return x, scores
@@ -91,7 +91,7 @@ class BehaviourPolicy(PolicyTrunk):
         task: torch.Tensor,
         goal: dict[str, torch.Tensor] | None = None,
     ) -> tuple[torch.Tensor, AffordanceScores | None]:
-        """Float32 output, and the affordance map; arguments of `PolicyTrunk.features_and_map`."""
+        """(batch * k, 8) float32, and the affordance map; see `PolicyTrunk.features_and_map`."""
         features, scores = self.features_and_map(images, state, task, goal)
         return self.out(features).float(), scores
 
@@ -143,23 +143,25 @@ def best_proposal(
 
     Args:
         score: Maps (batch, samples, 7) codes to (batch, samples) scores.
-        output: (batch, 8) of `BehaviourPolicy`.
+        output: (batch, k, 8) of `BehaviourPolicy`, for k tasks a state.
         config: Which actions.
         normal: (batch, moves, 4) standard normal noise.
 
     Returns:
         (batch, 7) codes and (batch,) their scores.
     """
-    batch, moves = len(output), config.moves
+    batch, k, moves = *output.shape[:2], config.moves
     normal = normal.clone()
     normal[:, 0] = 0.0
-    move = (output[:, None, :CONTINUOUS].clamp(-1, 1) + config.std * normal).clamp(-1, 1)
-    code = torch.zeros(batch, STOP, moves, CODE_SIZE, device=output.device)
-    code[..., :CONTINUOUS] = move[:, None]
-    code[:, 1, :, CLOSE] = code[:, 2, :, OPEN] = 1.0
-    code = torch.cat([code.flatten(1, 2), terminate_code((batch, 1), output.device)], 1)
-    likely = output[:, CONTINUOUS:].softmax(-1)
+    mean = output[..., None, :CONTINUOUS].clamp(-1, 1)
+    move = (mean + config.std * normal[:, None]).clamp(-1, 1)
+    code = torch.zeros(batch, k, STOP, moves, CODE_SIZE, device=output.device)
+    code[..., :CONTINUOUS] = move[:, :, None]
+    code[:, :, 1, :, CLOSE] = code[:, :, 2, :, OPEN] = 1.0
+    code = torch.cat([code.flatten(2, 3), terminate_code((batch, k, 1), output.device)], 2)
+    likely = output[..., CONTINUOUS:].softmax(-1)
     likely = (likely >= config.least_probability) | (likely == likely.amax(-1, keepdim=True))
-    allowed = torch.cat([likely[:, :STOP].repeat_interleave(moves, 1), likely[:, STOP:]], 1)
+    allowed = torch.cat([likely[..., :STOP].repeat_interleave(moves, 2), likely[..., STOP:]], 2)
+    code, allowed = code.flatten(1, 2), allowed.flatten(1)
     found, best = score(code).masked_fill(~allowed, -torch.inf).max(1)
     return code[torch.arange(batch, device=output.device), best], found

@@ -31,13 +31,14 @@ class NetworkConfig(TrunkConfig):
             ablation of MT-Opt); one output for all tasks otherwise.
         behaviour: Whether a cloned policy to goals, as large as the rest, proposes the actions that
             Q chooses among; goals must join at the input.
-        behaviour_tasks: Whether such a policy of tasks does; it is the same one.
+        proposers: For each task the tasks for which that policy proposes actions of it, its own
+            first; empty: it is none of tasks.
     """
 
     heads: int = 2
     multi_head: bool = False
     behaviour: bool = False
-    behaviour_tasks: bool = False
+    proposers: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self):
         super().__post_init__()
@@ -45,6 +46,11 @@ class NetworkConfig(TrunkConfig):
             raise InputError(
                 "behaviour", where="network", got=True,
                 expected="False where no goal picture joins at the input",
+            )  # fmt: skip
+        if self.proposers and len(self.proposers) != self.tasks:
+            raise InputError(
+                "proposers", where="network", got=f"those of {len(self.proposers)} tasks",
+                expected=f"of {self.tasks}",
             )  # fmt: skip
 
 
@@ -55,12 +61,12 @@ def default_network(
     affordance_map: bool = True,
     goal_join: str = "",
     behaviour: bool = False,
-    behaviour_tasks: bool = False,
+    proposers: tuple[tuple[int, ...], ...] = (),
 ) -> NetworkConfig:
     """The network on the trunk of `default_trunk`; see `NetworkConfig`."""
     trunk = default_trunk(tasks, cameras, affordance_map, goal_join)
     return NetworkConfig(
-        **vars(trunk), multi_head=multi_head, behaviour=behaviour, behaviour_tasks=behaviour_tasks
+        **vars(trunk), multi_head=multi_head, behaviour=behaviour, proposers=proposers
     )
 
 
@@ -91,7 +97,7 @@ class QNetwork(Trunk, TwoStageQ):
     def __init__(self, config: NetworkConfig):
         super().__init__(config, task_input=not config.multi_head)
         self.heads = nn.ModuleList(QHead(config) for _ in range(config.heads))
-        if config.behaviour or config.behaviour_tasks:
+        if config.behaviour or config.proposers:
             self.behaviour = BehaviourPolicy(config)
 
     def embed(

@@ -24,7 +24,7 @@ def network_config(
     affordance_map: bool = True,
     goal_join: str = "",
     behaviour: bool = False,
-    behaviour_tasks: bool = False,
+    proposers: tuple[tuple[int, ...], ...] = (),
 ) -> AnyNetworkConfig:
     """The settings of a network by name, for these tasks and pictures.
 
@@ -36,13 +36,13 @@ def network_config(
         affordance_map: Whether the small network has one.
         goal_join: Where goal pictures join the small network, see `TrunkConfig`.
         behaviour: Whether a cloned policy to goals proposes actions.
-        behaviour_tasks: Whether one of tasks does.
+        proposers: Whether and for which tasks it proposes actions of each task.
 
     Raises:
         InputError: The network cannot take such pictures.
     """
     if name == "published":
-        if behaviour_tasks:
+        if proposers:
             raise InputError(
                 "proposals", where="published network", got=True, expected=False,
                 todo="use the small network for proposals",
@@ -54,7 +54,7 @@ def network_config(
             )  # fmt: skip
         return published_network(tasks, cameras, multi_head)
     return default_network(
-        tasks, cameras, multi_head, affordance_map, goal_join, behaviour, behaviour_tasks
+        tasks, cameras, multi_head, affordance_map, goal_join, behaviour, proposers
     )
 
 

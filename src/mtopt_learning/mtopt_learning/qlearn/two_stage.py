@@ -33,7 +33,7 @@ class TwoStageQ(nn.Module):
     @property
     def proposes_tasks(self) -> bool:
         """Whether it proposes actions of tasks, too."""
-        return getattr(self.config, "behaviour_tasks", False)
+        return bool(getattr(self.config, "proposers", ()))
 
     @property
     def goal_task(self) -> int:

@@ -122,8 +122,8 @@ class TrainConfig:
             first closes or opens, on which Q(s, terminate) learns 0: nothing is decided there.
         conservative_weight: Of the penalty on random actions; 0 leaves it out.
         conservative_samples: Random actions a state, of which one is drawn.
-        proposals: Whether a new network clones successes and Q chooses among what that proposes for
-            a task; else CEM searches all actions.
+        proposals: Whether a new network clones successes and Q chooses among what the clone
+            proposes for a task and those that it includes; else CEM searches all actions.
         behaviour_weight: Of the clone's loss.
         affordance_weight: Of the affordance map's loss; 0 leaves the map out of a new network.
         first_pictures: First pictures of episodes a step, which teach that map.

@@ -45,7 +45,7 @@ def make_network(
             config.goals.join if config.goals.batch else "",
             bool(config.goals.batch and config.goals.behaviour_weight)
             and config.goals.join == "input",
-            config.proposals,
+            tasks.included() if config.proposals else (),
         )  # fmt: skip
     if network.tasks != len(tasks):
         raise InputError(

@@ -44,6 +44,26 @@ def test_q_decides_among_likely_commands_and_moves_around_the_cloned_one():
     assert code[0, :4].tolist() == pytest.approx(MOVE.tolist()), "the cloned move is one of them"
 
 
+def test_of_several_cloned_moves_each_is_proposed_with_its_own_commands():
+    one, other = output(0.9, 0.0, 0.1, 0.0)[0], output(0.0, 0.8, 0.0, 0.2)[0].clone()
+    other[:4] = -MOVE
+    both, noise = torch.stack([one, other])[None], torch.full((1, 7, 4), 1.0)
+    seen = []
+
+    def score(code):
+        seen.append(code)
+        return code[..., CLOSE] - code[..., 0]
+
+    code, q = best_proposal(score, both, FEW, noise)
+    assert code[0].tolist() == pytest.approx([*(-MOVE).tolist(), 1, 0, 0]) and q.item() == 1.5
+    moves = seen[0][0].view(2, 10, 7)[:, :9, :4].view(2, 3, 3, 4)
+    for which, move in enumerate((MOVE, -MOVE)):
+        wanted = torch.stack([move, (move + 0.1).clamp(-1, 1), (move + 0.1).clamp(-1, 1)])
+        torch.testing.assert_close(moves[which], wanted.expand(3, 3, 4))
+    code, _ = best_proposal(lambda code: code[..., OPEN] + code[..., TERMINATE], both, FEW, noise)
+    assert command_class(code).tolist() == [2], "opens as the one, or terminates as the other"
+
+
 def test_what_the_clone_thinks_unlikely_is_not_done_whatever_q_says():
     for flag in (OPEN, TERMINATE):
         code, _ = best(lambda code, flag=flag: code[..., flag], (0.5, 0.3, 0.1, 0.1))

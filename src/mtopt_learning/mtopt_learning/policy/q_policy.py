@@ -232,7 +232,7 @@ class QFunctionPolicy:
 
     def _moves(self, requests) -> torch.Tensor:
         """(n, moves, 4) normal noise of proposals, by request."""
-        shape = (self._config.proposals.moves, CONTINUOUS)
+        shape = (max(self._config.proposals.moves, self._asked.shape[1]), CONTINUOUS)
         return torch.from_numpy(np.stack([
             seeds.generator(request.seed, "proposals", request.step_index)
             .standard_normal(shape, np.float32)

@@ -36,8 +36,8 @@ class ProposalConfig:
     """Which actions Q chooses among.
 
     Attributes:
-        moves: Tried with each command.
-        std: Of the moves around the cloned one, in units of the largest; the first is that itself.
+        moves: Tried with each command, as many around each cloned move where there are several.
+        std: Of the moves around a cloned one, in units of the largest; the first is that itself.
         least_probability: Commands that the clone thinks less likely are left out, but for its
             likeliest one.
     """
@@ -145,16 +145,17 @@ def best_proposal(
         score: Maps (batch, samples, 7) codes to (batch, samples) scores.
         output: (batch, k, 8) of `BehaviourPolicy`, for k tasks a state.
         config: Which actions.
-        normal: (batch, moves, 4) standard normal noise.
+        normal: (batch, moves, 4) standard normal noise, k moves or more.
 
     Returns:
         (batch, 7) codes and (batch,) their scores.
     """
-    batch, k, moves = *output.shape[:2], config.moves
-    normal = normal.clone()
-    normal[:, 0] = 0.0
+    batch, k = output.shape[:2]
+    moves = normal.shape[1] // k
+    normal = normal[:, : k * moves].unflatten(1, (k, moves)).clone()
+    normal[:, :, 0] = 0.0
     mean = output[..., None, :CONTINUOUS].clamp(-1, 1)
-    move = (mean + config.std * normal[:, None]).clamp(-1, 1)
+    move = (mean + config.std * normal).clamp(-1, 1)
     code = torch.zeros(batch, k, STOP, moves, CODE_SIZE, device=output.device)
     code[..., :CONTINUOUS] = move[:, :, None]
     code[:, :, 1, :, CLOSE] = code[:, :, 2, :, OPEN] = 1.0

@@ -45,7 +45,7 @@ def test_q_decides_among_likely_commands_and_moves_around_the_cloned_one():
 
 
 def test_of_several_cloned_moves_each_is_proposed_with_its_own_commands():
-    one, other = output(0.9, 0.0, 0.1, 0.0)[0], output(0.0, 0.8, 0.0, 0.2)[0].clone()
+    one, other = output(0.7, 0.0, 0.3, 0.0)[0], output(0.0, 0.7, 0.0, 0.3)[0].clone()
     other[:4] = -MOVE
     both, noise = torch.stack([one, other])[None], torch.full((1, 7, 4), 1.0)
     seen = []
@@ -60,8 +60,9 @@ def test_of_several_cloned_moves_each_is_proposed_with_its_own_commands():
     for which, move in enumerate((MOVE, -MOVE)):
         wanted = torch.stack([move, (move + 0.1).clamp(-1, 1), (move + 0.1).clamp(-1, 1)])
         torch.testing.assert_close(moves[which], wanted.expand(3, 3, 4))
-    code, _ = best_proposal(lambda code: code[..., OPEN] + code[..., TERMINATE], both, FEW, noise)
-    assert command_class(code).tolist() == [2], "opens as the one, or terminates as the other"
+    for flag, command in ((OPEN, 2), (TERMINATE, STOP)):  # as the one, as the other
+        code, _ = best_proposal(lambda code, flag=flag: code[..., flag], both, FEW, noise)
+        assert command_class(code).tolist() == [command]
 
 
 def test_what_the_clone_thinks_unlikely_is_not_done_whatever_q_says():

@@ -64,6 +64,18 @@ def test_a_task_file_extends_another_behind_its_tasks(tmp_path):
         load_tasks(again)
 
 
+def test_a_task_of_any_object_includes_those_of_each():
+    tasks = load_tasks(share_dir() / "params/tasks_cloth.yaml")
+    included = {
+        tasks[i].name: [tasks[k].name for k in others] for i, *others in tasks.included()
+    }  # fmt: skip
+    lifts = [t.name for t in tasks if t.skill == "lift" and t.name != "lift-any"]
+    places = ["place-bottom", "place-top-left", "place-top-right"]
+    assert "lift-cloth" in lifts and included.pop("lift-any") == lifts
+    assert included.pop("place-any") == places, "to cover is another success"
+    assert len(included) == len(tasks) - 2 and not any(included.values())
+
+
 def test_unknown_task_names_the_known_ones():
     tasks = load_tasks(share_dir() / "params/tasks.yaml")
     with pytest.raises(InputError, match="lift-elephant.*lift-any"):

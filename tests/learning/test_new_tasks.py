@@ -62,6 +62,20 @@ def test_known_tasks_keep_their_q_and_new_ones_have_their_parents(multi_head):
     torch.testing.assert_close(q_of(new.copies.lagged, 4), q_of(old.copies.lagged, 1))
 
 
+def test_a_clone_proposes_for_a_new_task_what_it_does_for_its_parent():
+    old = trained(proposals=True)
+    new = with_new_tasks(old, NEW, PARENTS)
+    assert old.online.config.proposers == OLD.included() != NEW.included()
+    assert new.online.config.proposers == NEW.included()
+    (images, state, _), (known, grown) = inputs(5), (t.online.behaviour for t in (old, new))
+    for number, origin in enumerate(ORIGIN):
+        one, other = (
+            policy(images, state, torch.full((5,), task))[0]
+            for policy, task in ((grown, number), (known, origin))
+        )  # fmt: skip
+        torch.testing.assert_close(one, other)
+
+
 def test_a_column_a_task_by_hand():
     old = trained()
     with torch.no_grad():

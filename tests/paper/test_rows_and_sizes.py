@@ -31,6 +31,7 @@ DIFFERENCES = {
     "two_tasks": {"tasks": ["lift-any", "place-any"]},
     "multi_head": {"multi_head": True},
     "cem_max": {"backup": "cem_max"},
+    "proposals": {"proposals": True},
     "shoulder": {"cameras": ["shoulder"]},
     "no_map": {"affordance_weight": 0.0},
     "clone": {},

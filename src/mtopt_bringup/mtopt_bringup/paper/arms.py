@@ -26,6 +26,7 @@ class Arm:
         multi_head: One output a task.
         cameras: It sees; none: all.
         affordance_map: Whether its network has one.
+        proposals: Whether Q chooses among what a clone of successes proposes.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Arm:
     multi_head: bool = False
     cameras: tuple[str, ...] = ()
     affordance_map: bool = True
+    proposals: bool = False
 
     def train_config(self, base: TrainConfig, seed: int) -> TrainConfig:
         """The trainer's settings of this row."""
@@ -50,7 +52,7 @@ class Arm:
         return replace(
             base, tasks=self.tasks, sharing=self.sharing, sampler=sampler, seed=seed,
             backup=self.backup or base.backup, multi_head=self.multi_head,
-            cameras=self.cameras,
+            cameras=self.cameras, proposals=self.proposals,
             affordance_weight=base.affordance_weight if self.affordance_map else 0.0,
         )  # fmt: skip
 
@@ -73,6 +75,7 @@ ARMS = (
     Arm("two_tasks", "MT-Opt on two tasks", tasks=(LIFT_ANY, PLACE_ANY)),
     Arm("multi_head", "a head a task", multi_head=True),
     Arm("cem_max", "published backup (cem_max)", backup="cem_max"),
+    Arm("proposals", "MT-Opt, Q among a clone's proposals", proposals=True),
     Arm("shoulder", "shoulder camera only", cameras=("shoulder",)),
     Arm("no_map", "without the affordance map", affordance_map=False),
     Arm("clone", "behaviour cloning of successes", learner="clone"),

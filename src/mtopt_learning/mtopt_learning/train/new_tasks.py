@@ -39,7 +39,9 @@ def with_new_tasks(trainer: Trainer, tasks: TaskList, parents: Mapping[str, str]
     origin = [
         trainer.tasks.index_of(parents.get(n, "") if n not in known else n) for n in tasks.names
     ]
-    network = replace(trainer.online.config, tasks=len(tasks))
+    network = trainer.online.config
+    included = {"proposers": tasks.included()} if trainer.online.proposes_tasks else {}
+    network = replace(network, tasks=len(tasks), **included)
     grown = Trainer(tasks, trainer.cameras, trainer.config, network)
     grown.step, grown.seconds = trainer.step, trainer.seconds
     pairs = [

@@ -269,6 +269,8 @@ def test_metrics_after_a_lost_part_are_dropped(tmp_path):
 def test_bad_settings_are_named():
     with pytest.raises(InputError, match="backup.*'td'"):
         TrainConfig(backup="td")
+    with pytest.raises(InputError, match="first_pictures"):
+        TrainConfig(first_pictures=0)
     with pytest.raises(InputError, match="proposals"):
         Trainer(TASKS, CAMERAS, QUICK, SMALL).set_config(dataclasses.replace(QUICK, proposals=True))
     with pytest.raises(InputError, match="proposals.*small network"):

@@ -28,6 +28,7 @@ _FEATURES, _CLOSEUP_FEATURES = 6, 5
 SPREAD_M = 0.02
 """Standard deviation with which an episode's place is known, of its object's size."""
 OFFSET_M = 0.03
+"""How far from a cell's middle its object may lie, along x and y."""
 _SCALE_1_M, _CLOSEUP_SCALE_1_M = 8.0, 24.0
 _LEAST = 1e-6
 

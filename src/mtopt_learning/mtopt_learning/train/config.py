@@ -201,5 +201,10 @@ class TrainConfig:
             raise InputError(
                 "decay_steps", where="train config", got=self.decay_steps, expected="0 or more"
             )
+        if self.behaviour_weight < 0 or self.first_pictures < 1:
+            raise InputError(
+                "behaviour_weight, first_pictures", where="train config",
+                got=(self.behaviour_weight, self.first_pictures), expected="at least (0, 1)",
+            )  # fmt: skip
         if not 0 < self.gamma <= 1:
             raise InputError("gamma", where="train config", got=self.gamma, expected="in (0, 1]")

@@ -15,6 +15,7 @@ from mtopt_sim.cameras import CameraCalibration, Cameras
 from mtopt_sim.cloth_scene import Cloths, place_on_plate
 from mtopt_sim.description import inverse
 from mtopt_sim.dropping import drop_objects
+from mtopt_sim.finger_contacts import FingerContacts
 from mtopt_sim.hinge_brake import HingeBrake
 from mtopt_sim.randomise import Randomiser
 from mtopt_sim.scene import build_spec, object_names, relative_pose
@@ -323,7 +324,7 @@ class Station:
         names = self._stiff_objects()
         bodies = [self._object_body[name] for name in names]
         positions = self._positions_bin()
-        left, right, fixed = self._touched_bodies()
+        left, right, fixed = self._contacts.touched(data)
         speeds = [
             math.hypot(*self._qvel[self._object_dof[name] : self._object_dof[name] + 3].tolist())
             for name in names
@@ -356,26 +357,6 @@ class Station:
         positions = self.data.xpos[bodies].reshape(-1, 3)
         return (positions - self.pose_base_bin[:3, 3]) @ self.pose_base_bin[:3, :3]
 
-    def _touched_bodies(self) -> tuple[set[int], set[int], set[int]]:
-        """Bodies in contact with the left finger, the right finger, and the bin or ground."""
-        left: set[int] = set()
-        right: set[int] = set()
-        fixed: set[int] = set()
-        kinds = {self._left_body: left, self._right_body: right, self._tray_body: fixed, 0: fixed}
-        contact = self.data.contact
-        if len(contact) == 0:
-            return left, right, fixed
-        geoms = contact.geom
-        if self._cloths.names:  # a cloth's contacts have no shape of its own
-            geoms = geoms[(geoms >= 0).all(1)]
-        pairs = self.model.geom_bodyid[geoms]
-        for a, b in pairs.tolist():
-            if a in kinds:
-                kinds[a].add(b)
-            if b in kinds:
-                kinds[b].add(a)
-        return left, right, fixed
-
     # -- set-up -------------------------------------------------------------------------------
 
     def _index(self, description, config) -> None:
@@ -407,9 +388,7 @@ class Station:
         damping = -model.actuator_biasprm[self._command_actuators, 2]
         # A set point this much ahead makes the servo's damping vanish along the trajectory.
         self._lead = damping / stiffness
-        self._left_body = model.body(f"{robot}/gripper_left_finger").id
-        self._right_body = model.body(f"{robot}/gripper_right_finger").id
-        self._tray_body = model.body(f"{robot}_bin/tray").id
+        self._contacts = FingerContacts(model, robot)
         stiff = [name for name in self.object_names if name not in self._cloths.names]
         self._object_body = {name: model.joint(f"{robot}_{name}/free").bodyid[0] for name in stiff}
         self._object_qpos = {n: model.joint(f"{robot}_{n}/free").qposadr[0] for n in stiff}

@@ -265,6 +265,38 @@ def carried_loss(
     return (each * weight).sum() / weight.sum().clamp_min(1)
 
 
+def first_picture_loss(
+    scores: AffordanceScores,
+    first: AffordanceScores,
+    task: torch.Tensor,
+    acted_m: torch.Tensor,
+    acted_azimuth: torch.Tensor,
+    closes: torch.Tensor,
+    weight: torch.Tensor,
+    as_first: torch.Tensor,
+) -> torch.Tensor:
+    """What first pictures learn by `affordance_loss`, and later ones from them by `carried_loss`.
+
+    Only the first pictures learn where the gripper acts. In later ones it is on its way there, and
+    a map that may look at it learns where the gripper is.
+
+    Args:
+        scores: Of n states or more.
+        first: Of the first pictures of the first states' episodes.
+        task: (n, k) int64.
+        acted_m: (n, 2) where the gripper acts, x, y in the bin's frame.
+        acted_azimuth: (n, 2) sine and cosine of its azimuth there.
+        closes: (n,) 1 where it closes there, 0 where it opens.
+        weight: (n, k), not negative; 0 leaves an entry out of what first pictures learn.
+        as_first: (n,) 1 where the first picture still tells where to act, else 0.
+    """
+    count = len(first.score)
+    told = affordance_loss(
+        first, task[:count], acted_m[:count], acted_azimuth[:count], closes[:count], weight[:count]
+    )
+    return told + carried_loss(scores.first(count), first, task[:count], as_first[:count])
+
+
 def quadratic(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """(n, 6): 1, u, v, u v, u^2, v^2 of (n,) picture coordinates from -1 to 1, right and down."""
     return torch.stack([torch.ones_like(u), u, v, u * v, u * u, v * v], -1)

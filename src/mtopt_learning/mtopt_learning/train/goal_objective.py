@@ -7,12 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from mtopt_learning.qlearn.actions import terminate_code
-from mtopt_learning.qlearn.affordance import (
-    AffordanceScores,
-    affordance_loss,
-    carried_loss,
-    place_loss,
-)
+from mtopt_learning.qlearn.affordance import AffordanceScores, first_picture_loss, place_loss
 from mtopt_learning.qlearn.behaviour import clone_loss
 from mtopt_learning.qlearn.distortion import Light, goal_in_light, lit
 from mtopt_learning.qlearn.losses import bellman_loss, conservative_loss
@@ -183,14 +178,12 @@ def goal_map_loss(
         shown_m: (m, 2) where it is in the goals' pictures.
         known: (n,) 1 where the way to the goal is known, else 0; None: it is of all.
     """
-    count = len(first.score)
     closes = batch.closes if known is None else batch.closes * known
     which = torch.full((len(shown_m), 1), goal, device=shown_m.device)
-    told = affordance_loss(
-        first, which[:count], batch.closed_m[:count], batch.closed_azimuth[:count],
-        batch.closes[:count], closes[:count, None],
+    loss = first_picture_loss(
+        scores, first, which, batch.closed_m, batch.closed_azimuth, batch.closes, closes[:, None],
+        batch.untouched,
     )  # fmt: skip
-    loss = told + carried_loss(scores.first(count), first, which[:count], batch.untouched[:count])
     if scores.score.shape[1] > goal + 1:
         loss = loss + place_loss(scores, which + 1, shown_m, torch.ones_like(shown_m[:, :1]))
     return loss

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from mtopt_learning.qlearn.actions import CODE_SIZE, terminate_code
-from mtopt_learning.qlearn.affordance import AffordanceScores, affordance_loss, carried_loss
+from mtopt_learning.qlearn.affordance import AffordanceScores, first_picture_loss
 from mtopt_learning.qlearn.behaviour import BehaviourPolicy, clone_loss
 from mtopt_learning.qlearn.losses import bellman_loss, conservative_loss
 from mtopt_learning.qlearn.two_stage import TwoStageQ
@@ -65,22 +65,16 @@ def losses(
 def map_loss(scores: AffordanceScores, first: AffordanceScores, batch: Transitions) -> torch.Tensor:
     """The loss of an affordance map: what first pictures show, and that later ones show it still.
 
-    Only the first pictures learn where successful episodes acted. In later ones the gripper is
-    on its way there, and a map that may look at it learns where the gripper is.
-
     Args:
         scores: Of the batch's states, or of more.
         first: Of the first pictures of the first steps' episodes.
         batch: The steps.
     """
-    count = len(first.score)
-    task, acts = batch.task[:count], batch.acts[:count, None]
-    counts = (batch.weight * (batch.success >= 0.5))[:count] * acts
-    told = affordance_loss(
-        first, task, batch.acted_m[:count], batch.acted_azimuth[:count], batch.closes[:count],
-        counts,
+    counts = batch.weight * (batch.success >= 0.5) * batch.acts[:, None]
+    return first_picture_loss(
+        scores, first, batch.task, batch.acted_m, batch.acted_azimuth, batch.closes, counts,
+        batch.as_first,
     )  # fmt: skip
-    return told + carried_loss(scores.first(count), first, task, batch.as_first[:count])
 
 
 def cloning_loss(

@@ -104,6 +104,18 @@ def test_q_among_what_a_clone_of_successes_proposes_reaches_the_named_colour(toy
     assert act_in_fresh_worlds(trainer.average, proposed=True) > 0.4
 
 
+def test_a_task_is_learned_with_those_whose_clone_proposes_for_it():
+    network = dataclasses.replace(SMALL, proposers=((0, 2), (1,), (2,)))
+    alone = dataclasses.replace(QUICK, tasks=TASKS.names[:1])
+    trainer = Trainer(TASKS, CAMERAS, alone, network)
+    assert trainer.config.tasks == (TASKS.names[0], TASKS.names[2])
+    trainer.set_config(dataclasses.replace(alone, tasks=TASKS.names[1:2]))
+    assert trainer.config.tasks == TASKS.names[1:2]
+    trainer.set_config(dataclasses.replace(alone, tasks=()))
+    assert trainer.config.tasks == ()
+    assert Trainer(TASKS, CAMERAS, alone, SMALL).config.tasks == TASKS.names[:1]
+
+
 def test_only_steps_of_successes_are_cloned_each_for_the_task_that_it_was_drawn_for(toy):
     trainer = Trainer(
         TASKS, CAMERAS, QUICK, dataclasses.replace(SMALL, proposers=((0,), (1,), (2,)))

@@ -28,7 +28,6 @@ from mtopt_learning.checkpoint.q_function import load_q_function
 from mtopt_learning.dataset.build import build_dataset
 from mtopt_learning.dataset.cache import Dataset
 from mtopt_learning.evaluate.scores import score_tasks
-from mtopt_learning.relabel.sampler import SamplerConfig
 from mtopt_learning.report.page import ReportInputs, build_report
 from mtopt_learning.success.detector import SuccessDetector, save_detector
 from mtopt_learning.success.labelling import label_episodes
@@ -214,10 +213,7 @@ class Demonstration:
     def _train_first(self, reserve_s: float) -> dict:
         config = self.config
         settings = TrainConfig(
-            tasks=config.tasks,
-            seed=config.seed,
-            threads=len(os.sched_getaffinity(0)),
-            sampler=SamplerConfig(tasks_per_state=1),  # one task a skill: nothing to share
+            tasks=config.tasks, seed=config.seed, threads=len(os.sched_getaffinity(0))
         )
         dataset = Dataset.open(self.data)
         start = load_q_function(MODEL, self._tasks.names).network if config.shipped else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from mtopt_learning.qlearn.networks import (
@@ -87,3 +89,16 @@ def check_network(network: TwoStageQ, config: TrainConfig) -> None:
             "goals.join", where="train config", got=goals.join,
             expected=f"the network's own, {own.goal_join}", todo="start a new run",
         )  # fmt: skip
+
+
+def with_proposers(config: TrainConfig, network: TwoStageQ, tasks: TaskList) -> TrainConfig:
+    """The settings with the tasks whose clone proposes for one of theirs (`InputError` for none).
+
+    A run of lift-any alone would leave as they are the clones of each lift, whose proposals
+    lift-any takes, while its Q-function moves on.
+    """
+    if not network.proposes_tasks:
+        return config
+    proposers, learned = network.config.proposers, map(tasks.index_of, config.tasks)
+    together = sorted({k for task in learned for k in proposers[task]})
+    return replace(config, tasks=tuple(tasks.names[k] for k in together))

@@ -22,7 +22,7 @@ from mtopt_learning.train.labelling import noise_of
 from mtopt_learning.train.learning_data import LearningData
 from mtopt_learning.train.learning_rate import decayed
 from mtopt_learning.train.objective import cloning_loss, losses, map_loss
-from mtopt_learning.train.own_network import check_network, make_network
+from mtopt_learning.train.own_network import check_network, make_network, with_proposers
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.self_calibration import calibrate_map
 from mtopt_learning.train.target_copies import TargetCopies
@@ -87,13 +87,14 @@ class Trainer:
     def set_config(self, config: TrainConfig) -> None:
         """Goes on with other settings; that of weights already made (seed) has no effect.
 
-        Call `set_data` after it.
+        Tasks whose proposals another one takes are learned beside it: those of each object beside
+        that of any. Call `set_data` after it.
 
         Raises:
             InputError: The settings ask for another network.
         """
         check_network(self.online, config)
-        self.config = config
+        self.config = config = with_proposers(config, self.online, self.tasks)
         if config.threads:
             torch.set_num_threads(config.threads)
         self.copies.set_lag(config.lagged_copy_steps)

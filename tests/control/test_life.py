@@ -46,7 +46,7 @@ class World:
         self.recorded = True
         self.arm_error = {}
         self.faults = {}
-        self.closed = False
+        self.closed, self.opening_m = False, 0.05
         self.tick = 0
         self.homing = 2
         self.log, self.acts, self.questions, self.ends, self.steps = [], [], [], [], []
@@ -54,7 +54,7 @@ class World:
         self.detector = [TaskLabel("lift-any", False, 0.25, "detector:abc")]
 
     def observation(self):
-        return Observation(0.2 * self.tick, {}, self.closed, 0.05, (0.0, 0.0, 0.2, 0.0))
+        return Observation(0.2 * self.tick, {}, self.closed, self.opening_m, (0.0, 0.0, 0.2, 0.0))
 
     def answer(self, request):
         kind = type(request)
@@ -91,7 +91,9 @@ class World:
     def act(self, request):
         self.tick += 1
         self.acts.append(request)
-        self.homing = self.homing - 1 if request.action.kind == Kind.HOME else 2
+        home = request.action.kind == Kind.HOME
+        self.homing = self.homing - 1 if home else 2
+        self.closed = not request.action.open if home else True  # every episode closes
         arrived = self.homing <= 0
         error = self.arm_error.pop(len(self.acts), ArmError.NONE)
         sent = SentAction(request.action, False, np.zeros(8), arrived, error, error.name)
@@ -153,6 +155,30 @@ def test_a_lift_is_held_on_the_way_home_to_the_place_task_and_dropped_for_a_lift
     ]
     assert opens == [True, False]
     assert world.questions[1].report.success and not world.questions[1].report.void
+
+
+@pytest.mark.parametrize("opening_m", [0.004, 0.0041])
+def test_a_place_task_does_not_begin_where_what_was_lifted_is_lost_on_the_way_home(opening_m):
+    world = World(lift(), place(), lift())
+    world.opening_m = opening_m
+    world.live(run_robot(CONFIG, TASKS))
+    lost = opening_m <= 0.004
+    begun = [begin.task for begin in world.begins]
+    assert begun == ["lift-any", *([] if lost else ["place-any"]), "lift-any"]
+    assert world.questions[2].report.task == "place-any"
+    assert (world.questions[2].report.void, world.questions[2].holding) == (lost, False)
+    assert ("Recover" in world.log) is lost
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_place_task_on_request_needs_an_object_in_the_gripper(closed):
+    world = World()
+    world.closed = closed
+    single = SingleEpisode("place-any", "scripted_place", 3, False, 0)
+    outcome = world.live(run_single(CONFIG, TASKS, single))
+    assert outcome.void is not closed and (outcome.end is not None) is closed
+    assert outcome.fault == (Fault.NONE if closed else Fault.EMPTY_GRIPPER)
+    assert closed or outcome.message.startswith("place-any starts with an object held: nothing")
 
 
 def test_nothing_is_held_after_a_lift_that_failed():

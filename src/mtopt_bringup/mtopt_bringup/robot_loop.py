@@ -23,7 +23,7 @@ from mtopt_spec.action import Kind
 from mtopt_spec.episode import Episode, EpisodeBegin, EpisodeEnd, JointState, Step
 from mtopt_spec.goal import Goal
 from mtopt_spec.image_codec import encode_jpeg
-from mtopt_spec.interfaces import Policy
+from mtopt_spec.interfaces import Fault, Policy
 from mtopt_spec.observation import Observation
 from mtopt_spec.task import TaskList
 
@@ -225,7 +225,9 @@ class RobotLoop:
         elif isinstance(request, ask.Look):
             return True, self._observed(look(self._station, self._life.camera_names))
         elif isinstance(request, ask.Recover):
-            _LOG.warning("%s: %s: %s", self.robot, request.fault.name, request.message)
+            # what is lost on the way is nobody's fault
+            level = logging.DEBUG if request.fault is Fault.EMPTY_GRIPPER else logging.WARNING
+            _LOG.log(level, "%s: %s: %s", self.robot, request.fault.name, request.message)
         else:
             raise TypeError(f"request of {self.robot}: got {type(request).__name__}")
         return True, None

@@ -124,3 +124,4 @@ class Fault(enum.IntEnum):
     JUDGE = 4
     RECORDER = 5
     INTERRUPTED = 6
+    EMPTY_GRIPPER = 7

@@ -26,6 +26,7 @@ _ERRORS = {
     for name in (
         "ERROR_NONE", "ERROR_BAD_GOAL", "ERROR_NO_IMAGE", "ERROR_BUSY", "ERROR_STALE_OBSERVATION",
         "ERROR_ARM", "ERROR_POLICY", "ERROR_JUDGE", "ERROR_RECORDER", "ERROR_CANCELED",
+        "ERROR_EMPTY_GRIPPER",
     )
 }  # fmt: skip
 

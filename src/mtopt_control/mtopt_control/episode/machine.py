@@ -199,7 +199,7 @@ def run_single(
     """One episode on request; None where the scheduler has no task."""
     try:
         observation: Observation = yield Look()
-        holding = observation.gripper_closed and observation.gripper_opening_m > _HELD_M
+        holding = _holds(observation)
         if single.task:
             policy = single.policy or tasks.named(single.task).bootstrap_policy
             assignment = Assignment(
@@ -268,7 +268,11 @@ def _task_of(config: LifeConfig, assignment: Assignment, tasks: TaskList) -> Tas
 def _prepare(
     config: LifeConfig, task: Task, assignment: Assignment, holding: bool, progress: _Progress
 ):
-    """Brings the scene and the arm to where the task starts; returns the observation there."""
+    """Brings the scene and the arm to where the task starts; returns the observation there.
+
+    A task that starts with an object held does not begin without one: what was lifted may be lost
+    on the way home.
+    """
     if assignment.new_scene or assignment.reset_bin:
         holding = False
     keep_closed = holding and task.requires == "holding"
@@ -280,7 +284,15 @@ def _prepare(
         progress.objects = yield NewScene(assignment.seed)
     if assignment.reset_bin:
         yield ResetBin(assignment.seed)
-    return (yield from _go_home(offset, opened=not keep_closed))
+    observation = yield from _go_home(offset, opened=not keep_closed)
+    if task.requires == "holding" and not _holds(observation):
+        lost = "what was lifted is lost" if keep_closed else "nothing was lifted before"
+        raise CellFault(Fault.EMPTY_GRIPPER, f"{task.name} starts with an object held: {lost}")
+    return observation
+
+
+def _holds(observation: Observation) -> bool:
+    return observation.gripper_closed and observation.gripper_opening_m > _HELD_M
 
 
 def _go_home(offset_m: tuple[float, float, float], *, opened: bool):

@@ -26,11 +26,11 @@ from mtopt_learning.qlearn.behaviour import STOP, command_class
 from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
 from mtopt_learning.qlearn.losses import conservative_loss
 from mtopt_learning.qlearn.network import QNetwork
+from mtopt_learning.relabel.deciding_steps import GripperChanges, next_gripper_row
 from mtopt_learning.relabel.hindsight import HindsightConfig, HindsightSampler
 from mtopt_learning.relabel.near_misses import NearMisses
 from mtopt_learning.relabel.neighbours import neighbouring_episodes
 from mtopt_learning.train.config import GoalConfig, TrainConfig
-from mtopt_learning.train.deciding_steps import next_gripper_row
 from mtopt_learning.train.goal_batches import GoalBatches
 from mtopt_learning.train.goal_objective import goal_map_loss, goal_target
 from mtopt_learning.train.picture_store import PictureStore
@@ -48,7 +48,13 @@ ONLY_GOALS = TrainConfig(batch=0, goals=GoalConfig(batch=64), bf16=False)
 
 def sampler(toy, **config):
     config = HindsightConfig(**{"deciding_share": 0.0, "whole_share": 0.0, **config})
-    return HindsightSampler(toy, next_gripper_row(toy), config)
+    return HindsightSampler(toy, GripperChanges.of(toy), config)
+
+
+def changes_at(next_row, data):
+    """As if the gripper changed next where these rows say."""
+    start = data.episode_start
+    return GripperChanges(next_row, next_row[start], np.maximum.reduceat(next_row, start))
 
 
 def near_misses(toy):
@@ -131,7 +137,8 @@ def test_a_later_change_of_the_gripper_decides_as_well_and_ends_the_whole_way(to
     five.episode_steps[6] = 1  # two episodes at least
     draws = {
         name: HindsightSampler(
-            five, acting, HindsightConfig(chained_share=0.0, end_share=0.0, **shares)
+            five, changes_at(acting, five),
+            HindsightConfig(chained_share=0.0, end_share=0.0, **shares),
         ).draw(400, np.random.default_rng(0)).row - row
         for name, shares in (
             ("deciding", {"deciding_share": 1.0, "whole_share": 0.0}),
@@ -153,9 +160,10 @@ def test_the_last_closing_before_the_goal_is_where_the_gripper_took_what_it_show
     acting = np.full(len(toy.state), -1)
     acting[row : row + 7] = row + np.array([1, 1, 2, 4, 4, 6, 6])
     for share in (0.0, 1.0):  # whatever the goal: it is the step's own way
-        draw = HindsightSampler(data, acting, HindsightConfig(chained_share=share)).draw(
-            4000, np.random.default_rng(0)
+        hindsight = HindsightSampler(
+            data, changes_at(acting, data), HindsightConfig(chained_share=share)
         )
+        draw = hindsight.draw(4000, np.random.default_rng(0))
         own = draw.row < row + 9
         assert (draw.goal_row == draw.end_row).all() == (share == 0)
         first, end = draw.row[own] - row, draw.end_row[own] - row
@@ -277,14 +285,14 @@ def test_void_and_left_out_episodes_are_not_drawn(toy):
     reason[::2] = EndReason.FAULT
     left_out = np.arange(len(reason)) % 3 == 0
     data = dataclasses.replace(toy, episode_reason=reason)
-    draw = HindsightSampler(data, next_gripper_row(toy), left_out=left_out).draw(
+    draw = HindsightSampler(data, GripperChanges.of(toy), left_out=left_out).draw(
         5000, np.random.default_rng(0)
     )
     for rows in (draw.row, draw.goal_row):
         episode = toy.obs_episode[rows]
         assert (episode % 2 == 1).all() and (episode % 3 != 0).all()
     with pytest.raises(InputError, match="two or more"):
-        HindsightSampler(data, next_gripper_row(toy), left_out=np.ones(len(reason), bool))
+        HindsightSampler(data, GripperChanges.of(toy), left_out=np.ones(len(reason), bool))
 
 
 def test_q_learns_chained_goals_and_the_cloned_policy_its_own_ways_end(toy):

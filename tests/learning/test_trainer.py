@@ -17,10 +17,10 @@ from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
 from mtopt_learning.qlearn.network import NetworkConfig
 from mtopt_learning.qlearn.networks import network_config
 from mtopt_learning.qlearn.tower import TowerConfig
+from mtopt_learning.relabel.deciding_steps import GripperChanges, deciding_rows, gripper_steps
 from mtopt_learning.relabel.sampler import Draw, SamplerConfig
 from mtopt_learning.train.batches import transitions
 from mtopt_learning.train.config import TrainConfig
-from mtopt_learning.train.deciding_steps import GripperChanges, deciding_rows, gripper_steps
 from mtopt_learning.train.diagnostics import area_under_curve
 from mtopt_learning.train.labelling import next_states, noise_of, targets
 from mtopt_learning.train.objective import cloning_loss, map_loss

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from mtopt_learning.relabel.deciding_steps import GripperChanges
 from mtopt_learning.relabel.hindsight import HindsightConfig
 from mtopt_learning.relabel.impersonation import sharing_index
 from mtopt_learning.relabel.sampler import SamplerConfig, StepSampler
 from mtopt_learning.train.batches import Transitions, proprioception, to_device, transitions
 from mtopt_learning.train.config import GoalConfig, TrainConfig
-from mtopt_learning.train.deciding_steps import GripperChanges
 from mtopt_learning.train.goal_batches import GoalBatch, GoalBatches
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_spec.interfaces import EndReason

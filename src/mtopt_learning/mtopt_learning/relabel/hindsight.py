@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mtopt_learning.relabel.deciding_steps import GripperChanges
 from mtopt_learning.relabel.neighbours import neighbouring_episodes
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import EndReason
@@ -92,7 +93,7 @@ class HindsightSampler:
 
     Args:
         dataset: A `Dataset`.
-        acting_row: (observations,) of `next_gripper_row`.
+        changes: Where its gripper changes.
         config: How states and goals are paired.
         left_out: (episodes,) bool, episodes that are not drawn either.
 
@@ -107,7 +108,7 @@ class HindsightSampler:
     def __init__(
         self,
         dataset,
-        acting_row: np.ndarray,
+        changes: GripperChanges,
         config: HindsightConfig = HindsightConfig(),
         left_out: np.ndarray | None = None,
     ):
@@ -127,12 +128,11 @@ class HindsightSampler:
         self._start = dataset.episode_start[self.episodes].astype(np.int64)
         self._steps = self._steps_of[self.episodes]
         self.neighbours = neighbouring_episodes(dataset.bag[self.episodes])
-        self._acting = acting_row
-        changes = np.flatnonzero(acting_row == np.arange(len(acting_row)))
-        closings = changes[self._state[changes, GRIPPER_CLOSED] < 0.5]
+        self._acting = changes.next_row
+        rows = np.flatnonzero(self._acting == np.arange(len(self._acting)))
+        closings = rows[self._state[rows, GRIPPER_CLOSED] < 0.5]
         self._closings = np.concatenate([[-1], closings])
-        ends = self._start + self._steps
-        last = np.maximum.reduceat(acting_row, np.stack([self._start, ends], 1).ravel())[::2]
+        last = changes.last_row[self.episodes]
         self._last_change = np.where(last >= 0, last - self._start, -1)
 
     def draw(self, count: int, random: np.random.Generator) -> GoalDraw:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from mtopt_learning.qlearn.actions import encode
+from mtopt_learning.relabel.deciding_steps import GripperChanges
 from mtopt_learning.relabel.sampler import Draw
-from mtopt_learning.train.deciding_steps import GripperChanges
 from mtopt_spec.interfaces import EndReason
 from mtopt_spec.observation import AZIMUTH, GRIPPER_CLOSED, TOOL_XY
 

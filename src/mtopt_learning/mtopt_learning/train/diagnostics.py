@@ -7,8 +7,8 @@ import torch
 
 from mtopt_learning.qlearn.actions import encode
 from mtopt_learning.qlearn.two_stage import TwoStageQ
+from mtopt_learning.relabel.deciding_steps import CLOSE_COLUMN, OPEN_COLUMN, deciding_rows
 from mtopt_learning.train.batches import proprioception, to_device
-from mtopt_learning.train.deciding_steps import CLOSE_COLUMN, OPEN_COLUMN, deciding_rows
 from mtopt_learning.train.learning_data import LearningData
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_spec.task import TaskList

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from mtopt_learning.qlearn.actions import encode, terminate_code
+from mtopt_learning.relabel.deciding_steps import GripperChanges
 from mtopt_learning.relabel.hindsight import GoalDraw, HindsightSampler
 from mtopt_learning.relabel.near_misses import NearMisses
 from mtopt_learning.train.batches import proprioception, to_device
 from mtopt_learning.train.config import TrainConfig
-from mtopt_learning.train.deciding_steps import next_gripper_row
 from mtopt_learning.train.feed import Feed
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_spec import seeds
@@ -115,7 +115,7 @@ class GoalBatches:
         every = config.holdout_every
         held = np.arange(dataset.n_episodes) % every == every - 1 if every else None
         self.sampler = HindsightSampler(
-            dataset, next_gripper_row(dataset), config.goals.pairs, held
+            dataset, GripperChanges.of(dataset), config.goals.pairs, held
         )
         sampler = self.sampler
         self.near_misses = NearMisses(dataset, sampler.episodes, sampler.neighbours)

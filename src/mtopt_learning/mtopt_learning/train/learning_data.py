@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mtopt_learning.relabel.deciding_steps import GripperChanges, gripper_steps
 from mtopt_learning.relabel.impersonation import sharing_index
 from mtopt_learning.relabel.sampler import Draw, StepSampler
 from mtopt_learning.train.batches import Batch, transitions, with_judged
 from mtopt_learning.train.config import TrainConfig
-from mtopt_learning.train.deciding_steps import GripperChanges, gripper_steps
 from mtopt_spec import seeds
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import EndReason

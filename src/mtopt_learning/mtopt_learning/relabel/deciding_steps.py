@@ -43,12 +43,14 @@ def deciding_rows(dataset, episodes: np.ndarray, column: int = CLOSE_COLUMN) -> 
 
 @dataclass(frozen=True)
 class GripperChanges:
-    """Where in each episode the gripper changes, see `next_gripper_row`.
+    """Where in each episode the gripper changes.
 
     Attributes:
+        next_row: (observations,) int64 of `next_gripper_row`.
         first_row, last_row: (episodes,) int64; -1 where it never does.
     """
 
+    next_row: np.ndarray
     first_row: np.ndarray
     last_row: np.ndarray
 
@@ -56,7 +58,7 @@ class GripperChanges:
     def of(cls, dataset) -> GripperChanges:
         """Those of a data set."""
         following, start = next_gripper_row(dataset), dataset.episode_start
-        return cls(following[start], np.maximum.reduceat(following, start))
+        return cls(following, following[start], np.maximum.reduceat(following, start))
 
 
 def next_gripper_row(dataset) -> np.ndarray:

@@ -19,7 +19,7 @@ from mtopt_learning.dataset.cache import Dataset
 from mtopt_sim.cell import cell_tasks
 from mtopt_spec.errors import InputError
 
-ROWS = ["mt_opt", "naive", "clone"]
+ROWS = ["mt_opt", "naive", "proposals", "clone"]
 TINY = [
     "--rows", *ROWS, "--processes", "1", "--set", "scripted_episodes=60", "lift_share=8",
     "place_share=2", "learned_rounds=1", "learned_episodes=12", "collector_steps=4", "steps=6",
@@ -115,7 +115,7 @@ def test_the_page_the_numbers_and_the_model_are_there(finished):
     page = (out / "mtopt.md").read_text()
     assert "## On-policy rounds" in page and "behaviour cloning of successes" in page
     assert numbers["trained"]["naive"][0]["steps"] == 6
-    best = max(result["means"][name] for name in ("mt_opt", "naive", "online"))
+    best = max(result["means"][name] for name in ("mt_opt", "naive", "proposals", "online"))
     assert numbers["exported"]["mean"] == pytest.approx(best, abs=1e-4)
     load_q_function(out / "model", cell_tasks().names)
     online = {p.parents[2].name for p in find_bags([out / "online" / "bags"])}

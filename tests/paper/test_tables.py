@@ -11,7 +11,7 @@ from mtopt_bringup.paper.arms import ARMS
 from mtopt_bringup.paper.config import SCALES
 from mtopt_bringup.paper.curves import auc_curve
 from mtopt_bringup.paper.export import export_best, model_card
-from mtopt_bringup.paper.page import write_page
+from mtopt_bringup.paper.page import ROUNDS_TITLE, write_page
 from mtopt_bringup.paper.published import TASKS, mean, rate
 from mtopt_bringup.paper.scoring import (
     Ordering,
@@ -178,7 +178,7 @@ def test_the_page_has_every_table(results, tmp_path):
         "0.29 / 0.58 / 0.89 / 0.50",
     ]  # fmt: skip
     rows = table(found["All rows"])
-    assert len(rows) == len(ARMS) + 1 and rows["MT-Opt, then on-policy rounds"][5] == "0.85"
+    assert len(rows) == len(ARMS) + 1 and rows[ROUNDS_TITLE][5] == "0.85"
     assert rows["single task: lift-carrot"][:2] == ["", ""]
     orders = table(found["Orderings"])
     assert orders["rare tasks: MT-Opt above naive multi-task"][2] == "as published"

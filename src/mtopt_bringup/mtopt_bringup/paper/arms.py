@@ -9,6 +9,8 @@ from mtopt_learning.train.config import TrainConfig
 from mtopt_spec.errors import InputError
 
 LEARNERS = ("q", "clone", "iql")
+ONLINE = "proposals"
+"""The row that goes on with its own episodes after the comparison."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ ARMS = (
     Arm("two_tasks", "MT-Opt on two tasks", tasks=(LIFT_ANY, PLACE_ANY)),
     Arm("multi_head", "a head a task", multi_head=True),
     Arm("cem_max", "published backup (cem_max)", backup="cem_max"),
-    Arm("proposals", "MT-Opt, Q among a clone's proposals", proposals=True),
+    Arm(ONLINE, "MT-Opt, Q among a clone's proposals", proposals=True),
     Arm("shoulder", "shoulder camera only", cameras=("shoulder",)),
     Arm("no_map", "without the affordance map", affordance_map=False),
     Arm("clone", "behaviour cloning of successes", learner="clone"),

@@ -27,8 +27,8 @@ class PaperConfig:
         seeds: Each row is trained with so many seeds.
         evaluation_episodes: A task and row.
         evaluation_seed: Of the scenes: all rows meet the same ones.
-        online_rounds, online_episodes, online_steps: After the comparison MT-Opt goes on with its
-            own episodes of all tasks: rounds, episodes and gradient steps of each.
+        online_rounds, online_episodes, online_steps: After the comparison the row `arms.ONLINE`
+            goes on with its own episodes of all tasks: rounds, episodes and gradient steps of each.
         epsilon, noise: Exploration of the learned policies that collect; see `ActConfig`.
         robots: Stations of the in-process loop.
         seed: Of the collecting; learners count on from it.

@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 
 from mtopt_bringup.jobs import Job
-from mtopt_bringup.paper.arms import Arm, chosen_arms
+from mtopt_bringup.paper.arms import ONLINE, Arm, chosen_arms
 from mtopt_bringup.paper.collect import Collection
 from mtopt_bringup.paper.config import PaperConfig
 from mtopt_bringup.paper.curves import auc_curve
 from mtopt_bringup.paper.evaluate import evaluate_arm, evaluate_checkpoint
 from mtopt_bringup.paper.export import export_best
 from mtopt_bringup.paper.online import Online
-from mtopt_bringup.paper.page import write_page
+from mtopt_bringup.paper.page import ROUNDS_TITLE, write_page
 from mtopt_bringup.paper.scoring import pooled
 from mtopt_bringup.paper.train import run_folder, train_arm
 from mtopt_bringup.progress import episode_bar
@@ -32,7 +32,6 @@ _LOG = logging.getLogger("mtopt.paper")
 PARTS = ("collect", "train", "evaluate", "online", "write")
 _MAY_GROW = ("arms", "seeds", "online_rounds")
 _EVALUATE_ONLINE = "evaluate_online_"
-ONLINE_TITLE = "MT-Opt, then on-policy rounds"
 
 
 class Experiment:
@@ -116,10 +115,10 @@ class Experiment:
     def _go_online(self) -> None:
         """A failure here is one of this part only, as of a row."""
         work, config, online = self._work, self.config, self._online
-        offline = next((arm for arm in self._arms if arm.name == "mt_opt"), None)
+        offline = next((arm for arm in self._arms if arm.name == ONLINE), None)
         if not config.online_rounds or offline is None:
             return
-        self._work.need("train_mt_opt_0", "train")
+        self._work.need(f"train_{ONLINE}_0", "train")
         try:
             work.one("online_00", lambda: online.begin(run_folder(self.out, offline.name, 0)))
             for number in range(1, config.online_rounds + 1):
@@ -149,7 +148,7 @@ class Experiment:
         if len(rounds) in measured:
             checkpoint = self._online.folders.run / CHECKPOINT
             own = sum(round_["collected"]["episodes"] for round_ in rounds)
-            candidates[ONLINE_TITLE] = (checkpoint, measured[len(rounds)], own)
+            candidates[ROUNDS_TITLE] = (checkpoint, measured[len(rounds)], own)
         data = self._stages.result("data")
         exported = export_best(candidates, data, self.out / "model") if candidates else {}
         results = self._results(exported)

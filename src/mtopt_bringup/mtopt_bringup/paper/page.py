@@ -18,6 +18,7 @@ from mtopt_bringup.paper.scoring import (
     rate,
 )
 
+ROUNDS_TITLE = "MT-Opt, Q among a clone's proposals, then on-policy rounds"
 _MAIN = (("mt_opt", "MT-Opt"), ("naive", "naive multi-task"), ("share_all", "share everything"))
 _ABLATION = (
     ("own task only (f_orig)", "naive", "orig_rebalanced"),
@@ -128,7 +129,7 @@ def _rows(results: dict, titles: dict[str, str]) -> str:
         spread = f"{min(means):.2f} to {max(means):.2f}" if len(means) > 1 else ""
         floor = _number(chance_floor(score)) if "lift-any" in score["tasks"] else ""
         rows.append(
-            [titles.get(name, "MT-Opt, then on-policy rounds"), _cell(score, "lift-any"),
+            [titles.get(name, ROUNDS_TITLE), _cell(score, "lift-any"),
              _cell(score, "place-any"), _number(group_mean(score, lifts)), floor,
              _number(group_mean(score, places)), _number(score["mean"]), spread]
         )  # fmt: skip
@@ -169,7 +170,7 @@ def _online(results: dict, rounds: Sequence[float]) -> str:
     ]  # fmt: skip
     rows = [[str(i + 1), _number(x)] for i, x in enumerate(rounds)]
     return (
-        f"## On-policy rounds\n\nMT-Opt (seed 0) goes on: {len(rounds)} rounds of "
+        f"## On-policy rounds\n\nThe row with proposals (seed 0) goes on: {len(rounds)} rounds of "
         f"{config['online_episodes']} episodes of all tasks, by the scheduler's need, with "
         f"exploration noise, and {config['online_steps']} gradient steps each. Measured in the "
         "fresh scenes of the rows:\n\n"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from mtopt_learning.train.config import TrainConfig
-from mtopt_learning.train.new_tasks import with_new_tasks
+from mtopt_learning.train.config import GoalConfig, TrainConfig
+from mtopt_learning.train.new_tasks import tasks_as_goal, with_new_tasks
 from mtopt_learning.train.run_folder import load_run, save_run
 from mtopt_learning.train.trainer import Trainer
 from mtopt_spec.errors import InputError
@@ -74,6 +74,24 @@ def test_a_clone_proposes_for_a_new_task_what_it_does_for_its_parent():
             for policy, task in ((grown, number), (known, origin))
         )  # fmt: skip
         torch.testing.assert_close(one, other)
+
+
+def test_tasks_of_a_network_of_goals_begin_as_the_goal():
+    goals = GoalConfig(batch=4, behaviour_weight=1.0)
+    config = TrainConfig(batch=0, goals=goals, device="cpu")
+    network = Trainer(OLD, CAMERAS, config).online
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    grown = tasks_as_goal(network, OLD.included())
+    assert network.config.proposers == () and grown.config.proposers == OLD.included()
+    for name, ours in grown.state_dict().items():
+        theirs = before[name]
+        torch.testing.assert_close(network.state_dict()[name], theirs)
+        if "task_gate" in name or "task_shift" in name:
+            assert not torch.equal(ours, theirs)
+            theirs = theirs[:, -1:].expand_as(theirs)
+        torch.testing.assert_close(ours, theirs)
+    with pytest.raises(InputError, match="one without goals"):
+        tasks_as_goal(trained().online, OLD.included())
 
 
 def test_a_column_a_task_by_hand():

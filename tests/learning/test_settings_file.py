@@ -194,6 +194,8 @@ def test_a_model_of_goals_is_fine_tuned_to_tasks(small_dataset, tmp_path, capsys
     assert tuned.tasks == cell_tasks().names
     ours, theirs = (next(iter(q.network.parameters())) for q in (tuned, learned))
     assert (ours - theirs).abs().max() < 0.01, "one step away, not another draw"
+    gate = tuned.network.task_gate.weight
+    assert (gate - gate[:, -1:]).abs().max() < 0.01, "every task begins as the goal"
     for option in ("--goals", "--goals-beside"):
         assert train("more" + option, "--from", checkpoint, option)[0] == 0
     code, says = train("other", "--from", checkpoint, "--goals", "--goal-join", "input")

@@ -19,6 +19,7 @@ from mtopt_bringup.paper.train import run_folder, train_until
 from mtopt_learning.checkpoint.q_function import load_q_function
 from mtopt_learning.dataset.cache import Dataset
 from mtopt_learning.train.config import TrainConfig
+from mtopt_learning.train.new_tasks import tasks_as_goal
 from mtopt_learning.train.run_folder import (
     CHECKPOINT,
     can_resume,
@@ -108,6 +109,9 @@ def fine_tune(
 ) -> dict:
     """Trains the network of the goal-conditioned model on the task alone.
 
+    Q chooses among what a clone of the task's successes proposes, where it chooses among proposals
+    to goals; from that model, the task begins as the goal.
+
     Returns:
         `steps`, `seconds`, `episodes` and `successes` among them.
     """
@@ -121,9 +125,10 @@ def fine_tune(
         trainer = load_run(folder, tasks)
     else:
         known = load_q_function(run_folder(out, FIRST, seed) / CHECKPOINT, tasks.names)
-        trainer = Trainer(tasks, known.cameras, settings, known.network.config)
+        start = tasks_as_goal(known.network, tuple((i,) for i in range(len(tasks))))
+        trainer = Trainer(tasks, known.cameras, settings, start.config)
         if what.start != SCRATCH:
-            trainer.start_from(known.network)
+            trainer.start_from(start)
     dataset = Dataset.open(data)
     trainer.set_data(dataset, labels_of_some(dataset, what.task, what.episodes, config.seed + seed))
     failures, successes = trainer.counts[what.task]

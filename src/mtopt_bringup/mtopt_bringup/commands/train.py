@@ -94,6 +94,7 @@ def run(arguments: argparse.Namespace) -> dict:
     from mtopt_learning.checkpoint.q_function import load_q_function
     from mtopt_learning.dataset.cache import Dataset
     from mtopt_learning.train.config import TrainConfig
+    from mtopt_learning.train.new_tasks import tasks_as_goal
     from mtopt_learning.train.run_folder import MetricsFile, can_resume, load_run, save_run
     from mtopt_learning.train.trainer import Trainer
     from mtopt_spec.errors import InputError
@@ -115,7 +116,10 @@ def run(arguments: argparse.Namespace) -> dict:
         config = _settings(arguments, TrainConfig())
         start = None
         if arguments.start is not None:
-            start = load_q_function(arguments.start, tasks.names).network
+            checkpoint = load_q_function(arguments.start, tasks.names)
+            start = checkpoint.network
+            if checkpoint.goals_alone and config.batch:
+                start = tasks_as_goal(start, tasks.included())
             if start.goal_cameras and arguments.goal_join is None and arguments.settings is None:
                 config = replace(config, goals=replace(config.goals, join=start.config.goal_join))
         trainer = Trainer(tasks, dataset.cameras, config, start and start.config)

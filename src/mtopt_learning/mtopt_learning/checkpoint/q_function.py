@@ -26,6 +26,7 @@ class QFunction:
         cameras: Camera name to (height, width), px.
         fingerprint: Of the checkpoint; empty while it is only in memory.
         metrics: Figures kept with it.
+        goals_alone: It learned goals and no task.
     """
 
     network: TwoStageQ
@@ -33,6 +34,7 @@ class QFunction:
     cameras: dict[str, tuple[int, int]]
     fingerprint: str = ""
     metrics: dict | None = None
+    goals_alone: bool = False
 
 
 def network_to_plain(config: AnyNetworkConfig) -> dict:
@@ -84,6 +86,8 @@ def load_q_function(
     network = build_network(network_from_plain(settings.get("network"), folder.path))
     load_weights(network, folder)
     network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+    goals_alone = settings.get("training", {}).get("batch") == 0
     return QFunction(
-        network, folder.tasks, folder.cameras, folder.fingerprint, folder.config["metrics"]
-    )
+        network, folder.tasks, folder.cameras, folder.fingerprint, folder.config["metrics"],
+        goals_alone,
+    )  # fmt: skip

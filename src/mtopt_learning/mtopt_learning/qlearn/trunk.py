@@ -249,6 +249,13 @@ class Trunk(nn.Module):
                 joined = joined + self._to_goal(task) * self.from_goal_map(read[:, -1])
         return torch.relu(joined)
 
+    @torch.no_grad()
+    def begin_tasks_as_goal(self) -> None:
+        """Every task's own weights become the goal's, but for its map's."""
+        if self._task_input:
+            for layer in (self.task_gate, self.task_shift):
+                layer.weight[:, : self.config.tasks] = layer.weight[:, self.config.tasks :]
+
     def _to_goal(self, task: torch.Tensor) -> torch.Tensor:
         """(batch, 1) bool, whether a row is to reach its goal."""
         return (task == self.config.tasks)[:, None]

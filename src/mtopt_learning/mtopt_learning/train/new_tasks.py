@@ -1,4 +1,4 @@
-"""A run of some tasks becomes one of more: each new task begins as a known one.
+"""A run of some tasks becomes one of more, one of goals one of tasks.
 
 MT-Opt (arXiv 2104.08212, section VI) fine-tunes its twelve-task model into one of fourteen. The
 task enters a network by weights of its own, a column (or an output) a task: a new task takes a copy
@@ -13,6 +13,9 @@ from dataclasses import replace
 
 import torch
 
+from mtopt_learning.qlearn.networks import build_network
+from mtopt_learning.qlearn.trunk import Trunk
+from mtopt_learning.qlearn.two_stage import TwoStageQ
 from mtopt_learning.train.trainer import Trainer
 from mtopt_spec.errors import InputError
 from mtopt_spec.task import TaskList
@@ -65,6 +68,30 @@ def with_new_tasks(trainer: Trainer, tasks: TaskList, parents: Mapping[str, str]
     }
     groups = grown.optimizer.state_dict()["param_groups"]
     grown.optimizer.load_state_dict({"state": state, "param_groups": groups})
+    return grown
+
+
+def tasks_as_goal(network: TwoStageQ, proposers: tuple[tuple[int, ...], ...]) -> TwoStageQ:
+    """A copy of a network that learned goals alone, whose every task begins as the goal.
+
+    Args:
+        network: With a goal input.
+        proposers: See `NetworkConfig`; of tasks, where it proposes actions to goals.
+
+    Raises:
+        InputError: It knows no goals.
+    """
+    if not network.goal_cameras:
+        raise InputError(
+            "network", where="tasks that begin as the goal", got="one without goals",
+            expected="one that learned goals", todo="train with --goals",
+        )  # fmt: skip
+    config = network.config
+    grown = build_network(replace(config, proposers=proposers) if network.proposes else config)
+    grown.load_state_dict(network.state_dict())
+    for module in grown.modules():
+        if isinstance(module, Trunk):
+            module.begin_tasks_as_goal()
     return grown
 
 

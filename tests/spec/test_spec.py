@@ -29,6 +29,9 @@ def test_the_twelve_tasks_of_the_paper():
         ({"skill": "fly"}, "fly"),
         ({"requires": None}, "None"),
         ({"success": {"rule": "gone"}}, "gone"),
+        ({"least_opening_m": -0.001}, "-0.001"),
+        ({"least_opening_m": 0.1}, "got 0.1"),
+        ({"least_opening_m": "thin"}, "thin"),
         ({"success": {"rule": "covered", "object": "any"}}, "covered"),
         ({"success": {"rule": "lifted", "objekt": "any"}}, "objekt"),
     ],
@@ -53,6 +56,7 @@ def test_a_task_file_extends_another_behind_its_tasks(tmp_path):
     assert tasks.names == (*known.names, "lift-cloth", "cover-object")
     cover = tasks.named("cover-object")
     assert (cover.object, cover.holds, cover.things) == (None, "cloth", ("cloth",))
+    assert cover.least_opening_m == 0 and {task.least_opening_m for task in known} == {0.004}
     assert tasks.lift_of("cloth", "lift-any").name == "lift-cloth"
     assert tasks.lift_of(None, "lift-any").name == "lift-any"
     assert [tasks.easiest(skill).name for skill in ("lift", "place")] == ["lift-any", "place-any"]

@@ -9,11 +9,13 @@ from pathlib import Path
 import yaml
 
 from mtopt_spec.errors import InputError
+from mtopt_spec.observation import MAX_OPENING_M
 
 SKILLS = ("lift", "place")
 REQUIREMENTS = ("empty_gripper", "holding")
 RULES = {"lifted": {"object"}, "placed": {"section"}, "covered": {"object", "by"}}
 """Rule of success to what it must name."""
+_OPTIONAL = {"description", "least_opening_m"}
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Task:
         bootstrap_policy: Policy that collects its first data.
         difficulty: Lower ones are collected first.
         description: For people.
+        least_opening_m: Where it starts with an object held: closed fingers that are closer than
+            this hold nothing. 0: what it starts with is too thin for them to tell.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Task:
     bootstrap_policy: str
     difficulty: int
     description: str = ""
+    least_opening_m: float = 0.004
 
     @property
     def object(self) -> str | None:
@@ -178,7 +183,7 @@ def _parse(path: Path, name: str, fields: object) -> Task:
     if not isinstance(fields, dict):
         raise InputError("task", where=where, got=repr(fields), expected="a mapping of fields")
     allowed = {f for f in Task.__dataclass_fields__ if f != "name"}
-    unknown, missing = set(fields) - allowed, allowed - {"description"} - set(fields)
+    unknown, missing = set(fields) - allowed, allowed - _OPTIONAL - set(fields)
     if unknown or missing:
         raise InputError(
             "task fields",
@@ -189,6 +194,12 @@ def _parse(path: Path, name: str, fields: object) -> Task:
     for key, choices in (("skill", SKILLS), ("requires", REQUIREMENTS)):
         if fields[key] not in choices:
             raise InputError(key, where=where, got=repr(fields[key]), expected=f"one of {choices}")
+    opening_m = fields.get("least_opening_m", 0.0)
+    if not isinstance(opening_m, (int, float)) or not 0 <= opening_m < MAX_OPENING_M:
+        raise InputError(
+            "least_opening_m", where=where, got=repr(opening_m),
+            expected=f"metres, 0 or more and below {MAX_OPENING_M}",
+        )  # fmt: skip
     rule = fields["success"]
     named = set(rule) - {"rule"} if isinstance(rule, dict) else None
     if named is None or RULES.get(rule.get("rule")) != named:

@@ -66,8 +66,6 @@ _NOT_READY = {
 }
 """Arm errors that pass, at the latest when somebody has seen to the arm."""
 _HOMING_PERIODS = 60
-_HELD_M = 0.004
-"""Closed fingers that are further apart than this hold something."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +197,9 @@ def run_single(
     """One episode on request; None where the scheduler has no task."""
     try:
         observation: Observation = yield Look()
-        holding = _holds(observation)
+        known = single.task in tasks.names
+        task = tasks.named(single.task) if known else Task
+        holding = _holds(observation, task.least_opening_m)
         if single.task:
             policy = single.policy or tasks.named(single.task).bootstrap_policy
             assignment = Assignment(
@@ -285,14 +285,14 @@ def _prepare(
     if assignment.reset_bin:
         yield ResetBin(assignment.seed)
     observation = yield from _go_home(offset, opened=not keep_closed)
-    if task.requires == "holding" and not _holds(observation):
+    if task.requires == "holding" and not _holds(observation, task.least_opening_m):
         lost = "what was lifted is lost" if keep_closed else "nothing was lifted before"
         raise CellFault(Fault.EMPTY_GRIPPER, f"{task.name} starts with an object held: {lost}")
     return observation
 
 
-def _holds(observation: Observation) -> bool:
-    return observation.gripper_closed and observation.gripper_opening_m > _HELD_M
+def _holds(observation: Observation, least_opening_m: float) -> bool:
+    return observation.gripper_closed and observation.gripper_opening_m >= least_opening_m
 
 
 def _go_home(offset_m: tuple[float, float, float], *, opened: bool):

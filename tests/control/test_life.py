@@ -401,6 +401,13 @@ def test_a_goal_of_what_is_held_begins_with_closed_fingers():
         assert world.questions[2].holding is (goal is GRASP)
 
 
+def test_a_goal_of_what_is_held_is_tried_on_request_with_nothing_held_too():
+    world = World()
+    single = SingleEpisode(REACH_GOAL, "qfunction", 3, False, 0, PLACE)
+    outcome = world.live(run_single(CONFIG, TASKS, single))
+    assert not outcome.void and [begin.task for begin in world.begins] == [REACH_GOAL]
+
+
 def test_a_goal_episode_may_be_longer():
     world = World(reach(GRASP), terminate_at=99)
     world.live(run_robot(replace(CONFIG, max_steps=30), TASKS))

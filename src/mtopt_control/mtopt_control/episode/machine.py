@@ -271,7 +271,7 @@ def _prepare(
     """Brings the scene and the arm to where the task starts; returns the observation there.
 
     A task that starts with an object held does not begin without one: what was lifted may be lost
-    on the way home.
+    on the way home. A goal that a person asks for with nothing held may be reached all the same.
     """
     if assignment.new_scene or assignment.reset_bin:
         holding = False
@@ -285,7 +285,8 @@ def _prepare(
     if assignment.reset_bin:
         yield ResetBin(assignment.seed)
     observation = yield from _go_home(offset, opened=not keep_closed)
-    if task.requires == "holding" and not _holds(observation, task.least_opening_m):
+    needed = task.requires == "holding" and (keep_closed or assignment.goal is None)
+    if needed and not _holds(observation, task.least_opening_m):
         lost = "what was lifted is lost" if keep_closed else "nothing was lifted before"
         raise CellFault(Fault.EMPTY_GRIPPER, f"{task.name} starts with an object held: {lost}")
     return observation

@@ -9,7 +9,8 @@ import pytest
 from cell_robot import ROBOT, ROOT
 
 from mtopt_control.bin_reset.tipping import ResetCanceled, ResetFailed, tip_bin
-from mtopt_control.episode.machine import LifeConfig, SingleEpisode, run_robot, run_single
+from mtopt_control.episode.life_config import LifeConfig
+from mtopt_control.episode.machine import SingleEpisode, run_robot, run_single
 from mtopt_control.episode.requests import (
     Act,
     AskTask,

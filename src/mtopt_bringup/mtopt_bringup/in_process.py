@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mtopt_bringup.robot_group import Exchange, Group, GroupConfig, SinkMaker, make_groups
 from mtopt_control.episode import requests as ask
-from mtopt_control.episode.machine import LifeConfig
+from mtopt_control.episode.life_config import LifeConfig
 from mtopt_control.episode.requests import CellFault
 from mtopt_control.schedule.scheduler import ScheduleConfig, TaskScheduler
 from mtopt_sim.cell import CellConfig, cell_robots, cell_tasks

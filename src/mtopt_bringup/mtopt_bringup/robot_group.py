@@ -18,7 +18,7 @@ from mtopt_bringup.robot_loop import PARTS, EpisodeSink, RobotLoop
 from mtopt_bringup.ros_episode_sink import BagSink
 from mtopt_control.arm.arm_core import ArmCore
 from mtopt_control.arm.kinematics import read_urdf
-from mtopt_control.episode.machine import LifeConfig
+from mtopt_control.episode.life_config import LifeConfig
 from mtopt_control.episode.requests import Act, Request
 from mtopt_sim.cell import CellConfig, make_station
 from mtopt_sim.station import Station

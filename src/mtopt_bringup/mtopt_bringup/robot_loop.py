@@ -14,7 +14,8 @@ import numpy as np
 from mtopt_control.arm.arm_core import ArmCore
 from mtopt_control.bin_reset.tipping import tip_bin
 from mtopt_control.episode import requests as ask
-from mtopt_control.episode.machine import LifeConfig, run_robot
+from mtopt_control.episode.life_config import LifeConfig
+from mtopt_control.episode.machine import run_robot
 from mtopt_control.episode.requests import CellFault
 from mtopt_sim.cell import new_scene, truth_labels
 from mtopt_sim.station import Station

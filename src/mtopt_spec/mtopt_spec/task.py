@@ -15,6 +15,8 @@ SKILLS = ("lift", "place")
 REQUIREMENTS = ("empty_gripper", "holding")
 RULES = {"lifted": {"object"}, "placed": {"section"}, "covered": {"object", "by"}}
 """Rule of success to what it must name."""
+LEAST_OPENING_M = 0.004
+"""Closed fingers that are closer hold nothing, where a task does not say otherwise."""
 _OPTIONAL = {"description", "least_opening_m"}
 
 
@@ -43,7 +45,7 @@ class Task:
     bootstrap_policy: str
     difficulty: int
     description: str = ""
-    least_opening_m: float = 0.004
+    least_opening_m: float = LEAST_OPENING_M
 
     @property
     def object(self) -> str | None:

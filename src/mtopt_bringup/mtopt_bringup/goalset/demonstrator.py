@@ -14,7 +14,7 @@ from mtopt_bringup.robot_loop import PARTS, RobotLoop
 from mtopt_control.arm.arm_core import ArmCore
 from mtopt_control.arm.kinematics import read_urdf
 from mtopt_control.episode import requests as ask
-from mtopt_control.episode.machine import LifeConfig
+from mtopt_control.episode.life_config import LifeConfig
 from mtopt_learning.evaluate.schedule import PREPARE_TASK
 from mtopt_sim.cell import CellConfig, cell_robots, cell_tasks, make_station
 from mtopt_sim.goals import REARRANGED_WITHIN_M

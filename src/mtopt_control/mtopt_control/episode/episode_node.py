@@ -11,15 +11,11 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
+from mtopt_control.episode.arm_requests import FAULT_OF_ARM
 from mtopt_control.episode.assembling import ObservationAssembler
-from mtopt_control.episode.machine import (
-    FAULT_OF_ARM,
-    LifeConfig,
-    Outcome,
-    SingleEpisode,
-    run_robot,
-    run_single,
-)
+from mtopt_control.episode.life_config import LifeConfig
+from mtopt_control.episode.machine import SingleEpisode, run_robot, run_single
+from mtopt_control.episode.one_episode import Outcome
 from mtopt_control.episode.requests import (
     Act,
     AskTask,

@@ -13,7 +13,8 @@ from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage
 from std_srvs.srv import Trigger
 
-from mtopt_control.episode.machine import Outcome, SingleEpisode
+from mtopt_control.episode.machine import SingleEpisode
+from mtopt_control.episode.one_episode import Outcome
 from mtopt_control.episode.requests import Act, AskTask, Choose, End, Judge, LabelByTruth, ResetBin
 from mtopt_msgs.action import ReachGoal, RunEpisode
 from mtopt_msgs.msg import SceneTruth

@@ -1,0 +1,59 @@
+"""What a life asks of the arm beside an episode's steps, and what its errors mean."""
+
+from __future__ import annotations
+
+from mtopt_control.episode.requests import Act, CellFault, Recover
+from mtopt_spec.action import Action, ArmError, Kind, SentAction
+from mtopt_spec.interfaces import Fault
+
+FAULT_OF_ARM = {
+    ArmError.INVALID_ACTION: Fault.POLICY,
+    ArmError.STALE_STATE: Fault.ARM,
+    ArmError.STOPPED: Fault.ARM,
+    ArmError.TRACKING: Fault.ARM,
+    ArmError.STALE_OBSERVATION: Fault.STALE_OBSERVATION,
+    ArmError.NO_HEARTBEAT: Fault.ARM,
+    ArmError.EFFORT: Fault.ARM,
+    ArmError.BUSY: Fault.ARM,
+}
+"""Arm errors that make an episode void; at the edge of reach (others) the arm only moves less."""
+_NOT_READY = {
+    ArmError.STOPPED,
+    ArmError.STALE_STATE,
+    ArmError.NO_HEARTBEAT,
+    ArmError.EFFORT,
+    ArmError.BUSY,
+}
+"""Arm errors that pass, at the latest when somebody has seen to the arm."""
+_HOMING_PERIODS = 60
+
+
+def go_home(offset_m: tuple[float, float, float], *, opened: bool):
+    """Moves home in as many control periods as it takes, at least one."""
+    action = Action(Kind.HOME, open=opened, home_offset_m=offset_m)
+    for _ in range(_HOMING_PERIODS):
+        sent, observation = yield Act(action)
+        if sent.error not in (ArmError.TRACKING, ArmError.BUSY):  # another try may pass
+            check_arm(sent)
+        if sent.arrived:
+            return observation
+    raise CellFault(Fault.ARM, f"not home after {_HOMING_PERIODS} control periods")
+
+
+def check_arm(sent: SentAction) -> None:
+    """Raises the `CellFault` of an error that makes an episode void."""
+    if sent.error in FAULT_OF_ARM:
+        raise CellFault(FAULT_OF_ARM[sent.error], f"{sent.error.name}: {sent.error_msg}")
+
+
+def recover(fault: CellFault):
+    """Waits until observations come again and the arm takes commands, holding all the while."""
+    while True:
+        try:
+            yield Recover(fault.fault, fault.message)
+            sent, _ = yield Act(Action(Kind.HOLD))
+            while sent.error in _NOT_READY:
+                sent, _ = yield Act(Action(Kind.HOLD))
+            return
+        except CellFault as another:
+            fault = another

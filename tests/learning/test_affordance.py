@@ -13,11 +13,13 @@ from mtopt_learning.qlearn.affordance import (
     SPREAD_M,
     AffordanceMap,
     AffordanceScores,
+    quadratic,
+)
+from mtopt_learning.qlearn.affordance_losses import (
     affordance_loss,
     axis_loss,
     carried_loss,
     place_loss,
-    quadratic,
 )
 from mtopt_learning.qlearn.trunk import Trunk, default_trunk
 from mtopt_learning.train.config import TrainConfig

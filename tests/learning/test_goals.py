@@ -16,12 +16,8 @@ from mtopt_learning.policy.q_policy import (
     QFunctionPolicy,
 )
 from mtopt_learning.qlearn.actions import decode
-from mtopt_learning.qlearn.affordance import (
-    AffordanceScores,
-    affordance_loss,
-    carried_loss,
-    place_loss,
-)
+from mtopt_learning.qlearn.affordance import AffordanceScores
+from mtopt_learning.qlearn.affordance_losses import affordance_loss, carried_loss, place_loss
 from mtopt_learning.qlearn.behaviour import STOP, command_class
 from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
 from mtopt_learning.qlearn.losses import conservative_loss

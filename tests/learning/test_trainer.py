@@ -11,7 +11,8 @@ import torch
 from reach_world import CAMERAS, TASKS, ReachWorld, ToyDataset, collect
 
 from mtopt_learning.qlearn.actions import decode
-from mtopt_learning.qlearn.affordance import AffordanceScores, carried_loss, place_loss
+from mtopt_learning.qlearn.affordance import AffordanceScores
+from mtopt_learning.qlearn.affordance_losses import carried_loss, place_loss
 from mtopt_learning.qlearn.behaviour import ProposalConfig, best_proposal, clone_loss
 from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
 from mtopt_learning.qlearn.network import NetworkConfig

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from mtopt_learning.qlearn.actions import terminate_code
-from mtopt_learning.qlearn.affordance import AffordanceScores, first_picture_loss, place_loss
+from mtopt_learning.qlearn.affordance import AffordanceScores
+from mtopt_learning.qlearn.affordance_losses import first_picture_loss, place_loss
 from mtopt_learning.qlearn.behaviour import clone_loss
 from mtopt_learning.qlearn.distortion import Light, goal_in_light, lit
 from mtopt_learning.qlearn.losses import bellman_loss, conservative_loss

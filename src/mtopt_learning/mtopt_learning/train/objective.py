@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from mtopt_learning.qlearn.actions import CODE_SIZE, terminate_code
-from mtopt_learning.qlearn.affordance import AffordanceScores, first_picture_loss
+from mtopt_learning.qlearn.affordance import AffordanceScores
+from mtopt_learning.qlearn.affordance_losses import first_picture_loss
 from mtopt_learning.qlearn.behaviour import BehaviourPolicy, clone_loss
 from mtopt_learning.qlearn.losses import bellman_loss, conservative_loss
 from mtopt_learning.qlearn.two_stage import TwoStageQ

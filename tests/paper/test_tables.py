@@ -7,11 +7,11 @@ from dataclasses import asdict, replace
 import cv2
 import pytest
 
-from mtopt_bringup.paper.arms import ARMS
+from mtopt_bringup.paper.arms import ARMS, ROUNDS_TITLE
 from mtopt_bringup.paper.config import SCALES
 from mtopt_bringup.paper.curves import auc_curve
 from mtopt_bringup.paper.export import export_best, model_card
-from mtopt_bringup.paper.page import ROUNDS_TITLE, write_page
+from mtopt_bringup.paper.page import write_page
 from mtopt_bringup.paper.published import TASKS, mean, rate
 from mtopt_bringup.paper.scoring import (
     Ordering,

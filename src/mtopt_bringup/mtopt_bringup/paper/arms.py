@@ -83,6 +83,7 @@ ARMS = (
     Arm("clone", "behaviour cloning of successes", learner="clone"),
     Arm("iql", "IQL of d3rlpy", learner="iql", sharing="f_orig", balance="uniform"),
 )
+ROUNDS_TITLE = next(arm.title for arm in ARMS if arm.name == ONLINE) + ", then on-policy rounds"
 
 
 def chosen_arms(config: PaperConfig) -> tuple[Arm, ...]:

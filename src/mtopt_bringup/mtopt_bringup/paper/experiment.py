@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 
 from mtopt_bringup.jobs import Job
-from mtopt_bringup.paper.arms import ONLINE, Arm, chosen_arms
+from mtopt_bringup.paper.arms import ONLINE, ROUNDS_TITLE, Arm, chosen_arms
 from mtopt_bringup.paper.collect import Collection
 from mtopt_bringup.paper.config import PaperConfig
 from mtopt_bringup.paper.curves import auc_curve
 from mtopt_bringup.paper.evaluate import evaluate_arm, evaluate_checkpoint
 from mtopt_bringup.paper.export import export_best
 from mtopt_bringup.paper.online import Online
-from mtopt_bringup.paper.page import ROUNDS_TITLE, write_page
+from mtopt_bringup.paper.page import write_page
 from mtopt_bringup.paper.scoring import pooled
 from mtopt_bringup.paper.train import run_folder, train_arm
 from mtopt_bringup.progress import episode_bar

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mtopt_bringup.markdown import table, write_sections
 from mtopt_bringup.paper import published
+from mtopt_bringup.paper.arms import ONLINE, ROUNDS_TITLE
 from mtopt_bringup.paper.curves import draw_curves
 from mtopt_bringup.paper.scoring import (
     chance_floor,
@@ -18,7 +19,6 @@ from mtopt_bringup.paper.scoring import (
     rate,
 )
 
-ROUNDS_TITLE = "MT-Opt, Q among a clone's proposals, then on-policy rounds"
 _MAIN = (("mt_opt", "MT-Opt"), ("naive", "naive multi-task"), ("share_all", "share everything"))
 _ABLATION = (
     ("own task only (f_orig)", "naive", "orig_rebalanced"),
@@ -170,7 +170,7 @@ def _online(results: dict, rounds: Sequence[float]) -> str:
     ]  # fmt: skip
     rows = [[str(i + 1), _number(x)] for i, x in enumerate(rounds)]
     return (
-        f"## On-policy rounds\n\nThe row with proposals (seed 0) goes on: {len(rounds)} rounds of "
+        f"## On-policy rounds\n\nThe row `{ONLINE}` (seed 0) goes on: {len(rounds)} rounds of "
         f"{config['online_episodes']} episodes of all tasks, by the scheduler's need, with "
         f"exploration noise, and {config['online_steps']} gradient steps each. Measured in the "
         "fresh scenes of the rows:\n\n"

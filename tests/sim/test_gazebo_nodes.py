@@ -142,7 +142,7 @@ def test_a_mirror_judges_as_the_simulator_itself(gazebo, mirror, worlds, root):
         mujoco.mj_forward(gazebo.model, gazebo.data)  # its poses are those of the step before
         mirror.mirror(*state(gazebo, base))
         assert_same_truth(sorted_truth(mirror.truth()), sorted_truth(gazebo.truth()))
-        assert mirror._brake.engaged == (gazebo.joint_state().position[-1] < 1e-3)
+        assert mirror._servos.brake.engaged == (gazebo.joint_state().position[-1] < 1e-3)
         # The tray on its way up: the shapes that touch are the moving ones.
         gazebo.command_hinge(0.5)
         gazebo.advance(0.4)

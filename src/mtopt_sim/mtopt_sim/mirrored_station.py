@@ -91,7 +91,7 @@ class MirroredStation(Station):
             dof = self._object_dof[name]
             data.qvel[dof : dof + 3] = self._base[:3, :3].T @ placed.velocity_m_s
         # A level bin's shapes are those at rest, as when objects came to rest on them.
-        self._brake.update(data, 0.0, 0.0)
+        self._servos.brake.update(data, 0.0, 0.0)
         mujoco.mj_forward(model, data)
 
     def scene_poses(self, seed: int, objects: Sequence[str] = ()) -> dict[str, np.ndarray]:

@@ -16,12 +16,11 @@ from mtopt_sim.cloth_scene import Cloths, place_on_plate
 from mtopt_sim.description import inverse
 from mtopt_sim.dropping import drop_objects
 from mtopt_sim.finger_contacts import FingerContacts
-from mtopt_sim.hinge_brake import HingeBrake
+from mtopt_sim.joint_servos import JointServos
 from mtopt_sim.randomise import Randomiser
 from mtopt_sim.scene import build_spec, object_names, relative_pose
 from mtopt_sim.scene_draw import OBJECTS_IN_SCENE, draw_objects, scene_generator
 from mtopt_sim.sim_params import load_sim_params
-from mtopt_sim.trajectory import JointTrajectory
 from mtopt_sim.truth import SceneTruth, plate_section
 from mtopt_sim.world_file import read_world
 from mtopt_spec.episode import JointState
@@ -73,10 +72,12 @@ class Station:
         self.model = build_spec(description, self._params, base, robot=robot).compile()
         self.data = data = mujoco.MjData(self.model)
         self._cloths = Cloths(self.model, description, robot)
-        self._qpos, self._qvel, self._effort = data.qpos, data.qvel, data.qfrc_actuator
-        self._control = data.ctrl
-        self._home = np.array([*config.home_position, config.finger_open_m])
-        self._index(description, config)
+        self._servos = JointServos(
+            self.model, data, robot, config, description.step_s, self._params.hinge_rate,
+            description.path,
+        )  # fmt: skip
+        self._contacts = FingerContacts(self.model, robot)
+        self._index_objects(description)
         self.pose_base_bin = relative_pose(inverse(base), description.models[f"{robot}_bin"].pose)
         self._find_plate(description)
         self._cameras = Cameras(self.model, image_sizes, robot, self.pose_base_bin)
@@ -98,6 +99,11 @@ class Station:
     def time_s(self) -> float:
         """Simulated time since the station was made."""
         return float(self.data.time)
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """Arm joints and finger, in the order of a trajectory's columns."""
+        return self._servos.names
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -131,16 +137,10 @@ class Station:
         # Before mj_resetData: what stands still is placed there, once, with the model as it is.
         self._randomiser.apply(rng if randomise else None)
         self._cloths.randomise(rng if randomise else None, self._params)
-        self._brake.match_friction()
+        self._servos.brake.match_friction()
         mujoco.mj_resetData(self.model, self.data)
         data = self.data
-        data.qpos[self._arm_qpos] = self._home[:-1]
-        data.qpos[self._finger_qpos] = self._home[-1]
-        self._set_point, self._set_speed = self._home.copy(), np.zeros_like(self._home)
-        self._path: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
-        self._hinge_target = self._hinge_set_point = 0.0
-        self._brake.update(data, 0.0, 0.0)
-        self._write_controls()
+        self._servos.go_home()
         self._present, self._laid = names, ()
         for index, address in enumerate(self._object_qpos.values()):
             data.qpos[address : address + 7] = [_PARKED_M + index, 0, 0, 1, 0, 0, 0]
@@ -184,13 +184,7 @@ class Station:
         Args:
             stamp_s: The cell's time of the reading; None takes the station's own.
         """
-        return JointState(
-            self.time_s if stamp_s is None else stamp_s,
-            self._state_names,
-            self._qpos.take(self._state_qpos),
-            self._qvel.take(self._state_dof),
-            self._effort.take(self._state_dof),
-        )
+        return self._servos.state(self.time_s if stamp_s is None else stamp_s)
 
     def command_trajectory(
         self,
@@ -208,15 +202,7 @@ class Station:
         Raises:
             InputError: A shape, a number or a time is wrong; the active one goes on.
         """
-        trajectory = JointTrajectory(
-            self._set_point, self._set_speed, positions, velocities, times_from_start_s
-        )
-        steps = math.ceil(trajectory.duration_s / self._step_s - 1e-6)
-        position, speed = trajectory.sample(self._step_s * np.arange(1, max(steps, 1) + 1))
-        position = np.minimum(np.maximum(position, self._lower), self._upper)
-        speed[-1] = 0.0  # the last point is held
-        self._path = position, speed, position + self._lead * speed
-        self._path_step = 0
+        self._servos.follow(positions, velocities, times_from_start_s)
 
     def command_hinge(self, angle_rad: float) -> None:
         """Turns the bin to an angle at the hinge motor's rate.
@@ -224,12 +210,7 @@ class Station:
         Raises:
             InputError: The angle is not finite or beyond the hinge's range.
         """
-        low, high = self._hinge_range
-        if not low <= angle_rad <= high:
-            raise InputError(
-                "hinge angle", where="command_hinge", got=angle_rad, expected=f"{low} to {high} rad"
-            )
-        self._hinge_target = float(angle_rad)
+        self._servos.turn_hinge(angle_rad)
         if angle_rad:
             self._laid = ()
 
@@ -257,49 +238,18 @@ class Station:
                 got=f"{duration_s} in {readings} readings",
                 expected=f"a multiple of {self._step_s} s between readings",
             )
-        self._brake.update(self.data, self._hinge_target, self._hinge_set_point)
-        model, data, controls = self.model, self.data, self._controls(steps)
-        control, mj_step = self._control, mujoco.mj_step
+        model, data, set_points = self.model, self.data, self._servos.set_points(steps)
+        control, mj_step = data.ctrl, mujoco.mj_step
         states = []
         every = max(1, steps // readings)
         for reading, first in enumerate(range(0, steps, every)):
             began_s = time.thread_time()
-            for row in controls[first : first + every]:
+            for row in set_points[first : first + every]:
                 control[:] = row
                 mj_step(model, data)
             self.stepping_s += time.thread_time() - began_s
             states.append(self.joint_state(stamps_s[reading] if stamps_s else None))
         return states
-
-    def _controls(self, steps: int) -> np.ndarray:
-        """(steps, actuators) set points of the next steps; moves the set point on."""
-        controls = np.empty((steps, len(self._control)))
-        if self._path is None or not steps:
-            controls[:, self._command_actuators] = self._set_point
-        else:
-            position, speed, lead = self._path
-            left = lead[self._path_step : self._path_step + steps]
-            controls[: len(left), self._command_actuators] = left
-            if len(left) < steps:
-                controls[len(left) :, self._command_actuators] = lead[-1]
-            self._path_step += steps
-            now = min(self._path_step, len(lead)) - 1
-            self._set_point, self._set_speed = position[now], speed[now]
-        way = self._hinge_target - self._hinge_set_point
-        if way == 0.0:
-            controls[:, self._hinge_actuator] = self._hinge_set_point
-            return controls
-        rate = self._params.hinge_rate * self._step_s
-        walked = np.minimum(rate * np.arange(1, steps + 1), abs(way)) * np.sign(way)
-        controls[:, self._hinge_actuator] = self._hinge_set_point + walked
-        self._hinge_set_point += walked[-1]
-        if abs(self._hinge_target - self._hinge_set_point) < 1e-9:
-            self._hinge_set_point = self._hinge_target
-        return controls
-
-    def _write_controls(self) -> None:
-        self.data.ctrl[self._command_actuators] = self._set_point
-        self.data.ctrl[self._hinge_actuator] = self._hinge_set_point
 
     # -- cameras ------------------------------------------------------------------------------
 
@@ -326,7 +276,7 @@ class Station:
         positions = self._positions_bin()
         left, right, fixed = self._contacts.touched(data)
         speeds = [
-            math.hypot(*self._qvel[self._object_dof[name] : self._object_dof[name] + 3].tolist())
+            math.hypot(*data.qvel[self._object_dof[name] : self._object_dof[name] + 3].tolist())
             for name in names
         ]
         truth = SceneTruth(
@@ -337,7 +287,7 @@ class Station:
             touched=np.array([b in left or b in right for b in bodies], bool),
             at_rest=np.array([speed < 0.05 for speed in speeds], bool),
             section=tuple(plate_section(p, self._plate[1]) for p in positions - self._plate[0]),
-            hinge_angle_rad=float(data.qpos[self._hinge_qpos]),
+            hinge_angle_rad=self._servos.hinge_angle_rad,
         )
         if not self._cloths.names:
             return truth
@@ -359,36 +309,8 @@ class Station:
 
     # -- set-up -------------------------------------------------------------------------------
 
-    def _index(self, description, config) -> None:
+    def _index_objects(self, description) -> None:
         model, robot = self.model, self.robot
-        self.joint_names = (*config.arm_joints, config.finger_joint)
-        names = [f"{robot}/{name}" for name in self.joint_names]
-        hinge = f"{robot}_bin/{config.hinge_joint}"
-        for name in (*names, hinge):
-            if mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_JOINT, name) < 0:
-                raise InputError(
-                    "joint", where=description.path, got=f"no {name}", expected="the joint"
-                )
-        self._state_names = (*self.joint_names, config.hinge_joint)
-        self._state_qpos = np.array([model.joint(n).qposadr[0] for n in (*names, hinge)])
-        self._state_dof = np.array([model.joint(n).dofadr[0] for n in (*names, hinge)])
-        self._hinge_qpos = self._state_qpos[-1]
-        self._brake = HingeBrake(model, hinge)
-        self._hinge_range = tuple(model.joint(hinge).range)
-        self._arm_qpos = self._state_qpos[: len(config.arm_joints)]
-        self._finger_qpos = [
-            model.joint(i).qposadr[0]
-            for i in range(model.njnt)
-            if model.jnt_type[i] == mujoco.mjtJoint.mjJNT_SLIDE
-        ]
-        self._command_actuators = np.array([model.actuator(n).id for n in names])
-        self._hinge_actuator = model.actuator(hinge).id
-        self._lower, self._upper = np.array([model.joint(n).range for n in names]).T
-        stiffness = model.actuator_gainprm[self._command_actuators, 0]
-        damping = -model.actuator_biasprm[self._command_actuators, 2]
-        # A set point this much ahead makes the servo's damping vanish along the trajectory.
-        self._lead = damping / stiffness
-        self._contacts = FingerContacts(model, robot)
         stiff = [name for name in self.object_names if name not in self._cloths.names]
         self._object_body = {name: model.joint(f"{robot}_{name}/free").bodyid[0] for name in stiff}
         self._object_qpos = {n: model.joint(f"{robot}_{n}/free").qposadr[0] for n in stiff}

@@ -48,7 +48,7 @@ def base(tmp_path_factory):
     config = PaperConfig(
         scripted_episodes=12, learned_rounds=0, learned_episodes=1, collector_steps=1, steps=4,
         evaluation_episodes=1, online_rounds=0, online_episodes=1, online_steps=1, lift_share=1,
-        place_share=1, train=TRAIN, arms=("mt_opt",), robots=2,
+        place_share=1, train=TRAIN, arms=("proposals",), robots=2,
     )  # fmt: skip
     assert Experiment(out, config, processes=1).run(("collect", "train"))["finished"]
     return out
@@ -205,7 +205,7 @@ def test_a_folder_without_a_data_set_or_a_run_is_refused(base, tmp_path):
     with pytest.raises(InputError, match="mtopt benchmark paper"):
         find_base(tmp_path, cell_tasks(TASKS_FILE), WORLD)
     shutil.copytree(base / "data", tmp_path / "data")
-    with pytest.raises(InputError, match="mt_opt_0: got none"):
+    with pytest.raises(InputError, match="proposals_0: got none"):
         find_base(tmp_path, cell_tasks(TASKS_FILE), WORLD)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtopt_bringup.paper.arms import ONLINE
+from mtopt_bringup.paper.train import run_folder
 from mtopt_learning.dataset.files import read_manifest
 from mtopt_learning.train.run_folder import can_resume
 from mtopt_sim.cell import CellConfig, cell_objects
@@ -48,7 +50,7 @@ def find_base(folder: Path, tasks: TaskList, world: Path) -> Base:
     """
     todo = "run `mtopt benchmark paper` first; --base is its --out"
     online = can_resume(folder / "online" / "run")
-    run = folder / "online" / "run" if online else folder / "runs" / "mt_opt_0"
+    run = folder / "online" / "run" if online else run_folder(folder, ONLINE, 0)
     data = folder / "online" / "data" if online else folder / "data"
     try:
         manifest = read_manifest(data)
@@ -57,7 +59,7 @@ def find_base(folder: Path, tasks: TaskList, world: Path) -> Base:
             "data set", where=data, got=str(error), expected="what the base learned from", todo=todo
         ) from error
     if not can_resume(run):
-        raise InputError("run", where=run, got="none", expected="a run of MT-Opt", todo=todo)
+        raise InputError("run", where=run, got="none", expected=f"row {ONLINE}'s run", todo=todo)
     names = tuple(manifest["tasks"])
     if names != tasks.names[: len(names)] or len(names) == len(tasks):
         raise InputError(

@@ -16,19 +16,17 @@ from mtopt_spec.errors import InputError
 from mtopt_spec.goal import Goal
 
 _CANCEL_S = 10.0
-_STATES = {
-    getattr(ReachGoal.Feedback, f"STATE_{name}"): name.lower()
-    for name in ("RESET_BIN", "HOME", "STEP", "JUDGE", "RECORD")
-}
 _ACTED = ("step", "judge", "record")
-_ERRORS = {
-    getattr(ReachGoal.Result, name): name.removeprefix("ERROR_").lower()
-    for name in (
-        "ERROR_NONE", "ERROR_BAD_GOAL", "ERROR_NO_IMAGE", "ERROR_BUSY", "ERROR_STALE_OBSERVATION",
-        "ERROR_ARM", "ERROR_POLICY", "ERROR_JUDGE", "ERROR_RECORDER", "ERROR_CANCELED",
-        "ERROR_EMPTY_GRIPPER",
-    )
-}  # fmt: skip
+
+
+def _names(message: type, prefix: str) -> dict[int, str]:
+    """What a message's constants of this prefix are called."""
+    constants = (name for name in dir(message) if name.startswith(prefix))
+    return {getattr(message, name): name.removeprefix(prefix).lower() for name in constants}
+
+
+_STATES = _names(ReachGoal.Feedback, "STATE_")
+_ERRORS = _names(ReachGoal.Result, "ERROR_")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from mtopt_learning.qlearn.network import QNetwork
 from mtopt_learning.train.trainer import Trainer
 from mtopt_spec.errors import InputError
 
-FEW = ProposalConfig(moves=3, std=0.1, least_probability=0.2)
+FEW = ProposalConfig(moves=3, least_probability=0.2)
 MOVE = torch.tensor([0.5, -0.5, 0.0, 0.97])
 
 
@@ -32,8 +32,8 @@ def output(*likely):
 
 
 def best(score, likely):
-    noise = torch.full((1, FEW.moves, 4), 1.0)
-    return best_proposal(score, output(*likely)[:, None], FEW, noise)
+    offsets = torch.full((1, FEW.moves, 4), 0.1)
+    return best_proposal(score, output(*likely)[:, None], FEW, offsets)
 
 
 def test_q_decides_among_likely_commands_and_moves_around_the_cloned_one():
@@ -47,21 +47,21 @@ def test_q_decides_among_likely_commands_and_moves_around_the_cloned_one():
 def test_of_several_cloned_moves_each_is_proposed_with_its_own_commands():
     one, other = output(0.7, 0.0, 0.3, 0.0)[0], output(0.0, 0.7, 0.0, 0.3)[0].clone()
     other[:4] = -MOVE
-    both, noise = torch.stack([one, other])[None], torch.full((1, 7, 4), 1.0)
+    both, offsets = torch.stack([one, other])[None], torch.full((1, 7, 4), 0.1)
     seen = []
 
     def score(code):
         seen.append(code)
         return code[..., CLOSE] - code[..., 0]
 
-    code, q = best_proposal(score, both, FEW, noise)
+    code, q = best_proposal(score, both, FEW, offsets)
     assert code[0].tolist() == pytest.approx([*(-MOVE).tolist(), 1, 0, 0]) and q.item() == 1.5
     moves = seen[0][0].view(2, 10, 7)[:, :9, :4].view(2, 3, 3, 4)
     for which, move in enumerate((MOVE, -MOVE)):
         wanted = torch.stack([move, (move + 0.1).clamp(-1, 1), (move + 0.1).clamp(-1, 1)])
         torch.testing.assert_close(moves[which], wanted.expand(3, 3, 4))
     for flag, command in ((OPEN, 2), (TERMINATE, STOP)):  # as the one, as the other
-        code, _ = best_proposal(lambda code, flag=flag: code[..., flag], both, FEW, noise)
+        code, _ = best_proposal(lambda code, flag=flag: code[..., flag], both, FEW, offsets)
         assert command_class(code).tolist() == [command]
 
 
@@ -123,7 +123,8 @@ def test_q_among_proposals_reaches_what_a_picture_shows(toy):
     record = trainer.train(steps=1200)
     trainer.close()
     learned = trainer.average
-    noise = torch.from_numpy(np.random.default_rng(0).standard_normal((100, 24, 4), np.float32))
+    proposals, random = ProposalConfig(), np.random.default_rng(0)
+    offsets = proposals.goal_std * random.standard_normal((100, proposals.moves, 4), np.float32)
 
     def among(images, state, goals):
         shown = learned.prepare_goal(goals)
@@ -131,7 +132,8 @@ def test_q_among_proposals_reaches_what_a_picture_shows(toy):
         task = torch.full((len(state),), learned.goal_task)
         return best_proposal(
             lambda action: learned.q(embedding, task, action),
-            learned.behaviour(images, state, task, shown)[0][:, None], ProposalConfig(), noise,
+            learned.behaviour(images, state, task, shown)[0][:, None], proposals,
+            torch.from_numpy(offsets),
         )[0]  # fmt: skip
 
     chosen, searched = reach_shown_patches(among), reach_shown_patches(greedy(learned))

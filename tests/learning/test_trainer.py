@@ -70,8 +70,9 @@ def act_in_fresh_worlds(network, worlds=100, proposed=False):
 
             if proposed:
                 output, _ = network.behaviour(images, state, task)
-                moves = torch.randn(worlds, proposals.moves, 4, generator=noise)
-                code, _ = best_proposal(score, output[:, None], proposals, moves)
+                normal = torch.randn(worlds, proposals.moves, 4, generator=noise)
+                offsets = proposals.std * normal
+                code, _ = best_proposal(score, output[:, None], proposals, offsets)
             else:
                 code, _ = maximise(score, worlds, cem, *draw_noise(worlds, cem, noise))
         for i, vector in enumerate(decode(code).numpy()):

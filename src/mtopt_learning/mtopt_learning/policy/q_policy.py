@@ -196,9 +196,9 @@ class QFunctionPolicy:
         if proposed.any():
             asked = self._asked[task]
             output, _ = network.behaviour(images, state, asked.flatten(), goal)
-            moves = self._moves(requests)[rows]
+            offsets = self._offsets(requests)[rows]
             best, value = best_proposal(
-                score, output.view(*asked.shape, -1), self._config.proposals, moves
+                score, output.view(*asked.shape, -1), self._config.proposals, offsets
             )
             code[proposed], q[proposed] = best[proposed], value[proposed]
         if self._config.epsilon or self._config.noise:
@@ -230,14 +230,18 @@ class QFunctionPolicy:
             uniform.append(random.random(shape, np.float32))
         return torch.from_numpy(np.stack(normal, 1)), torch.from_numpy(np.stack(uniform, 1))
 
-    def _moves(self, requests) -> torch.Tensor:
-        """(n, moves, 4) normal noise of proposals, by request."""
-        shape = (max(self._config.proposals.moves, self._asked.shape[1]), CONTINUOUS)
-        return torch.from_numpy(np.stack([
+    def _offsets(self, requests) -> torch.Tensor:
+        """(n, moves, 4) of the proposed moves from the cloned ones, by request."""
+        proposals = self._config.proposals
+        shape = (max(proposals.moves, self._asked.shape[1]), CONTINUOUS)
+        normal = np.stack([
             seeds.generator(request.seed, "proposals", request.step_index)
             .standard_normal(shape, np.float32)
             for request in requests
-        ]))  # fmt: skip
+        ])  # fmt: skip
+        to_goal = np.array([request.goal is not None for request in requests])
+        std = np.where(to_goal, proposals.goal_std, proposals.std).astype(np.float32)
+        return torch.from_numpy(std[:, None, None] * normal)
 
     def _explore(self, code: torch.Tensor, request: PolicyRequest) -> torch.Tensor:
         random = seeds.generator(request.seed, "explore", request.step_index)

@@ -38,12 +38,14 @@ class ProposalConfig:
     Attributes:
         moves: Tried with each command, as many around each cloned move where there are several.
         std: Of the moves around a cloned one, in units of the largest; the first is that itself.
+        goal_std: The same where a goal is to be reached: the clone's moves to it are better.
         least_probability: Commands that the clone thinks less likely are left out, but for its
             likeliest one.
     """
 
     moves: int = 24
     std: float = 0.05
+    goal_std: float = 0.02
     least_probability: float = 0.05
 
 
@@ -137,7 +139,7 @@ def best_proposal(
     score: Callable[[torch.Tensor], torch.Tensor],
     output: torch.Tensor,
     config: ProposalConfig,
-    normal: torch.Tensor,
+    offsets: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The best of the actions that a clone proposes.
 
@@ -145,17 +147,18 @@ def best_proposal(
         score: Maps (batch, samples, 7) codes to (batch, samples) scores.
         output: (batch, k, 8) of `BehaviourPolicy`, for k tasks a state.
         config: Which actions.
-        normal: (batch, moves, 4) standard normal noise, k moves or more.
+        offsets: (batch, moves, 4) from the cloned moves, k moves or more; the first of each task
+            counts as zero.
 
     Returns:
         (batch, 7) codes and (batch,) their scores.
     """
     batch, k = output.shape[:2]
-    moves = normal.shape[1] // k
-    normal = normal[:, : k * moves].unflatten(1, (k, moves)).clone()
-    normal[:, :, 0] = 0.0
+    moves = offsets.shape[1] // k
+    offsets = offsets[:, : k * moves].unflatten(1, (k, moves)).clone()
+    offsets[:, :, 0] = 0.0
     mean = output[..., None, :CONTINUOUS].clamp(-1, 1)
-    move = (mean + config.std * normal).clamp(-1, 1)
+    move = (mean + offsets).clamp(-1, 1)
     code = torch.zeros(batch, k, STOP, moves, CODE_SIZE, device=output.device)
     code[..., :CONTINUOUS] = move[:, :, None]
     code[:, :, 1, :, CLOSE] = code[:, :, 2, :, OPEN] = 1.0

@@ -132,7 +132,7 @@ def test_the_page_and_the_numbers_are_there(done):
     for text in (
         "3 of them a script's rearrangements", "## Objects of the data",
         "## Objects in no training episode", "about 0.92",
-        "| goal-conditioned behaviour cloning |", "from-bags", "## Goals beside tasks",
+        "| goal-conditioned behaviour cloning of direct ways |", "from-bags", "## Goals beside tasks",
         "about 0.00 to 0.27", "![known goals](goals_known.png)", "Machine: ",
     ):  # fmt: skip
         assert text in page, text
@@ -207,6 +207,7 @@ DIFFERENCES = {
     "no_chaining": {"behaviour_weight": 0.0, "chained_share": 0.0},
     "neither": {"behaviour_weight": 0.0, "negative_weight": 0.0, "chained_share": 0.0},
     "clone": {"behaviour_weight": 0.0},
+    "clone_all": {"behaviour_weight": 0.0},
     "late": {"behaviour_weight": 0.0, "join": "late"},
 }
 
@@ -222,7 +223,8 @@ def test_a_row_differs_from_the_first_in_what_its_title_says(row):
     assert common == first_common and common["batch"] == 0 and common["seed"] == 3
     assert {k: v for k, v in goals.items() if v != first_goals[k]} == DIFFERENCES[row.name]
     assert first_goals["batch"] == 128 and first_goals["negative_weight"] > 0
-    assert first_goals["chained_share"] == 0.5 and row.clone == (row.name == "clone")
+    assert row.every_way == (row.name == "clone_all")
+    assert first_goals["chained_share"] == 0.5 and row.clone == row.name.startswith("clone")
 
 
 def test_goals_beside_tasks_change_nothing_else():

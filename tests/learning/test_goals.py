@@ -8,17 +8,19 @@ import torch
 from reach_world import CAMERAS, TASKS, ReachWorld
 from test_trainer import SMALL
 
-from mtopt_learning.checkpoint.q_function import load_q_function
+from mtopt_learning.checkpoint.q_function import QFunction, load_q_function
+from mtopt_learning.clone.examples import GoalExamples
 from mtopt_learning.clone.training import CloneConfig, CloneTrainer
 from mtopt_learning.policy.q_policy import (
     ERROR_BAD_IMAGE,
     ERROR_UNKNOWN_TASK,
+    ActConfig,
     QFunctionPolicy,
 )
 from mtopt_learning.qlearn.actions import decode
 from mtopt_learning.qlearn.affordance import AffordanceScores
 from mtopt_learning.qlearn.affordance_losses import affordance_loss, carried_loss, place_loss
-from mtopt_learning.qlearn.behaviour import STOP, command_class
+from mtopt_learning.qlearn.behaviour import STOP, ProposalConfig, command_class
 from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
 from mtopt_learning.qlearn.losses import conservative_loss
 from mtopt_learning.qlearn.network import QNetwork
@@ -36,7 +38,7 @@ from mtopt_spec.errors import InputError
 from mtopt_spec.goal import REACH_GOAL, Goal
 from mtopt_spec.image_codec import encode_jpeg
 from mtopt_spec.interfaces import EndReason, PolicyRequest
-from mtopt_spec.observation import Observation
+from mtopt_spec.observation import GRIPPER_CLOSED, Observation
 
 GOALS = dataclasses.replace(SMALL, goal_join="input")
 ONLY_GOALS = TrainConfig(batch=0, goals=GoalConfig(batch=64), bf16=False)
@@ -465,6 +467,27 @@ def test_a_clone_learns_the_ways_to_later_pictures(toy):
     assert right > wrong + 0.2
 
 
+def test_a_clone_as_published_imitates_every_sub_sequence_alike(toy):
+    """Every episode closes and opens before it closes as the script does."""
+    device, start = torch.device("cpu"), toy.episode_start[toy.episode_steps > 3]
+    twice = dataclasses.replace(toy, state=toy.state.copy(), action=toy.action.copy())
+    twice.state[:, GRIPPER_CLOSED] = 0
+    twice.state[start + 1, GRIPPER_CLOSED] = 1
+    twice.action[start, 5] = twice.action[start + 1, 6] = 1
+    store = PictureStore(toy.images, CAMERAS, device)
+    of = {}
+    for every_way in (False, True):
+        examples = GoalExamples(twice, store, len(TASKS), 2000, 0, device, "", every_way)
+        of[every_way] = examples.take(0)
+        examples.close()
+    cloned = {every: batch.counts[:2000] for every, batch in of.items()}
+    assert cloned[True].all() and 0.5 < cloned[False].mean() < 1
+    steps = {every: batch.to_goals.steps_to_go.float().mean() for every, batch in of.items()}
+    usable = twice.episode_steps[twice.episode_reason != EndReason.FAULT]
+    alike = np.mean((usable[usable > 0] + 2) / 3)  # so far two of n + 1 states are apart
+    assert steps[True] == pytest.approx(alike, rel=0.05) and steps[False] > 1.2 * alike
+
+
 @pytest.mark.parametrize("batch", [0, 32])
 def test_resumes_exactly_with_goals_alone_and_beside_tasks(toy, tmp_path, batch):
     config = dataclasses.replace(ONLY_GOALS, batch=batch)
@@ -512,3 +535,19 @@ def test_the_policy_serves_goals_and_refuses_what_the_checkpoint_cannot_do(toy, 
         ERROR_UNKNOWN_TASK, ERROR_UNKNOWN_TASK, ERROR_BAD_IMAGE,
     ]  # fmt: skip
     assert "['shoulder', 'wrist']" in bad[1].error_msg and "32x32" in bad[2].error_msg
+
+
+def test_moves_to_goals_are_proposed_as_near_the_cloned_one_as_goals_ask_for(toy):
+    network = type(GOALS)(**{**vars(GOALS), "behaviour": True})
+    trainer = Trainer(TASKS, CAMERAS, ONLY_GOALS, network)
+    trainer.close()
+    served = QFunction(trainer.average, TASKS.names, dict(CAMERAS), "")
+    jpeg = {camera: encode_jpeg(toy.images[camera][0]) for camera in CAMERAS}
+    seen = Observation(0.0, jpeg, False, 0.1, (0, 0, 0.1, 0))
+    asked = PolicyRequest("robot_1", "e", 0, 0, REACH_GOAL, "qfunction", seen, Goal(jpeg))
+    chosen = [
+        QFunctionPolicy(served, config=ActConfig(proposals=ProposalConfig(std=a, goal_std=b)))
+        .choose([asked])[0].action
+        for a, b in ((0.5, 0.0), (0.0, 0.0), (0.0, 0.5))
+    ]  # fmt: skip
+    assert chosen[0] == chosen[1] != chosen[2]

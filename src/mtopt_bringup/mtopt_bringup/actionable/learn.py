@@ -31,7 +31,8 @@ def train_row(
     dataset = Dataset.open(data)
     if row.clone:
         clone = CloneConfig(
-            steps=config.steps, batch=config.goal_batch, goals=True, decay_steps=config.steps,
+            steps=config.steps, batch=config.goal_batch, goals=True, every_way=row.every_way,
+            decay_steps=config.steps,
             distortion=settings.distortion, device=settings.device, bf16=settings.bf16,
             threads=settings.threads, seed=settings.seed,
         )  # fmt: skip

@@ -19,6 +19,7 @@ class Row:
         title: In tables.
         proposes: Whether Q chooses among what a cloned policy proposes; else among all actions.
         clone: Whether it is goal-conditioned behaviour cloning; else it is a Q-function.
+        every_way: Whether such cloning is of every sub-sequence, see `CloneConfig`.
         negatives: Whether actions that nobody took are pushed down.
         chaining: Whether goals of other episodes are drawn.
         join: Where a goal picture joins the network.
@@ -28,6 +29,7 @@ class Row:
     title: str
     proposes: bool = False
     clone: bool = False
+    every_way: bool = False
     negatives: bool = True
     chaining: bool = True
     join: str = "input"
@@ -51,7 +53,8 @@ ROWS = (
     Row("no_negatives", "the same without negatives", negatives=False),
     Row("no_chaining", "the same without goal chaining", chaining=False),
     Row("neither", "hindsight Q-learning (neither)", negatives=False, chaining=False),
-    Row("clone", "goal-conditioned behaviour cloning", clone=True),
+    Row("clone", "goal-conditioned behaviour cloning of direct ways", clone=True),
+    Row("clone_all", "goal-conditioned behaviour cloning as published", clone=True, every_way=True),
     Row("late", "as published, goal joined late, not at the input", join="late"),
 )
 

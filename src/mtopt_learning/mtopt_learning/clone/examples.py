@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from mtopt_learning.relabel.deciding_steps import GripperChanges
-from mtopt_learning.relabel.hindsight import HindsightConfig
+from mtopt_learning.relabel.hindsight import ALL_ALIKE, HindsightConfig
 from mtopt_learning.relabel.impersonation import sharing_index
 from mtopt_learning.relabel.sampler import SamplerConfig, StepSampler
 from mtopt_learning.train.batches import Transitions, proprioception, to_device, transitions
@@ -120,6 +120,7 @@ class GoalExamples:
         seed: Of the draws.
         device: Where the step computes.
         map_camera: As of `TaskExamples`.
+        every_way: See `CloneConfig`.
     """
 
     counts: dict[str, tuple[int, int]] = {}
@@ -133,15 +134,19 @@ class GoalExamples:
         seed: int,
         device: torch.device,
         map_camera: str,
+        every_way: bool = False,
     ):
-        goals = GoalConfig(batch=batch, pairs=HindsightConfig(chained_share=0.0))
-        self._condition = condition
+        pairs = ALL_ALIKE if every_way else HindsightConfig(chained_share=0.0)
+        goals = GoalConfig(batch=batch, pairs=pairs)
+        self._condition, self._every_way = condition, every_way
         settings = TrainConfig(batch=0, goals=goals, seed=seed)
         self._batches = GoalBatches(dataset, store, settings, device, map_camera)
 
     def take(self, step: int) -> Examples:
         """The batch of a step."""
         batch = self._batches.take(step)
+        if self._every_way:
+            batch = replace(batch, direct=torch.ones_like(batch.direct))
         code, counts, missed = batch.to_clone()
         condition = torch.full((len(code),), self._condition, device=batch.state.device)
         return Examples(

@@ -40,6 +40,8 @@ class CloneConfig:
         sharing: Which tasks a success counts for, as of the Q-function.
         balance: `rebalanced` over tasks, or `uniform` over successes.
         goals: Instead of tasks, clone the way to any later picture of the same episode.
+        every_way: Of goals: every sub-sequence counts and is as likely, as published (arXiv
+            1906.05838, 1912.06088); else direct ways alone, most of them to the episode's end.
         distortion: Random changes of light, and of where goals are seen from; places stay.
         device: `auto`, `cpu` or `cuda`.
         bf16: Compute in bfloat16 where the device has it.
@@ -54,6 +56,7 @@ class CloneConfig:
     sharing: str = "f_skill"
     balance: str = "rebalanced"
     goals: bool = False
+    every_way: bool = False
     distortion: DistortionConfig = DistortionConfig()
     device: str = "auto"
     bf16: bool = True
@@ -92,7 +95,7 @@ class CloneTrainer:
         if config.goals:
             self._examples = GoalExamples(
                 dataset, store, network.config.tasks, config.batch, config.seed, self._device,
-                network.config.map_camera,
+                network.config.map_camera, config.every_way,
             )  # fmt: skip
         else:
             sampling = SamplerConfig(balance=config.balance, deciding_share=0.0)

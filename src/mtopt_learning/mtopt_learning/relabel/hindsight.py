@@ -53,6 +53,10 @@ class HindsightConfig:
                 raise InputError(name, where="hindsight", got=value, expected="in [0, 1]")
 
 
+ALL_ALIKE = HindsightConfig(0.0, 0.0, 0.0, 0.0)
+"""Every sub-sequence of an episode is as likely; none is chained."""
+
+
 @dataclass(frozen=True)
 class GoalDraw:
     """Steps and their goals.

@@ -132,8 +132,9 @@ def test_the_page_and_the_numbers_are_there(done):
     for text in (
         "3 of them a script's rearrangements", "## Objects of the data",
         "## Objects in no training episode", "about 0.92",
-        "| goal-conditioned behaviour cloning of direct ways |", "from-bags", "## Goals beside tasks",
-        "about 0.00 to 0.27", "![known goals](goals_known.png)", "Machine: ",
+        "| goal-conditioned behaviour cloning of direct ways |", "from-bags",
+        "## Goals beside tasks", "about 0.00 to 0.27", "![known goals](goals_known.png)",
+        "Machine: ",
     ):  # fmt: skip
         assert text in page, text
     assert (out / "goals_known.png").stat().st_size > 1000

@@ -329,10 +329,14 @@ def test_what_moves_in_the_pictures_tells_the_directions():
     assert abs(y_u) < abs(x_u) / 2 and abs(x_v) < abs(y_v) / 2
 
 
-def test_a_camera_that_moves_is_told(caplog):
+@pytest.mark.parametrize("covered", [False, True])
+def test_a_camera_that_moves_or_is_covered_is_told(caplog, covered):
     trainer = Trainer(TASKS, {"shoulder": (SIDE, SIDE)}, TrainConfig(device="cpu"))
+    data = walks(60, moving_camera=not covered)
+    if covered:
+        data.images["shoulder"][:] = 0
     with caplog.at_level(logging.WARNING):
-        trainer.set_data(walks(60, moving_camera=True))
+        trainer.set_data(data)
     trainer.close()
     assert "affordance map" in caplog.text and "affordance_weight 0" in caplog.text
 

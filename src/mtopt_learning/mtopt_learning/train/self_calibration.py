@@ -27,7 +27,7 @@ def calibrate_map(networks: Sequence[nn.Module], dataset, store: PictureStore, s
     """Gives a new network, its copies and their policies to goals their maps' first places.
 
     Networks without a map and those that have their places are left as they are. Warns where the
-    camera seems to move.
+    camera seems to move, or to see nothing.
     """
     camera = getattr(networks[0].config, "map_camera", "")
     if not camera or networks[0].map.calibrated:
@@ -37,8 +37,8 @@ def calibrate_map(networks: Sequence[nn.Module], dataset, store: PictureStore, s
     if explained < _LEAST_EXPLAINED:
         _log.warning(
             "affordance map: what moves in the pictures of %s explains %.0f %% of the gripper's "
-            "place, expected %.0f %% or more of a fixed camera; if it moves with the gripper, "
-            "leave the map out: affordance_weight 0",
+            "place, expected %.0f %% or more of a fixed camera; if it moves with the gripper or sees "
+            "nothing, leave the map out: affordance_weight 0",
             camera, 100 * explained, 100 * _LEAST_EXPLAINED,
         )  # fmt: skip
     for network in networks:
@@ -64,7 +64,7 @@ def place_of_pixels(
     Returns:
         (3, 2) float32 coefficients of x and y in the bin's frame, m, over 1, u, v of
         `affordance.quadratic`; and the share of the tool's variance that they explain, 0 to 1:
-        near 0 for a camera that moves.
+        near 0 for a camera that moves, 0 for one that never sees anything move.
     """
     drawable = np.flatnonzero(dataset.episode_reason != EndReason.FAULT)
     episode = random.choice(drawable, _STEPS)
@@ -74,6 +74,8 @@ def place_of_pixels(
     moved = (before - after).abs().sum(1).cpu().numpy().astype(np.float32)
     moved[moved < _CHANGED] = 0
     moves = moved.sum((1, 2)) > 0
+    if not moves.any():
+        return np.zeros((3, 2), np.float32), 0.0
     moved = moved[moves] / moved[moves].sum((1, 2), keepdims=True)
     height, width = moved.shape[1:]
     u = moved.sum(1) @ np.linspace(1 / width - 1, 1 - 1 / width, width, dtype=np.float32)

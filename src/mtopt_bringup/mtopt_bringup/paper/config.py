@@ -72,8 +72,8 @@ class PaperConfig:
 
 SCALES = {
     "small": PaperConfig(
-        scripted_episodes=4200, learned_rounds=2, learned_episodes=500, collector_steps=500,
-        steps=500, evaluation_episodes=20, online_rounds=4, online_episodes=400, online_steps=300,
+        scripted_episodes=4200, learned_rounds=2, learned_episodes=500, collector_steps=400,
+        steps=350, evaluation_episodes=20, online_rounds=2, online_episodes=400, online_steps=300,
     ),
     "medium": PaperConfig(
         scripted_episodes=12_000, learned_rounds=3, learned_episodes=1000, collector_steps=800,

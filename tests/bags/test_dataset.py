@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import yaml
 from rosbags.highlevel import AnyReader
 
 from mtopt_learning.bag.find import find_bags
@@ -364,3 +365,6 @@ def test_the_commands_say_what_they_did(bags, tmp_path, capsys):
     assert main(["bags", "check", str(tmp_path / "bags"), "--json"]) == 1
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert len(result["errors"]) == 1 and "bag_0001" in result["errors"][0]
+    assert main(["bags", "check", str(tmp_path / "bags")]) == 1
+    told = yaml.safe_load(capsys.readouterr().out)
+    assert told == result, "a person is told as much as a program"

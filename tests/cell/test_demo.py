@@ -10,9 +10,9 @@ ROOT = Path(__file__).parents[2]
 SMALL = ["--minutes", "0.5", "--robots", "2", "--cell-episodes", "4", "--collect-episodes", "100"]
 
 
-def demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+def demo(folder: Path, *arguments: str, told: str = "--json") -> subprocess.CompletedProcess:
     return subprocess.run(
-        [ROOT / "mtopt", "demo", "--out", folder, "--json", *SMALL, *arguments],
+        [ROOT / "mtopt", "demo", "--out", folder, *SMALL, *arguments, *told.split()],
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip
 
@@ -25,12 +25,14 @@ def test_the_whole_way_and_again(tmp_path):
     for policy in ("scripted", "shipped", "learned"):
         row = result[policy]["tasks"]["lift-any"]
         assert row["attempts"] == 4 and 0 <= row["low"] <= row["high"] <= 1
-    assert "lift-any" in done.stderr and Path(result["report"]).stat().st_size > 50_000
+    assert Path(result["report"]).stat().st_size > 50_000
     assert (tmp_path / "cell.mp4").stat().st_size > 10_000
 
     written_ns = {path: path.stat().st_mtime_ns for path in tmp_path.glob("stages/*.json")}
     again = demo(tmp_path)
     assert json.loads(again.stdout.splitlines()[-1]) == result
+    table = demo(tmp_path, told="").stdout
+    assert "lift-any" in table and f"report: {result['report']}" in table
     assert len(written_ns) >= 7, "every stage leaves its result"
     assert {path: path.stat().st_mtime_ns for path in written_ns} == written_ns, "a stage ran again"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from mtopt_bringup.in_process import CollectConfig, collect
 from mtopt_bringup.main import main
@@ -57,6 +58,11 @@ def test_the_commands_of_the_page_run_in_its_order(folder, monkeypatch, capsys):
         ["success", "uncertain"], ["success", "train"], ["label", "data/"],
     ]  # fmt: skip
     taken, taught, tested, labelled, asked, retaught, relabelled = results
+    assert main(commands()[2]) == 0
+    told = yaml.safe_load(capsys.readouterr().out)["tasks"]["lift-any"]
+    assert set(told) == {
+        "labels", "precision", "recall", "false_positive_rate", "calibration_error", "threshold",
+    }  # fmt: skip
     assert taken["tasks"]["lift-any"] == {"labels": 10, "successes": 5}
     person = dataset_of(folder).labels("person")
     assert np.isfinite(person).sum() == 10

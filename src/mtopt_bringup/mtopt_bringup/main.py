@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import logging
-import math
 import sys
 from collections.abc import Sequence
 
+from mtopt_bringup.result_text import as_json, as_text
 from mtopt_spec.errors import InputError
 
 COMMANDS = {
@@ -26,7 +25,7 @@ COMMANDS = {
     "goals": "make goal pictures, measure who reaches them",
     "report": "write one HTML page about bags, training and evaluation",
     "reference": "write down every topic, service, action and parameter",
-    "benchmark": "measure speed: cell, collect, bags, policy",
+    "benchmark": "measure speed, or repeat the experiments of the papers",
 }
 
 
@@ -66,21 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write(f"mtopt {name}: interrupted\n")
         return 130
-    if arguments.json:
-        sys.stdout.write(json.dumps(finite(result)) + "\n")
-        sys.stdout.flush()
+    text = as_json if arguments.json else getattr(module, "text", as_text)
+    sys.stdout.write(text(result))
+    sys.stdout.flush()
     return int(result.get("exit_code", 0)) if isinstance(result, dict) else 0
-
-
-def finite(value):
-    """The same value with NaN and infinity as null: JSON has neither."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items() if key != "exit_code"}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    return value
 
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ from mtopt_bringup.actionable.rows import FIRST, Row, chosen_rows
 from mtopt_bringup.actionable.scoring import pooled
 from mtopt_bringup.goalset.reached import SHEET
 from mtopt_bringup.jobs import Job
-from mtopt_bringup.main import finite
 from mtopt_bringup.paper import scoring
+from mtopt_bringup.result_text import finite
 from mtopt_bringup.staged_run import StagedRun
 from mtopt_bringup.stages import parts_of, write_json
 from mtopt_learning.checkpoint.folder import code_version

@@ -42,9 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict:
     """Runs the stages that are not done yet; a second call after the end only prints."""
-    import sys
-
-    from mtopt_bringup.demonstration import Demonstration, DemonstrationConfig, comparison_table
+    from mtopt_bringup.demonstration import Demonstration, DemonstrationConfig
     from mtopt_spec.errors import InputError
 
     for name, low in (("robots", 1), ("cell_episodes", 1), ("collect_episodes", 100), ("seed", 0)):
@@ -58,6 +56,11 @@ def run(arguments: argparse.Namespace) -> dict:
         cell_episodes=arguments.cell_episodes, collect_episodes=arguments.collect_episodes,
         tasks=tuple(arguments.tasks), shipped=not arguments.from_scratch, seed=arguments.seed,
     )  # fmt: skip
-    result = Demonstration(arguments.out, config).run()
-    sys.stderr.write(f"\n{comparison_table(result)}\n\nreport: {result['report']}\n")
-    return result
+    return Demonstration(arguments.out, config).run()
+
+
+def text(result: dict) -> str:
+    """Who lifted how often, and where the report is."""
+    from mtopt_bringup.demonstration import comparison_table
+
+    return f"\n{comparison_table(result)}\n\nreport: {result['report']}\n"

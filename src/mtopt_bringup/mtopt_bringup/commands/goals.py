@@ -204,7 +204,6 @@ def _send(arguments: argparse.Namespace) -> dict:
 
 
 def _show(arguments: argparse.Namespace) -> dict:
-    import sys
     from collections import Counter
 
     from mtopt_bringup.goalset.goal_set import read_goal_set
@@ -223,8 +222,6 @@ def _show(arguments: argparse.Namespace) -> dict:
     if arguments.sheet is not None:
         write_contact_sheet(arguments.sheet, some_of_each(stories, _SHEET_GOALS))
         result["sheet"] = str(arguments.sheet)
-    for key, value in result.items():
-        sys.stderr.write(f"{key}: {value}\n")
     return result
 
 

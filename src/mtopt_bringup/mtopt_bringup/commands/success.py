@@ -6,9 +6,14 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from mtopt_bringup.result_text import as_text
+
 SUMMARY = "Teach and test the success detector; pick the episodes whose label helps it most."
 EXAMPLE = "mtopt success train dataset --out runs/detector"
 _SOURCES = ("person", "import", "simulator")
+_TOLD = (
+    "labels", "precision", "recall", "false_positive_rate", "calibration_error", "threshold",
+)  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +67,15 @@ def run(arguments: argparse.Namespace) -> dict:
 
     actions = {"train": _train, "eval": _eval, "uncertain": _uncertain, "import": _import}
     return actions[arguments.action](arguments, Dataset.open(arguments.dataset))
+
+
+def text(result: dict) -> str:
+    """The result; of a task's measures those that tell whether its labels can be trusted."""
+    tasks = {
+        name: {key: task[key] for key in _TOLD if key in task} if "precision" in task else task
+        for name, task in result["tasks"].items()
+    }
+    return as_text({**result, "tasks": tasks})
 
 
 def _train(arguments: argparse.Namespace, dataset) -> dict:

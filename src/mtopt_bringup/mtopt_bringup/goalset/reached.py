@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mtopt_bringup.goalset.goal_set import GoalSet
 from mtopt_bringup.goalset.stories import goal_stories, some_of_each
-from mtopt_bringup.main import finite
+from mtopt_bringup.result_text import finite
 from mtopt_learning.report.goals import GoalStory, write_contact_sheet
 
 RESULT, SHEET = "reached.json", "goals.png"

@@ -37,8 +37,8 @@ def calibrate_map(networks: Sequence[nn.Module], dataset, store: PictureStore, s
     if explained < _LEAST_EXPLAINED:
         _log.warning(
             "affordance map: what moves in the pictures of %s explains %.0f %% of the gripper's "
-            "place, expected %.0f %% or more of a fixed camera; if it moves with the gripper or sees "
-            "nothing, leave the map out: affordance_weight 0",
+            "place, expected %.0f %% or more of a fixed camera; if it moves with the gripper or "
+            "sees nothing, leave the map out: affordance_weight 0",
             camera, 100 * explained, 100 * _LEAST_EXPLAINED,
         )  # fmt: skip
     for network in networks:

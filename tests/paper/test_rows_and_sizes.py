@@ -25,6 +25,7 @@ DIFFERENCES = {
     "mt_opt": {},
     "naive": {**OWN, **UNIFORM},
     "share_all": {"sharing": "f_all", **UNIFORM},
+    "share_all_once": {"sharing": "f_all", **UNIFORM, "sampler.tasks_per_state": 1},
     "orig_rebalanced": OWN,
     "all_rebalanced": {"sharing": "f_all"},
     "skill_uniform": UNIFORM,

@@ -24,6 +24,7 @@ class Arm:
         tasks: It learns; none: all.
         sharing: Impersonation.
         balance: `rebalanced` or `uniform`.
+        tasks_per_state: That a drawn state is learned for; 0: as `TrainConfig` says.
         backup: V(s'); empty: the default.
         multi_head: One output a task.
         cameras: It sees; none: all.
@@ -37,6 +38,7 @@ class Arm:
     tasks: tuple[str, ...] = ()
     sharing: str = "f_skill"
     balance: str = "rebalanced"
+    tasks_per_state: int = 0
     backup: str = ""
     multi_head: bool = False
     cameras: tuple[str, ...] = ()
@@ -45,12 +47,10 @@ class Arm:
 
     def train_config(self, base: TrainConfig, seed: int) -> TrainConfig:
         """The trainer's settings of this row."""
-        one_task = len(self.tasks) == 1
         sampler = replace(
-            base.sampler,
-            balance=self.balance,
-            tasks_per_state=1 if one_task else base.sampler.tasks_per_state,
-        )
+            base.sampler, balance=self.balance,
+            tasks_per_state=self.tasks_per_state or base.sampler.tasks_per_state,
+        )  # fmt: skip
         return replace(
             base, tasks=self.tasks, sharing=self.sharing, sampler=sampler, seed=seed,
             backup=self.backup or base.backup, multi_head=self.multi_head,
@@ -61,13 +61,20 @@ class Arm:
 
 def _single(task: str) -> Arm:
     name = "single_" + task.replace("-", "_")
-    return Arm(name, f"single task: {task}", tasks=(task,), sharing="f_orig", balance="uniform")
+    return Arm(
+        name, f"single task: {task}", tasks=(task,), sharing="f_orig", balance="uniform",
+        tasks_per_state=1,
+    )  # fmt: skip
 
 
 ARMS = (
     Arm("mt_opt", "MT-Opt (f_skill, re-balanced)"),
     Arm("naive", "QT-Opt multi-task, naive (f_orig, uniform)", sharing="f_orig", balance="uniform"),
     Arm("share_all", "share everything (f_all, uniform)", sharing="f_all", balance="uniform"),
+    Arm(
+        "share_all_once", "share everything, each state for one task, as published",
+        sharing="f_all", balance="uniform", tasks_per_state=1,
+    ),
     Arm("orig_rebalanced", "f_orig, re-balanced", sharing="f_orig"),
     Arm("all_rebalanced", "f_all, re-balanced", sharing="f_all"),
     Arm("skill_uniform", "f_skill, uniform", balance="uniform"),
@@ -82,7 +89,7 @@ ARMS = (
     Arm("no_map", "without the affordance map", affordance_map=False),
     Arm("clone", "behaviour cloning of successes", learner="clone"),
     Arm("iql", "IQL of d3rlpy", learner="iql", sharing="f_orig", balance="uniform"),
-)
+)  # fmt: skip
 ROUNDS_TITLE = next(arm.title for arm in ARMS if arm.name == ONLINE) + ", then on-policy rounds"
 
 

@@ -19,7 +19,9 @@ from mtopt_bringup.paper.scoring import (
     rate,
 )
 
-_MAIN = (("mt_opt", "MT-Opt"), ("naive", "naive multi-task"), ("share_all", "share everything"))
+_MAIN = (
+    ("mt_opt", "MT-Opt"), ("naive", "naive multi-task"), ("share_all_once", "share everything"),
+)  # fmt: skip
 _ABLATION = (
     ("own task only (f_orig)", "naive", "orig_rebalanced"),
     ("all tasks (f_all)", "share_all", "all_rebalanced"),

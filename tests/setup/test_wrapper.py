@@ -24,6 +24,8 @@ def test_help_from_another_folder(tmp_path):
     done = run(ROOT / "mtopt", "--help", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "usage: mtopt" in done.stdout
+    told = run(ROOT / "mtopt", "--version", cwd=tmp_path).stdout.split()
+    assert told[0] == "mtopt" and len(told) > 1
 
 
 def test_through_a_link_and_beside_a_foreign_ros(tmp_path):

@@ -38,10 +38,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="A cell of robot arms that teaches itself many tasks.",
         epilog="commands:\n" + "\n".join(f"  {name:10} {text}" for name, text in COMMANDS.items()),
     )
+    parser.add_argument("--version", action="store_true", help="print it, and the commit")
     parser.add_argument("command", choices=COMMANDS, metavar="command", help="see below")
     if not argv or argv[0] in ("-h", "--help"):
         parser.print_help(sys.stderr if not argv else sys.stdout)
         return 0 if argv else 2
+    if argv[0] == "--version":
+        from mtopt_learning.checkpoint.folder import code_version
+
+        sys.stdout.write(" ".join(["mtopt", *filter(None, code_version().values())]) + "\n")
+        return 0
     name = parser.parse_args(argv[:1]).command
     module = importlib.import_module(f"mtopt_bringup.commands.{name}")
     sub = argparse.ArgumentParser(

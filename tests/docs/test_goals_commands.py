@@ -60,7 +60,8 @@ def run(command: list[str], capsys) -> dict:
 def test_the_commands_of_the_page_run_in_its_order(tmp_path, monkeypatch, capsys):
     for seed, bags in enumerate(("held_out_bags", "own_bags")):
         collect(CollectConfig(robots=1, episodes=4, seed=seed, out=tmp_path / bags, processes=1))
-    (tmp_path / "worlds").symlink_to(ROOT / "worlds")
+    for folder in ("worlds", "models"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
     results, cells = [], []
     try:

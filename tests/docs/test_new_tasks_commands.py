@@ -35,7 +35,7 @@ def folder(tmp_path, monkeypatch):
     config = PaperConfig(
         scripted_episodes=3, learned_rounds=0, learned_episodes=1, collector_steps=1, steps=2,
         evaluation_episodes=1, online_rounds=0, online_episodes=1, online_steps=1, lift_share=1,
-        place_share=1, train=train, arms=("mt_opt",), robots=2,
+        place_share=1, train=train, arms=("proposals",), robots=2,
     )  # fmt: skip
     assert Experiment(tmp_path / "paper", config, processes=1).run(("collect", "train"))["finished"]
     for name in ("worlds", "params"):

@@ -32,9 +32,8 @@ def train_row(
     if row.clone:
         clone = CloneConfig(
             steps=config.steps, batch=config.goal_batch, goals=True, every_way=row.every_way,
-            decay_steps=config.steps,
-            distortion=settings.distortion, device=settings.device, bf16=settings.bf16,
-            threads=settings.threads, seed=settings.seed,
+            decay_steps=config.steps, distortion=settings.distortion, device=settings.device,
+            bf16=settings.bf16, threads=settings.threads, seed=settings.seed,
         )  # fmt: skip
         found = train_clone(folder, dataset, tasks, clone, progress)
         return {key: found[key] for key in ("steps", "seconds", "parameters")}

@@ -53,7 +53,9 @@ class HindsightConfig:
                 raise InputError(name, where="hindsight", got=value, expected="in [0, 1]")
 
 
-ALL_ALIKE = HindsightConfig(0.0, 0.0, 0.0, 0.0)
+ALL_ALIKE = HindsightConfig(
+    chained_share=0.0, end_share=0.0, deciding_share=0.0, whole_share=0.0
+)  # fmt: skip
 """Every sub-sequence of an episode is as likely; none is chained."""
 
 

@@ -857,7 +857,7 @@ def test_time_that_goes_back_ends_the_episode_and_the_next_one_is_whole(
         "idle": lambda: cell.tick > 5,
         "home": lambda: cell.asked and cell.tick > 1 and not cell.begins,
         "step": lambda: cell.begins and cell.sent and cell.sent[-1].step_index == 1,
-        "choose": lambda: type(robot.episode._request).__name__ == "Choose",
+        "choose": lambda: type(robot.episode._pending.request).__name__ == "Choose",
         "reset": lambda: cell.hinge > 0.2,
         "end": lambda: held_back,
     }[when]

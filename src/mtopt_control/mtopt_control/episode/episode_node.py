@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage
@@ -31,6 +30,7 @@ from mtopt_control.episode.ros_acting import ActionChannel
 from mtopt_control.episode.ros_answers import FAULT_OF, SharedServices
 from mtopt_control.episode.ros_bin_reset import BinResetClient
 from mtopt_control.episode.ros_episode_servers import EpisodeServers
+from mtopt_control.episode.ros_pending import PendingRequest
 from mtopt_control.episode.ros_readiness import missing_endpoints
 from mtopt_msgs.msg import EpisodeBegin, EpisodeEnd, EpisodeRecorded, ToolState
 from mtopt_spec import bag_topics, ros_messages
@@ -125,15 +125,9 @@ class EpisodeNode(Node):
         self._autostarted = False
         self._ready_checks = 0
         self._on_end = None
-        self._request = None
-        self._asked = 0
-        self._deadline_ns: int | None = None
-        self._ask_again_ns: int | None = None
-        self._ask_again_wait_s = 0.0
-        self._fault_on_deadline = Fault.NONE
+        self._pending = PendingRequest()
         self._observation: Observation | None = None
         self._complained = ""
-        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._jumps = TimeJumps(self, self._begin_anew)
         self._make_endpoints()
 
@@ -175,7 +169,7 @@ class EpisodeNode(Node):
             simulator=p.simulator,
             first_number=p.first_episode_number,
         )
-        self.create_timer(0.1, self._watch, clock=self._steady)
+        self.create_timer(0.1, self._watch, clock=self._pending.clock)
         if not p.lockstep:
             self.create_timer(p.heartbeat_period_s, self._beat)
 
@@ -210,7 +204,7 @@ class EpisodeNode(Node):
         self._arm.begin_anew(now_s)
         if self._observation is not None and is_ahead(self._observation.stamp_s, now_s):
             self._observation = None
-        if self._life is not None and not isinstance(self._request, (End, Recover)):
+        if self._life is not None and not isinstance(self._pending.request, (End, Recover)):
             self._throw(CellFault(Fault.INTERRUPTED, "time went back"))
 
     def _see(self, observation: Observation | None) -> None:
@@ -242,7 +236,7 @@ class EpisodeNode(Node):
 
     def _act_or_answer(self) -> None:
         """At an observation or an answer of arm_node: whatever comes second goes on."""
-        request, observation = self._request, self._observation
+        request, observation = self._pending.request, self._observation
         if observation is None or self._bin.under_way:
             return  # the arm stays clear of the tipping bin until that is level again
         if isinstance(request, Act):
@@ -252,7 +246,7 @@ class EpisodeNode(Node):
             sent = self._arm.answer(observation.stamp_s)
             if sent is not None:
                 self._send((sent, observation))
-        elif isinstance(request, AskTask) and self._deadline_ns is None:
+        elif isinstance(request, AskTask) and not self._pending.has_deadline:
             self._ask_for_task(request)
         elif isinstance(request, (Look, Recover)) or request is _RESET_DONE:
             if self._arm.is_free(observation.stamp_s):
@@ -260,7 +254,7 @@ class EpisodeNode(Node):
 
     def _on_braked(self, sent: SentAction) -> None:
         """The arm broke a motion off: whatever it was part of is void, at once."""
-        if isinstance(self._request, Act):
+        if isinstance(self._pending.request, Act):
             self._throw(CellFault(FAULT_OF_ARM.get(sent.error, Fault.ARM), sent.error_msg))
 
     def _command(self, request: Act) -> None:
@@ -290,8 +284,7 @@ class EpisodeNode(Node):
         """Lets the generator go on, and carries out what it asks, until an answer must come."""
         life = self._life
         while True:
-            self._asked += 1
-            self._request = self._deadline_ns = self._ask_again_ns = None
+            self._pending.clear()
             try:
                 request = step()
             except StopIteration as stop:
@@ -308,7 +301,8 @@ class EpisodeNode(Node):
         self._server.feedback(request)
         if isinstance(request, RecordStep):
             return True
-        self._request = request
+        pending = self._pending
+        pending.request = request
         if isinstance(request, Begin):
             self._assembler.take_counts()
             self._begins.publish(ros_messages.to_episode_begin(request.begin))
@@ -318,11 +312,8 @@ class EpisodeNode(Node):
                 for camera, image in images.items():
                     self._goal_images[camera].publish(image)
             return True
-        if isinstance(request, Act):
-            self._await(p.observation_timeout_s, Fault.STALE_OBSERVATION)
-            self._act_or_answer()
-        elif isinstance(request, Look):
-            self._await(p.observation_timeout_s, Fault.STALE_OBSERVATION)
+        if isinstance(request, (Act, Look)):
+            pending.until(p.observation_timeout_s, Fault.STALE_OBSERVATION)
             self._act_or_answer()
         elif isinstance(request, Recover):
             if request.fault == Fault.STALE_OBSERVATION:
@@ -332,9 +323,9 @@ class EpisodeNode(Node):
         elif isinstance(request, End):
             self._end(request)
         elif isinstance(request, ResetBin):
-            self._await(p.reset_timeout_s, Fault.ARM)
-            on_done = self._if_still_asked(self._on_bin_reset)
-            self._bin.reset(request.seed, on_done, self._if_still_asked(self._throw))
+            pending.until(p.reset_timeout_s, Fault.ARM)
+            on_done = pending.if_still(self._on_bin_reset)
+            self._bin.reset(request.seed, on_done, pending.if_still(self._throw))
         elif isinstance(request, AskTask):
             self._ask_for_task(request)
         else:
@@ -347,27 +338,14 @@ class EpisodeNode(Node):
             stamp_s = self._observation.stamp_s
             self._ask(replace(request, request=replace(request.request, stamp_s=stamp_s)))
 
-    def _await(self, timeout_s: float, fault: Fault) -> None:
-        self._deadline_ns = self._steady.now().nanoseconds + round(timeout_s * 1e9)
-        self._fault_on_deadline = fault
-
-    def _if_still_asked(self, act):
-        """The same callback, without effect once the generator has gone on."""
-        asked = self._asked
-        return lambda value: act(value) if asked == self._asked else None
-
     def _ask(self, request) -> None:
-        self._await(self._settings.answer_timeout_s, FAULT_OF.get(type(request), Fault.INTERRUPTED))
-        on_answer = self._if_still_asked(self._on_answer)
-        there = self._shared.ask(request, on_answer, self._if_still_asked(self._throw))
-        if not there:
-            self._send([])
+        pending, p = self._pending, self._settings
+        pending.until(p.answer_timeout_s, FAULT_OF.get(type(request), Fault.INTERRUPTED))
+        on_answer, on_fault = pending.if_still(self._on_answer), pending.if_still(self._throw)
+        if self._shared.ask(request, on_answer, on_fault):
+            pending.again_after(p.ask_again_s)
         else:
-            self._ask_later(self._settings.ask_again_s)
-
-    def _ask_later(self, wait_s: float) -> None:
-        self._ask_again_wait_s = wait_s
-        self._ask_again_ns = self._steady.now().nanoseconds + round(wait_s * 1e9)
+            self._send([])
 
     def _on_answer(self, answer) -> None:
         if isinstance(answer, PolicyAnswer):
@@ -381,17 +359,17 @@ class EpisodeNode(Node):
         if not self._settings.require_recorder:
             self._send(True)
         else:
-            self._await(self._settings.recorder_timeout_s, Fault.RECORDER)
+            self._pending.until(self._settings.recorder_timeout_s, Fault.RECORDER)
 
     def _on_recorded(self, message: EpisodeRecorded) -> None:
-        request = self._request
+        request = self._pending.request
         if isinstance(request, End) and request.end.episode_id == message.episode_id:
             if not message.recorded:
                 self.get_logger().error(f"episode refused by the recorder: {message.error_msg}")
             self._send(message.recorded)
 
     def _on_bin_reset(self, _: None) -> None:
-        self._request = _RESET_DONE  # the answer is the observation of the tick after
+        self._pending.request = _RESET_DONE  # the answer is the observation of the tick after
         self._act_or_answer()
 
     # --- start, watch, stop --------------------------------------------------------------------
@@ -408,19 +386,18 @@ class EpisodeNode(Node):
                 self._start(run_robot(self._config, self._tasks), self._on_finished)
         if self._life is not None:
             self._canceled()
-        now_ns = self._steady.now().nanoseconds
-        if self._ask_again_ns is not None and now_ns >= self._ask_again_ns:
-            self.get_logger().info(f"asks again: {type(self._request).__name__}")
-            self._ask_later(2.0 * self._ask_again_wait_s)
+        pending = self._pending
+        what = type(pending.request).__name__
+        if pending.is_due_again():
+            self.get_logger().info(f"asks again: {what}")
             self._shared.ask_again()
-        if self._deadline_ns is None or now_ns < self._deadline_ns:
+        if not pending.is_late():
             return
-        what = type(self._request).__name__
-        if isinstance(self._request, End):
+        if isinstance(pending.request, End):
             self.get_logger().error("the recorder does not answer: the episode is void")
             self._send(False)
         else:
-            self._throw(CellFault(self._fault_on_deadline, f"no answer to {what} in time"))
+            self._throw(CellFault(pending.fault, f"no answer to {what} in time"))
 
     def _canceled(self) -> bool:
         """Ends the episode whose client wants it to end."""

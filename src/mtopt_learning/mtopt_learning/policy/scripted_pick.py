@@ -41,6 +41,7 @@ class PickConfig:
         grasp_m: Lowest and highest aimed height of a grasp.
         arrived_m: Distance from the aim, in the plane, at which the tool goes down.
         lift_m: Height at which the episode ends.
+        largest: Takes the largest patch instead of any.
         blobs: What is seen as an object.
     """
 
@@ -55,6 +56,7 @@ class PickConfig:
     grasp_m: tuple[float, float] = (0.018, 0.035)
     arrived_m: float = 0.03
     lift_m: float = 0.13
+    largest: bool = False
     blobs: BlobConfig = BlobConfig()
 
 
@@ -70,6 +72,11 @@ CAREFUL = PickConfig(
     step_noise_m=(0.003, 0.006, 0.01), p_retry=1.0,
 )  # fmt: skip
 """Mostly lifts: for data in which something comes after the lift."""
+
+
+CLOTH = replace(CAREFUL, p_retry=0.0, grasp_m=(0.008, 0.02), largest=True)
+"""Pinches a cloth, which is larger than all else that lies there. Fingers that hold it are as close
+as those that hold nothing, so it does not try again."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,8 @@ class ScriptedPick:
         random = seeds.generator(request.seed, "scripted pick", request.step_index)
         level = int(random.integers(len(config.aim_noise_m)))
         noise = random.normal(size=3)
+        if config.largest:
+            blobs = sorted(blobs, key=lambda blob: blob.pixels)[-1:]
         if blobs:
             blob = blobs[int(random.integers(len(blobs)))]
             x, y, azimuth = blob.x_m, blob.y_m, blob.axis_rad

@@ -69,9 +69,11 @@ PUT_DOWN = PlaceConfig(
 )  # fmt: skip
 """Puts down on the bin's floor, elsewhere than it was picked, where nothing lies: what is let go of
 on top of something ends up beside the gripper. The plate is beyond."""
-COVER = PlaceConfig(aim_noise_m=(0.01, 0.02, 0.05), release_m=(0.10, 0.14), rises=3)
+COVER = PlaceConfig(
+    aim_noise_m=(0.0, 0.01, 0.02), step_noise_m=(0.0, 0.003, 0.006), release_m=(0.11, 0.14), rises=5
+)
 """Lets a held cloth fall over what lies on the plate: from so high that it is not crumpled, and
-rises until it touches no finger."""
+rises until it touches no finger and has come to rest."""
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 MT-Opt (arXiv 2104.08212, section VI) collects the first data of a new task by the policies of
 known ones and switches to the new task's own when it does as well; here it switches back, too,
-where that was luck. A known policy goes for what it knows; the crude script of the task takes
-whatever it sees, the new object too.
+where that was luck. A known policy goes for what it knows; the task's script looks for the new
+object.
 """
 
 from __future__ import annotations

@@ -224,6 +224,22 @@ def test_stop_holds_until_resume_which_counts_from_where_the_arm_is(driven, robo
     np.testing.assert_allclose(sent.target_position[:7], moved_by_hand)
 
 
+@pytest.mark.parametrize("why", ["stopped", "old reading"])
+def test_a_held_arm_that_was_moved_by_hand_is_not_pulled_back(driven, robot, why):
+    home, arm = np.array(robot.home_position), driven.arm
+    driven.step(Action(), home)
+    moved, now_s = home + 0.3, 2.0
+    stamp_s = now_s if why == "stopped" else now_s - 0.5
+    if why == "stopped":
+        arm.stop()
+    sent, trajectory = arm.step(Action(Kind.HOLD), reading(moved, stamp_s=stamp_s), now_s)
+    expected = ArmError.STOPPED if why == "stopped" else ArmError.STALE_STATE
+    assert sent.error == expected and not len(trajectory.times_s)
+    now_s += 0.2
+    sent, trajectory = arm.step(Action(Kind.HOLD), reading(moved, stamp_s=now_s), now_s)
+    assert len(trajectory.times_s) and not (trajectory.positions[:, :7] - moved).any()
+
+
 def test_an_arm_that_is_held_back_gives_way(driven, robot):
     home = np.array(robot.home_position)
     driven.step(Action(Kind.HOLD), home)
@@ -254,6 +270,19 @@ def test_the_gripper_keeps_its_last_command(driven, robot):
     assert sent.target_position[7] == pytest.approx(0.0)
     sent, _ = driven.step(Action(Kind.HOLD, open=True), home)
     assert not arm.gripper_closed and sent.target_position[7] > 0.0
+
+
+def test_fingers_stay_as_they_are_until_somebody_asks(arm, robot):
+    for tick, action in enumerate((Action(Kind.HOLD), Action(translation_m=(0.0, 0.01, 0.0)))):
+        now_s = tick * CONTROL_PERIOD_S
+        state = reading(robot.home_position, finger_m=0.02, stamp_s=now_s)
+        sent, trajectory = arm.step(action, state, now_s)
+        assert sent.error == ArmError.NONE and arm.gripper_command is None
+        np.testing.assert_allclose(trajectory.positions[:, 7], 0.02)
+    now_s += CONTROL_PERIOD_S
+    state = reading(robot.home_position, finger_m=0.02, stamp_s=now_s)
+    arm.step(Action(Kind.HOLD, open=True), state, now_s)
+    assert arm.gripper_command is False
 
 
 def test_a_trajectory_is_at_rest_at_both_ends_and_as_fast_as_the_limits_let():

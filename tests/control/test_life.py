@@ -468,10 +468,35 @@ def test_a_stuck_hinge_and_a_stuck_arm_are_told_apart():
         world.live(tip_bin(ROBOT, 1))
     assert failure.value.part == "arm" and world.angle == 0.0
     world = Hinge()
-    world.arm_error = {5: ArmError.STOPPED}
+    world.arm_error = {5: ArmError.EFFORT}
     with pytest.raises(ResetFailed):
         world.live(tip_bin(ROBOT, 1))
     assert world.angle == 0.0, "the bin must be levelled even when the arm fails"
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("canceled", [False, True])
+def test_a_bin_stops_with_its_arm_wherever_it_is(late, canceled):
+    world, plan = Hinge(), tip_bin(ROBOT, 1)
+    world.sticks_at = 0.31  # measured on the way
+    request = next(plan)
+    while request.hinge_angle_rad != (0.0 if late else ROBOT.bin_reset[0][0]):
+        request = plan.send(world.answer(request))
+    sent, observation = world.answer(request)
+    request = plan.send((replace(sent, error=ArmError.STOPPED), observation))
+    request = plan.send(world.answer(request))
+    assert request.hinge_angle_rad == 0.31
+    with pytest.raises(ResetFailed, match="STOPPED"):
+        plan.throw(ResetCanceled()) if canceled else plan.send(world.answer(request))
+
+
+def test_a_bin_stays_while_a_sign_of_life_is_late():
+    world = Hinge()
+    world.sticks_at = 0.31
+    world.arm_error = dict.fromkeys(range(6, 10), ArmError.STALE_STATE)
+    with pytest.raises(ResetFailed, match="hinge"):
+        world.live(tip_bin(ROBOT, 1))
+    assert [act.hinge_angle_rad for act in world.acts[6:10]] == [0.31] * 4
 
 
 def test_a_sign_of_life_that_is_late_delays_a_reset_and_one_that_stays_away_ends_it():

@@ -736,6 +736,25 @@ def test_a_bin_reset_that_is_given_up_before_it_is_accepted_is_under_way_until_t
     assert "canceled; the bin is level" in str(faults[0]) and level[-1]
 
 
+def test_a_bin_reset_whose_arm_does_not_answer_is_given_up_though_ticks_come(spinner, robot_file):
+    values = overrides(robot_file=str(robot_file), answer_timeout_s=0.5)
+    spinner.add(
+        BinResetNode(context=spinner.context, namespace="/robot_1", parameter_overrides=values)
+    )
+    node = probe(spinner)
+    ticks = node.create_publisher(ToolState, "tool_state", DEEP)
+
+    def tick():
+        stamp = node.get_clock().now().to_msg()
+        ticks.publish(ToolState(header=Header(stamp=stamp)))
+
+    node.create_timer(0.1, tick)
+    handle = send_goal(spinner, node, ResetBin, "reset_bin", ResetBin.Goal(seed=1))
+    result = result_of(spinner, handle)
+    assert result.error_code == ResetBin.Result.ERROR_ARM
+    assert "no answer of arm_node for" in result.error_msg
+
+
 def test_a_bin_reset_is_asked_for_again_where_the_server_had_not_found_its_client(
     spinner, robot_file, monkeypatch
 ):

@@ -12,14 +12,17 @@ import numpy as np
 import pinocchio as pin
 import pytest
 import yaml
+from builtin_interfaces.msg import Time
 from cell_robot import ROOT
+from rclpy.node import Node
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Header
+from std_msgs.msg import Float64MultiArray, Header
 from trajectory_msgs.msg import JointTrajectory
 
 from mtopt_control.arm.arm_core import ArmCore
 from mtopt_control.arm.kinematics import read_urdf
 from mtopt_control.arm.outputs import controller_trajectories, finger_joint, finger_way_m
+from mtopt_control.arm.ros_outputs import ControllerOutputs
 from mtopt_control.arm.trajectory import Trajectory
 from mtopt_msgs.msg import ActionCommanded, ActionSent, ToolState
 from mtopt_spec import ros_messages
@@ -173,6 +176,23 @@ def test_what_the_controllers_get(tmp_path):
     np.testing.assert_array_equal(same.positions, motion.positions)  # to the last bit
 
 
+def test_a_gripper_is_told_once_and_not_before_somebody_asked(spinner, tmp_path):
+    panda = load_robot(ROBOTS / "panda")
+    position = {**vars(panda.gripper), "command": "position", "topic": "hand/commands"}
+    robot = load_robot(changed(tmp_path / "robot", "panda", gripper=position))
+    node = spinner.add(Node("arm", context=spinner.context))
+    outputs, told = ControllerOutputs(node, robot), []
+    node.create_subscription(Float64MultiArray, "hand/commands", lambda m: told.append(*m.data), 20)
+    spinner.until(lambda: node.count_subscribers("hand/commands"))
+    still = np.append(robot.home_position, 0.01)[None]
+    names = (*robot.arm_joints, robot.finger_joint)
+    motion = Trajectory(names, still, np.zeros_like(still), np.array([0.2]))
+    for closed in (None, True, True, None, False):
+        outputs.send(motion, closed, Time())
+    spinner.until(lambda: len(told) >= 2)
+    assert told == [robot.gripper.joint_closed, robot.gripper.joint_open]
+
+
 def test_each_robot_moves_through_its_own_controllers(spinner, domain_id, tmp_path, control_msgs):
     """arm_node as a process a robot; the controllers as another process; DDS in between."""
     panda = load_robot(ROBOTS / "panda")
@@ -220,8 +240,6 @@ class Probe:
     STEPS = 5
 
     def __init__(self, spinner, name: str, robot):
-        from rclpy.node import Node
-
         self.robot = robot
         self.node = node = spinner.add(Node("probe", context=spinner.context, namespace=f"/{name}"))
         self.tool = self.state = self.arm = self.rested = None

@@ -52,6 +52,7 @@ class ArmCore:
 
     It counts from the posture that it commanded last, so that sagging under a load does not add
     up; where the measured posture is far from that one (a collision), it gives way and reports it.
+    Where it must hold, an arm that is so far off was moved by somebody: it is not pulled back.
 
     Args:
         robot: The robot's file.
@@ -92,7 +93,8 @@ class ArmCore:
         self._home_goals: dict[tuple[float, float, float], np.ndarray] = {}
         self._joint_order: tuple[tuple[str, ...], np.ndarray] | None = None
         self.stopped = False
-        self.gripper_closed = False
+        self.gripper_command: bool | None = None
+        """Close, or open; None: nobody has asked yet, and it stays as it is."""
         self._finger_goal = robot.finger_open_m
         self._commanded: np.ndarray | None = None
         self._finger: float | None = None
@@ -112,6 +114,11 @@ class ArmCore:
     def free_at_s(self) -> float:
         """When the motion under way is over; minus infinity where there is none."""
         return -math.inf if self._under_way is None else self._under_way.over_s
+
+    @property
+    def gripper_closed(self) -> bool:
+        """It was told to close last."""
+        return bool(self.gripper_command)
 
     @property
     def counts_anew(self) -> bool:
@@ -149,8 +156,8 @@ class ArmCore:
             flaw: Why the action that was asked for could not even be read: the arm holds.
 
         Returns:
-            What was sent, and its trajectory: without points where no reading was ever fresh, or
-            where a motion is under way that goes on.
+            What was sent, and its trajectory: without points where no reading was ever fresh,
+            where a motion is under way that goes on, or where somebody moved a held arm.
 
         Raises:
             InputError: The reading lacks a joint of the robot's file.
@@ -173,11 +180,14 @@ class ArmCore:
                 return self._nothing(*(reason or unknown), measured)
             self._commanded = measured[:-1]
             if self._finger is None:  # later on it keeps its command, and so what it holds
-                self._finger = float(measured[-1])
+                self._finger = self._finger_goal = float(measured[-1])
         start = self._commanded
-        if reason is not None and reason[0] != ArmError.EFFORT:
-            return self._hold(Motion(start, True, *reason), now_s)
         astray = float(np.abs(measured[:-1] - start).max())
+        if reason is not None and reason[0] != ArmError.EFFORT:
+            if self._max_tracking_error_rad < astray < math.inf:  # moved by hand, or fallen
+                self._commanded = None
+                return self._nothing(*reason, measured)
+            return self._hold(Motion(start, True, *reason), now_s)
         if reason is None and astray > self._max_tracking_error_rad:
             text = f"a joint is {astray:.3f} rad from its command: giving way"
             reason = ArmError.TRACKING, text
@@ -288,7 +298,7 @@ class ArmCore:
     ) -> tuple[SentAction, Trajectory]:
         terminates = action.kind == Kind.STEP and action.terminate
         if not terminates and (action.close or action.open):
-            self.gripper_closed = action.close
+            self.gripper_command = action.close
             robot = self.robot
             self._finger_goal = robot.finger_closed_m if action.close else robot.finger_open_m
         goal = None

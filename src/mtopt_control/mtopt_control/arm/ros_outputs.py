@@ -50,17 +50,21 @@ class ControllerOutputs:
         make: dict[str, Callable[[], Callable[[GripperGoal], bool]]] = {
             "trajectory": lambda: lambda goal: True,
             "position": lambda: _position_gripper(node, gripper.topic),
-            "action": lambda: _action_gripper(node, gripper.topic),
+            "action": lambda: _action_gripper(node, gripper.topic, self._tell_again),
         }
         self._tell_gripper = make[gripper.command]()
         self._told: bool | None = None
 
-    def send(self, motion: Trajectory, closed: bool, stamp: Time) -> None:
+    def _tell_again(self) -> None:
+        """With the next motion: the gripper did not take it."""
+        self._told = None
+
+    def send(self, motion: Trajectory, closed: bool | None, stamp: Time) -> None:
         """Sends a motion, and tells the gripper where what it is to do has changed.
 
         Args:
             motion: Arm joints, then the finger in m of its way.
-            closed: The gripper is to be closed.
+            closed: The gripper is to be closed, or open; None: it stays as it is.
             stamp: Start of the motion; zero: now.
         """
         whole = {JOINT_TRAJECTORY.name: with_finger_joint(self._robot, motion)}
@@ -70,7 +74,9 @@ class ControllerOutputs:
             )
             message.header.stamp = stamp
             self._publishers[topic].publish(message)
-        if closed != self._told and self._tell_gripper(gripper_goal(self._robot, closed)):
+        if closed is None or closed == self._told:
+            return
+        if self._tell_gripper(gripper_goal(self._robot, closed)):
             self._told = closed
 
 
@@ -84,7 +90,9 @@ def _position_gripper(node: Node, topic: str) -> Callable[[GripperGoal], bool]:
     return tell
 
 
-def _action_gripper(node: Node, topic: str) -> Callable[[GripperGoal], bool]:
+def _action_gripper(
+    node: Node, topic: str, on_refused: Callable[[], None]
+) -> Callable[[GripperGoal], bool]:
     try:
         from control_msgs.action import GripperCommand
     except ImportError as error:
@@ -98,6 +106,7 @@ def _action_gripper(node: Node, topic: str) -> Callable[[GripperGoal], bool]:
         handle = future.result()
         if handle is None or not handle.accepted:
             node.get_logger().error(f"{topic}: the gripper refused a goal")
+            on_refused()
 
     def tell(goal: GripperGoal) -> bool:
         if not client.server_is_ready():

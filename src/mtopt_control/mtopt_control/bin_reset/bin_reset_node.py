@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from rclpy.task import Future
 from sensor_msgs.msg import JointState
@@ -34,12 +34,12 @@ class BinResetParameters:
     Attributes:
         robot_file: The robot's file, absolute or below the installed params/. Required.
         lockstep: Time stands still while a robot decides.
-        tick_timeout_s: Wall time without a tick after which the reset is given up.
+        answer_timeout_s: Wall time without an answer of arm_node after which the reset is given up.
     """
 
     robot_file: str
     lockstep: bool = False
-    tick_timeout_s: float = 60.0
+    answer_timeout_s: float = 60.0
 
 
 class BinResetNode(Node):
@@ -75,7 +75,12 @@ class BinResetNode(Node):
         )
         self.create_subscription(ToolState, "tool_state", self._on_tick, QoSProfile(depth=20))
         # kept as bytes, and only the newest: the hinge's angle is rarely asked for
-        self.create_subscription(JointState, "joint_states", self._on_joint_state, 1, raw=True)
+        # best effort hears any driver; lockstep waits for each reading
+        newest = QoSProfile(
+            depth=1,
+            reliability=ReliabilityPolicy.RELIABLE if p.lockstep else ReliabilityPolicy.BEST_EFFORT,
+        )
+        self.create_subscription(JointState, "joint_states", self._on_joint_state, newest, raw=True)
         self._server = ActionServer(
             self,
             ResetBin,
@@ -149,7 +154,6 @@ class BinResetNode(Node):
         self._jumps.see("tool_state", ros_messages.from_time(message.header.stamp))
         self._tick = message
         if self._plan is not None:
-            self._heard_ns = self._steady.now().nanoseconds
             self._go_on_if_answered()
 
     def _go_on_if_answered(self) -> None:
@@ -163,6 +167,7 @@ class BinResetNode(Node):
         sent = self._arm.answer(tick_s)
         if sent is None:
             return
+        self._heard_ns = self._steady.now().nanoseconds
         asked = self._request.action.kind
         first = sent.error == ArmError.NONE and sent.action.kind != asked
         if first or sent.error == ArmError.BUSY:
@@ -195,9 +200,9 @@ class BinResetNode(Node):
 
     def _watch(self) -> None:
         silent_s = (self._steady.now().nanoseconds - self._heard_ns) * 1e-9
-        if self._plan is not None and silent_s > self._settings.tick_timeout_s:
+        if self._plan is not None and silent_s > self._settings.answer_timeout_s:
             self._plan.close()
-            self._end(ResetBin.Result.ERROR_ARM, f"no tool state for {silent_s:.1f} s")
+            self._end(ResetBin.Result.ERROR_ARM, f"no answer of arm_node for {silent_s:.1f} s")
 
     def destroy_node(self) -> None:
         """Destroys the action server too: what a node leaves behind is still seen by others."""

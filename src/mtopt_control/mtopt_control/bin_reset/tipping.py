@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Generator
+from dataclasses import replace
 
 from mtopt_control.episode.requests import Act, CellFault, ReadHinge, Request
 from mtopt_spec import seeds
@@ -35,13 +38,17 @@ class ResetFailed(CellFault):
         self.part = part
 
 
+class ResetStopped(ResetFailed):
+    """The arm was stopped: the bin is left where it was then, tilted or not."""
+
+
 def tip_bin(
     robot: RobotConfig, seed: int, period_s: float = CONTROL_PERIOD_S
 ) -> Generator[Request, object, Observation]:
     """Opens the gripper, retracts the arm, tips the bin through its stages and levels it.
 
     Each stage of `robot.bin_reset` lasts a time drawn between its bounds. The arm keeps the
-    retracted posture all the while.
+    retracted posture all the while. Where it is stopped, the bin stops too, wherever it is.
 
     Args:
         robot: The robot's file.
@@ -52,8 +59,8 @@ def tip_bin(
         The observation after the last control period.
 
     Raises:
-        ResetFailed: The arm does not retract (then the bin is not moved), or the hinge does not
-            follow.
+        ResetFailed: The arm does not retract (then the bin is not moved) or is stopped, or the
+            hinge does not follow.
         ResetCanceled: It was thrown in; the bin is level again.
     """
     yield from _retract()
@@ -66,10 +73,14 @@ def tip_bin(
                 sent = yield from _once_alive(
                     Act(Action(Kind.HOLD), hinge_angle_rad=float(angle_rad))
                 )
+                if sent.error == ArmError.STOPPED:
+                    yield from _stop(sent.error_msg)
                 if sent.error not in (ArmError.NONE, ArmError.LIMITS):
                     raise ResetFailed("arm", f"{sent.error.name}: {sent.error_msg}")
     except ResetCanceled as request:
         canceled = request
+    except ResetStopped:
+        raise
     except ResetFailed as failure:
         yield from _level()
         raise failure
@@ -90,12 +101,29 @@ def _retract():
 
 
 def _once_alive(act: Act):
-    """Asks again where a sign of life was late: meanwhile the arm holds, the bin stays."""
+    """Asks again where a sign of life was late: meanwhile the arm holds, and so does the bin."""
+    moves = act.hinge_angle_rad is not None
     for _ in range(_LATE_PERIODS):
         sent, _ = yield act
         if sent.error not in _LATE:
             break
+        if moves:
+            act = replace(act, hinge_angle_rad=(yield from _where_it_is()))
     return sent
+
+
+def _where_it_is():
+    """The hinge's angle, as the target that stops it; None where nobody measures it."""
+    angle_rad = yield ReadHinge()
+    return angle_rad if math.isfinite(angle_rad) else None
+
+
+def _stop(error_msg: str):
+    """Stops the bin wherever it is, as the arm is; raises `ResetStopped`."""
+    still = yield from _where_it_is()
+    with contextlib.suppress(ResetCanceled):
+        yield Act(Action(Kind.HOLD), hinge_angle_rad=still)
+    raise ResetStopped("arm", f"{ArmError.STOPPED.name}: {error_msg}")
 
 
 def _level():
@@ -103,10 +131,12 @@ def _level():
     canceled = None
     for _ in range(_LEVEL_PERIODS):
         try:
-            _, observation = yield Act(Action(Kind.HOLD), hinge_angle_rad=0.0)
+            sent, observation = yield Act(Action(Kind.HOLD), hinge_angle_rad=0.0)
         except ResetCanceled as request:
             canceled = request
             continue
+        if sent.error == ArmError.STOPPED:
+            yield from _stop(sent.error_msg)
         angle_rad = yield ReadHinge()
         if abs(angle_rad) < _LEVEL_RAD:
             if canceled is not None:

@@ -18,7 +18,7 @@ from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
 from mtopt_learning.qlearn.network import NetworkConfig
 from mtopt_learning.qlearn.networks import network_config
 from mtopt_learning.qlearn.tower import TowerConfig
-from mtopt_learning.relabel.deciding_steps import GripperChanges, deciding_rows, gripper_steps
+from mtopt_learning.relabel.deciding_steps import GripperChanges, deciding_rows
 from mtopt_learning.relabel.sampler import Draw, SamplerConfig
 from mtopt_learning.train.batches import transitions
 from mtopt_learning.train.config import TrainConfig
@@ -306,8 +306,22 @@ def test_deciding_rows_are_where_the_gripper_first_closes(toy):
         start, steps = toy.episode_start[episode], toy.episode_steps[episode]
         closes = np.flatnonzero(toy.action[start : start + steps, 5] > 0.5)
         assert row == (start + closes[0] if len(closes) else -1)
-    steps = gripper_steps(toy)[:200]
+    steps = GripperChanges.of(toy).first_step[:200]
     np.testing.assert_array_equal(steps, np.where(rows < 0, -1, rows - toy.episode_start[:200]))
+
+
+def test_a_command_that_changes_nothing_decides_nothing():
+    """A place whose policy closes the closed gripper twice before it opens it."""
+    state, action = np.zeros((9, 7), np.float32), np.zeros((9, 8), np.float32)
+    state[:6, 0], action[[1, 3], 5], action[5, 6] = 1, 1, 1
+    data = ToyDataset(
+        TASKS.names, {}, {}, state, action, np.array([0, 7]), np.array([6, 1], np.int32),
+        np.zeros(2, np.int32), np.full(2, EndReason.LIMIT, np.int8),
+    )  # fmt: skip
+    changes = GripperChanges.of(data)
+    assert changes.first_row.tolist() == [5, -1] and changes.first_step.tolist() == [5, -1]
+    action[8, 5] = 1  # an episode's last row has no action
+    assert GripperChanges.of(data).first_step.tolist() == [5, -1]
 
 
 def test_the_last_change_of_the_gripper_is_the_label_of_the_map():
@@ -389,7 +403,7 @@ def test_nothing_is_decided_before_the_gripper_moves(toy):
     last, early = batch.judged_row[:8], batch.judged_row[8:]
     assert set(last) <= set(toy.episode_start + toy.episode_steps)
     episode = np.searchsorted(toy.episode_start, early, side="right") - 1
-    decided = np.maximum(gripper_steps(toy)[episode], 0)
+    decided = np.maximum(GripperChanges.of(toy).first_step[episode], 0)
     step = early - toy.episode_start[episode]
     assert (step <= decided).all() and (step == decided).any() and (step == 0).any()
     assert batch.judged_success[8:].sum() == 0 and batch.judged_success[:8].sum() > 0

@@ -13,20 +13,6 @@ CLOSE_COLUMN, OPEN_COLUMN = 5, 6
 _BLOCK_ROWS = 1 << 18
 
 
-def gripper_steps(dataset) -> np.ndarray:
-    """(episodes,) step of the first command to close or open the gripper; -1 for none."""
-    rows = [np.empty(0, np.int64)]
-    for first in range(0, len(dataset.action), _BLOCK_ROWS):
-        flags = dataset.action[first : first + _BLOCK_ROWS, CLOSE_COLUMN : OPEN_COLUMN + 1]
-        rows.append(first + np.flatnonzero((flags[:, 0] > 0.5) | (flags[:, 1] > 0.5)))
-    rows = np.concatenate(rows)
-    episode = np.searchsorted(dataset.episode_start, rows, side="right") - 1
-    first, index = np.unique(episode, return_index=True)
-    out = np.full(len(dataset.episode_start), -1, np.int64)
-    out[first] = rows[index] - dataset.episode_start[first]
-    return out
-
-
 def deciding_rows(dataset, episodes: np.ndarray, column: int = CLOSE_COLUMN) -> np.ndarray:
     """(n,) the row of each episode at which the gripper was first told to close (or open).
 
@@ -48,17 +34,25 @@ class GripperChanges:
     Attributes:
         next_row: (observations,) int64 of `next_gripper_row`.
         first_row, last_row: (episodes,) int64; -1 where it never does.
+        first_step: (episodes,) int64: `first_row`, counted from the episode's beginning.
     """
 
     next_row: np.ndarray
     first_row: np.ndarray
     last_row: np.ndarray
+    first_step: np.ndarray
 
     @classmethod
     def of(cls, dataset) -> GripperChanges:
         """Those of a data set."""
-        following, start = next_gripper_row(dataset), dataset.episode_start
-        return cls(following, following[start], np.maximum.reduceat(following, start))
+        return cls.at(next_gripper_row(dataset), dataset.episode_start)
+
+    @classmethod
+    def at(cls, next_row: np.ndarray, episode_start: np.ndarray) -> GripperChanges:
+        """Those of `next_gripper_row`."""
+        first = next_row[episode_start]
+        last = np.maximum.reduceat(next_row, episode_start)
+        return cls(next_row, first, last, np.where(first < 0, -1, first - episode_start))
 
 
 def next_gripper_row(dataset) -> np.ndarray:

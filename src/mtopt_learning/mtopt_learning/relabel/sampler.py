@@ -79,7 +79,7 @@ class StepSampler:
         steps: (episodes,) number of steps, each 1 or more for an episode to be drawn.
         config: How a batch is made up.
         task_weight: (tasks,) relative amount of each task; tasks without data get none.
-        deciding_step: (episodes,) step at which the gripper first closed or opened; -1 for none.
+        deciding_step: (episodes,) `GripperChanges.first_step`.
         episode_task: (episodes,) task that each was collected for, for `Draw.other`.
     """
 

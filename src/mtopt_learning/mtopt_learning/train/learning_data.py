@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mtopt_learning.relabel.deciding_steps import GripperChanges, gripper_steps
+from mtopt_learning.relabel.deciding_steps import GripperChanges
 from mtopt_learning.relabel.impersonation import sharing_index
 from mtopt_learning.relabel.sampler import Draw, StepSampler
 from mtopt_learning.train.batches import Batch, transitions, with_judged
@@ -26,7 +26,6 @@ class LearningData:
         index: (episodes, tasks) success, NaN where an episode is no data of a task.
         held: Episodes that are kept for diagnosis.
         sampler: Draws from the others.
-        deciding_step: (episodes,) of `gripper_steps`.
         changes: Where the gripper changes.
     """
 
@@ -34,7 +33,6 @@ class LearningData:
     index: np.ndarray
     held: np.ndarray
     sampler: StepSampler
-    deciding_step: np.ndarray
     changes: GripperChanges
 
     @classmethod
@@ -76,12 +74,12 @@ class LearningData:
         held = np.arange(len(labels)) % every == every - 1 if every else np.zeros(len(labels), bool)
         void = held | (dataset.episode_reason == EndReason.FAULT)
         steps = np.where(void, 0, dataset.episode_steps)
-        deciding_step = gripper_steps(dataset)
-        sampler = StepSampler(
-            index, steps, config.sampler, wanted.astype(float), deciding_step, dataset.episode_task
-        )
         changes = GripperChanges.of(dataset)
-        return cls(dataset, index, np.flatnonzero(held), sampler, deciding_step, changes)
+        sampler = StepSampler(
+            index, steps, config.sampler, wanted.astype(float), changes.first_step,
+            dataset.episode_task,
+        )  # fmt: skip
+        return cls(dataset, index, np.flatnonzero(held), sampler, changes)
 
     def draw(self, step: int, config: TrainConfig) -> tuple[Draw, Batch]:
         """The batch of a step: a function of the seed and the step alone."""
@@ -89,7 +87,7 @@ class LearningData:
         draw = self.sampler.draw(config.batch, random)
         ends = self.sampler.draw(max(config.terminate_states, 1), random)
         undecided = self.sampler.draw(config.undecided_states, random)
-        until = np.maximum(self.deciding_step[undecided.episode], 0)
+        until = np.maximum(self.changes.first_step[undecided.episode], 0)
         at = (random.random(len(until)) * (until + 1)).astype(np.int64)
         steps = transitions(self.dataset, draw, self.changes)
         return draw, with_judged(self.dataset, steps, ends, undecided, at)

@@ -1,6 +1,7 @@
 """Evaluation: who is measured, what counts, and how it goes on."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -72,6 +73,7 @@ def test_a_job_that_is_void_each_time_is_a_failure_unless_all_are():
         ask(schedule, report=report)
     assert schedule.results == {jobs[0]: True, jobs[1]: False, jobs[2]: True}
     assert schedule.failed_by_fault == [jobs[1]]
+    assert schedule.sound_results == {jobs[0]: True, jobs[2]: True}
 
     broken = EvaluationSchedule(jobs, ["robot_1"], cell_tasks(), "random", seed=1)
     ask(broken)
@@ -124,6 +126,27 @@ def test_it_goes_on_where_it_stopped(tmp_path):
     assert score["attempts"] == 3 and score["successes"] >= 2, "the kept ones count"
     assert 0 <= score["low"] < score["successes"] / 3 <= score["high"] <= 1
     assert result["mean"] == score["successes"] / 3
+
+
+def test_outcomes_of_another_world_are_no_outcomes(tmp_path):
+    file, worlds, seen = tmp_path / "progress.json", share_dir() / "worlds", []
+    small = EvaluationConfig(("lift-any",), 1, "bootstrap", robots=1, processes=1)
+    evaluate(small, progress_file=file)
+    other = replace(small, world=worlds / "unseen_cell.sdf")
+    evaluate(other, progress_file=file, on_episode=seen.append)
+    assert seen, "it was run"
+    seen.clear()
+    evaluate(other, progress_file=file, on_episode=seen.append)
+    assert not seen, "nothing was left"
+    with pytest.raises(InputError, match="nowhere.sdf"):
+        evaluate(replace(small, world=tmp_path / "nowhere.sdf"), progress_file=file)
+
+
+def test_episodes_that_cannot_be_kept_are_no_outcomes(mtopt, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    asked = ("eval", "--policy", "bootstrap", "--tasks", "lift-any", "--episodes", 1,
+             "--processes", 1, "--out", tmp_path / "file")  # fmt: skip
+    assert mtopt(*asked)["exit_code"] != 0
 
 
 def test_a_damaged_progress_file_is_refused(tmp_path):

@@ -5,6 +5,7 @@ The scene of a task that names an object holds that object, among others.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mtopt_bringup.in_process import CollectConfig, collect
+from mtopt_bringup.run_folder import start_run
 from mtopt_learning.evaluate.schedule import EvaluationSchedule, Job
 from mtopt_learning.evaluate.scores import score_tasks
 from mtopt_sim.cell import CellConfig, cell_robots, cell_tasks, scene_objects
@@ -64,7 +66,8 @@ def evaluate(
     Args:
         config: What is measured.
         policy: Answers for the Q-function.
-        progress_file: Keeps the outcomes of finished episodes; None keeps nothing.
+        progress_file: Keeps the outcomes of finished episodes, and so of none that was void each
+            time; None keeps nothing.
         on_episode: Called with the number of episodes that are done.
 
     Returns:
@@ -72,7 +75,8 @@ def evaluate(
         `failed_by_fault`: attempts that count as failures since they were void each time.
 
     Raises:
-        InputError: An unknown task, or a damaged progress file.
+        InputError: An unknown task, a file of the cell that is not there, or a damaged progress
+            file.
         KeyboardInterrupt: Interrupted; finished episodes are kept.
     """
     done = _read(progress_file, config)
@@ -87,6 +91,7 @@ def evaluate(
             lambda task, seed: has_object(task, seed, cell),
         )  # fmt: skip
         saved_s = time.monotonic()
+        run = start_run(config.out, config.seed, "eval-").run if config.out else "eval"
 
         def note(begin, end) -> None:
             nonlocal saved_s
@@ -94,19 +99,19 @@ def evaluate(
                 on_episode(len(jobs) - len(left) + len(schedule.results))
             if time.monotonic() - saved_s > _SAVE_EVERY_S:
                 saved_s = time.monotonic()
-                _write(progress_file, config, {**done, **schedule.results})
+                _write(progress_file, config, {**done, **schedule.sound_results})
 
         collected = collect(
             CollectConfig(
                 robots=len(robots), seed=config.seed, processes=config.processes,
-                run="eval", out=config.out, world=config.world, tasks_file=config.tasks_file,
+                run=run, out=config.out, world=config.world, tasks_file=config.tasks_file,
             ),
             policy=policy, scheduler=schedule, on_episode=note,
         )  # fmt: skip
+        _write(progress_file, config, {**done, **schedule.sound_results})
         done.update(schedule.results)
         if on_episode:
             on_episode(len(jobs) - len(left) + len(schedule.results))
-        _write(progress_file, config, done)
         if collected.interrupted:
             raise KeyboardInterrupt
         void, faults = collected.void_episodes, len(schedule.failed_by_fault)
@@ -127,7 +132,16 @@ def has_object(task: Task, seed: int, cell: CellConfig = _INSTALLED) -> bool:
 
 def _about(config: EvaluationConfig) -> dict:
     """What must be the same for outcomes to be of the same evaluation."""
-    return {"policy": config.policy, "checkpoint": config.fingerprint, "seed": config.seed}
+    about = {"policy": config.policy, "checkpoint": config.fingerprint, "seed": config.seed}
+    files = {"world": config.world, "tasks_file": config.tasks_file}
+    return about | {name: _digest(path) for name, path in files.items() if path is not None}
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    except OSError as error:
+        raise InputError("file", where=path, got=error.strerror, expected="a file") from error
 
 
 def _read(path: Path | None, config: EvaluationConfig) -> dict[Job, bool]:

@@ -65,4 +65,8 @@ def run(arguments) -> dict:
         out=arguments.out, world=arguments.world, tasks_file=arguments.tasks_file,
     )  # fmt: skip
     with episode_bar(len(names) * arguments.episodes) as bar:
-        return evaluate(config, policy, progress, lambda done: bar.update(done - bar.n))
+        result = evaluate(config, policy, progress, lambda done: bar.update(done - bar.n))
+    if result["failed_by_fault"]:
+        result["failure"] = "episodes that were void each time count as failures; none is kept"
+        result["exit_code"] = 1
+    return result

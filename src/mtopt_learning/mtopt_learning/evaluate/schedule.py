@@ -119,6 +119,12 @@ class EvaluationSchedule:
         lifted = report is not None and report.success and not report.void
         return lifted and self._tasks.named(report.task).object == task.holds
 
+    @property
+    def sound_results(self) -> dict[Job, bool]:
+        """The results but for jobs that no policy failed: whose episodes were void each time."""
+        faults = set(self.failed_by_fault)
+        return {job: success for job, success in self.results.items() if job not in faults}
+
     def _scene(self, task: Task, index: int, number: int) -> int:
         """The seed of a job's scene."""
         if task.requires == "holding":

@@ -76,6 +76,14 @@ def test_a_clone_proposes_for_a_new_task_what_it_does_for_its_parent():
         torch.testing.assert_close(one, other)
 
 
+def test_what_was_learned_of_goals_goes_on_behind_more_tasks():
+    old = trained(goals=GoalConfig(batch=4, behaviour_weight=1.0))
+    new = with_new_tasks(old, NEW, PARENTS)
+    assert (old.online.goal_task, new.online.goal_task) == (3, 5)
+    np.testing.assert_array_equal(q_of(new.online, 5), q_of(old.online, 3))
+    np.testing.assert_array_equal(q_of(new.online, 4), q_of(old.online, 1))
+
+
 def test_tasks_of_a_network_of_goals_begin_as_the_goal():
     goals = GoalConfig(batch=4, behaviour_weight=1.0)
     config = TrainConfig(batch=0, goals=goals, device="cpu")

@@ -10,18 +10,22 @@ import pytest
 import torch
 from reach_world import CAMERAS, TASKS, ReachWorld, ToyDataset, collect
 
+from mtopt_learning.checkpoint.folder import write_folder
+from mtopt_learning.checkpoint.q_function import load_q_function
 from mtopt_learning.qlearn.actions import decode
 from mtopt_learning.qlearn.affordance import AffordanceScores
 from mtopt_learning.qlearn.affordance_losses import carried_loss, place_loss
 from mtopt_learning.qlearn.behaviour import ProposalConfig, best_proposal, clone_loss
 from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
+from mtopt_learning.qlearn.distortion import DistortionConfig
 from mtopt_learning.qlearn.network import NetworkConfig
 from mtopt_learning.qlearn.networks import network_config
 from mtopt_learning.qlearn.tower import TowerConfig
 from mtopt_learning.relabel.deciding_steps import GripperChanges, deciding_rows
 from mtopt_learning.relabel.sampler import Draw, SamplerConfig
+from mtopt_learning.train import run_folder
 from mtopt_learning.train.batches import transitions
-from mtopt_learning.train.config import TrainConfig
+from mtopt_learning.train.config import GoalConfig, TrainConfig
 from mtopt_learning.train.diagnostics import area_under_curve
 from mtopt_learning.train.labelling import next_states, noise_of, targets
 from mtopt_learning.train.objective import cloning_loss, map_loss
@@ -215,14 +219,14 @@ def test_a_save_that_was_cut_off_between_its_renames_is_not_lost(toy, tmp_path, 
     save_run(tmp_path / "run", trainer)
     trainer.step = 7
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", cut_off_at_the_second(Path.rename))
+        patch.setattr(Path, "rename", cut_off_at(4, Path.rename))
         with pytest.raises(KeyboardInterrupt):
             save_run(tmp_path / "run", trainer)
     assert not (tmp_path / "run" / "training").exists()
     if then == "cut off again":  # while it writes: what is aside must be safe by then
         with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
             patch.setattr(os, "fsync", disk_full)
-            save_run(tmp_path / "run", trainer)
+            write_folder(tmp_path / "run" / "training", {"state.json": b"{}"})
         shutil.rmtree(tmp_path / "run" / "training.partial")
     if then == "save again":
         trainer.step = 9
@@ -237,13 +241,38 @@ def disk_full(file):
     raise OSError("disk full")
 
 
-def cut_off_at_the_second(rename):
-    """A rename that works once."""
+def test_a_run_that_was_killed_between_its_writes_is_not_ahead_of_its_checkpoint(
+    toy, tmp_path, monkeypatch
+):
+    trainer = Trainer(TASKS, CAMERAS, QUICK, SMALL)
+    trainer.set_data(toy)
+    save_run(tmp_path / "run", trainer)
+    trainer.step, writes = 7, []
+
+    def second_fails(write):
+        def written(*arguments):
+            writes.append(write)
+            if len(writes) == 2:
+                raise KeyboardInterrupt
+            return write(*arguments)
+
+        return written
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        for name in ("write_folder", "save_q_function"):
+            patch.setattr(run_folder, name, second_fails(getattr(run_folder, name)))
+        save_run(tmp_path / "run", trainer)
+    served = load_q_function(tmp_path / "run" / "checkpoint", TASKS.names).metrics["step"]
+    assert (load_run(tmp_path / "run", TASKS).step, served) == (0, 7)
+
+
+def cut_off_at(last, rename):
+    """A rename that works until then; a folder that is there is renamed twice."""
     calls = []
 
     def renamed(path, target):
         calls.append(path)
-        if len(calls) == 2:
+        if len(calls) == last:
             raise KeyboardInterrupt
         return rename(path, target)
 
@@ -283,6 +312,8 @@ def test_metrics_after_a_lost_part_are_dropped(tmp_path):
 def test_bad_settings_are_named():
     with pytest.raises(InputError, match="backup.*'td'"):
         TrainConfig(backup="td")
+    with pytest.raises(InputError, match="shift_px"):
+        TrainConfig(batch=0, goals=GoalConfig(batch=8), distortion=DistortionConfig(shift_px=2))
     with pytest.raises(InputError, match="first_pictures"):
         TrainConfig(first_pictures=0)
     with pytest.raises(InputError, match="proposals"):

@@ -149,7 +149,7 @@ def train_beside(
     seed: int,
     progress: Callable[[int], None],
 ) -> dict:
-    """Trains all tasks, as the row `mt_opt` of `mtopt benchmark paper`, with goals or without.
+    """Trains all tasks by MT-Opt, at a rate that does not fall, with goals or without.
 
     Returns:
         `steps`, `seconds`.

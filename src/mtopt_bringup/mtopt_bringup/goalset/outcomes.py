@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import statistics
 from collections import Counter
 from pathlib import Path
 
@@ -39,8 +40,8 @@ def outcome_result(goals: GoalSet, done: dict[int, dict], ends: EndFolder) -> di
             distances.setdefault(shown.kind, []).append(distance)
     scores = score_tasks({kind: (attempts[kind], successes[kind]) for kind in goals.counts()})
     for kind, score in scores["tasks"].items():
-        near = sorted(distances.get(kind, []))
-        score["median_distance_m"] = near[len(near) // 2] if near else math.nan
+        near = distances.get(kind)
+        score["median_distance_m"] = statistics.median(near) if near else math.nan
     others = [n for n, o in done.items() if (o.get("start_difference") or 0.0) > _SAME_START]
     return {
         "kinds": scores["tasks"],

@@ -35,7 +35,7 @@ class DistortionConfig:
         contrast: Largest deviation of the factor round the picture's mean. Published: 0.5.
         saturation: Largest deviation of the factor of colourfulness. Published: 0.5.
         hue: Largest turn of the colour circle, in turns. Published: 0.2.
-        shift_px: Largest shift of the picture along each axis; its edge is repeated. A network
+        shift_px: Largest shift of tasks' pictures along each axis; its edge is repeated. A network
             that looks at a part of the picture gets that part from anywhere, besides.
         goal_shift, goal_turn_rad: Of goal pictures by cameras that move with the gripper: largest
             shift, as a share of the picture, and turn; its edge is repeated. What is put down

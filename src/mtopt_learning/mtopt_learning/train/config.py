@@ -197,6 +197,11 @@ class TrainConfig:
                 raise InputError(
                     name, where="train config", got=getattr(self, name), expected="above 0"
                 )
+        if self.distortion.shift_px and not self.batch:
+            raise InputError(
+                "distortion.shift_px", where="train config", got=self.distortion.shift_px,
+                expected="0, where goals alone are learned: their pictures are not shifted",
+            )  # fmt: skip
         if self.decay_steps < 0:
             raise InputError(
                 "decay_steps", where="train config", got=self.decay_steps, expected="0 or more"

@@ -98,6 +98,8 @@ def tasks_as_goal(network: TwoStageQ, proposers: tuple[tuple[int, ...], ...]) ->
 def _grown(tensor: torch.Tensor, shape: torch.Size, origin: list[int]) -> torch.Tensor:
     """A copy whose task axis, the one that is longer in `shape`, has a slice a task.
 
+    What stands behind the tasks on that axis, the goal's own, stays there.
+
     Args:
         tensor: Of the known tasks.
         shape: Wanted.
@@ -105,5 +107,7 @@ def _grown(tensor: torch.Tensor, shape: torch.Size, origin: list[int]) -> torch.
     """
     for axis, (have, wanted) in enumerate(zip(tensor.shape, shape, strict=True)):
         if have != wanted:
-            return tensor.index_select(axis, torch.tensor(origin, device=tensor.device))
+            behind = range(have - (wanted - len(origin)), have)  # of goals
+            index = torch.tensor([*origin, *behind], device=tensor.device)
+            return tensor.index_select(axis, index)
     return tensor.clone()

@@ -30,7 +30,9 @@ METRICS = "metrics.jsonl"
 
 
 def save_run(folder: Path, trainer: Trainer, metrics: dict | None = None) -> str:
-    """Writes the checkpoint that a policy serves, and the trainer's state beside it.
+    """Writes the checkpoint that a policy serves, then the trainer's state beside it.
+
+    In this order: who is killed in between repeats some steps, and writes both again.
 
     Returns:
         The checkpoint's fingerprint.
@@ -55,14 +57,15 @@ def save_run(folder: Path, trainer: Trainer, metrics: dict | None = None) -> str
         "state.safetensors": save_tensors({k: v.cpu().contiguous() for k, v in tensors.items()}),
         "state.json": json.dumps(about, indent=1).encode(),
     }
-    write_folder(folder / TRAINING, files)
     learned = trainer.tasks.names if trainer.config.batch else ()
     q_function = QFunction(
         trainer.average, learned, trainer.cameras,
         metrics={"step": trainer.step, **(metrics or {})},
     )  # fmt: skip
     fingerprint = trainer.dataset.fingerprint if trainer.dataset is not None else ""
-    return save_q_function(folder / CHECKPOINT, q_function, to_plain(trainer.config), fingerprint)
+    saved = save_q_function(folder / CHECKPOINT, q_function, to_plain(trainer.config), fingerprint)
+    write_folder(folder / TRAINING, files)
+    return saved
 
 
 def _networks(trainer: Trainer) -> dict[str, torch.nn.Module]:
@@ -87,13 +90,12 @@ def resume_or_begin(
     return load_run(folder, tasks) if can_resume(folder) else Trainer(tasks, cameras, config)
 
 
-def load_run(folder: Path, tasks: TaskList, config: TrainConfig | None = None) -> Trainer:
+def load_run(folder: Path, tasks: TaskList) -> Trainer:
     """The trainer as it was saved; it goes on exactly as it would have, given the same data.
 
     Args:
         folder: The run.
         tasks: The cell's tasks, which must be the run's.
-        config: Settings to go on with; None: the run's own.
 
     Raises:
         InputError: There is no run, it is damaged, or it is of other tasks.
@@ -117,7 +119,7 @@ def load_run(folder: Path, tasks: TaskList, config: TrainConfig | None = None) -
     if tuple(names) != tasks.names:
         raise InputError("run's tasks", where=path, got=names, expected=list(tasks.names))
     sizes = {name: tuple(size) for name, size in cameras.items()}
-    trainer = Trainer(tasks, sizes, config or train, network)
+    trainer = Trainer(tasks, sizes, train, network)
     trainer.step, trainer.seconds = step, seconds
     for name, module in _networks(trainer).items():
         state = {k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(f"{name}/")}

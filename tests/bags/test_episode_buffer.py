@@ -153,6 +153,20 @@ def test_what_is_said_twice_counts_once(feeder, make_episode):
     assert content(feeder.buffer.poll(0.0).messages) == content(messages[:-1])
 
 
+def test_all_trajectories_of_a_tick_are_kept(feeder, make_episode):
+    """They have no stamp of their own. Time does not wait: two actions are sent within a tick."""
+    episode = make_episode(0)
+    messages = episode_messages(episode)
+    sent = [b"\x00\x01\x00\x00" + bytes(8) + points for points in (b"one", b"two", b"two")]
+    feeder.feed(episode, messages[:-1])
+    for cdr in sent:
+        feeder.buffer.add(topics.JOINT_TRAJECTORY, cdr)
+    feeder.feed(episode, messages[-1:])
+    kept = [m for m in feeder.buffer.poll(0.0).messages if m.topic.endswith("joint_trajectory")]
+    assert [m.cdr for m in kept] == sent
+    assert {m.log_time_ns for m in kept} == {messages[-1].log_time_ns}
+
+
 def test_an_end_without_a_begin_is_refused_and_the_next_is_taken(feeder, make_episode):
     lost, episode = make_episode(0), make_episode(1)
     feeder.feed(lost, episode_messages(lost)[1:], now_s=0.0)
@@ -197,6 +211,17 @@ def test_runs_of_whatever_length_do_not_mix(feeder, make_episode, first_s, begin
     assert {m.cdr for m in complete.messages} == {m.cdr for m in messages[:-1]}
     refused = feeder.buffer.poll(0.0)
     assert isinstance(refused, Refused) and "time went back" in refused.problem, "at once"
+
+
+def test_an_episode_that_time_cut_off_is_refused_at_once_after_another_jump(feeder, make_episode):
+    cut_off = make_episode(0, start_s=100.0)
+    feeder.feed(cut_off, episode_messages(cut_off)[:-1])
+    for start_s in (50.0, 20.0):
+        later = make_episode(1, start_s=start_s)
+        feeder.feed(later, [m for m in episode_messages(later) if "episode/" not in m.topic])
+    feeder.feed(cut_off, episode_messages(cut_off)[-1:], now_s=0.0)
+    refused = feeder.buffer.poll(0.0)
+    assert isinstance(refused, Refused) and "time went back" in refused.problem
 
 
 def test_an_episode_that_had_ended_is_kept_when_time_goes_back(feeder, make_episode):

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument(
         "--repair",
         action="store_true",
-        help="close bags left open or cut off: whole episodes are kept, the rest is set aside",
+        help="close bags left open, cut off or damaged: whole episodes are kept, the rest is set aside",
     )
     look = actions.add_parser("view", help="show episodes in Rerun")
     view.add_arguments(look)
@@ -58,8 +58,8 @@ def check(folders: list[Path], *, repair: bool) -> dict:
 
     Returns:
         `bags`, `episodes`, `void_episodes`, `dropped_frames`, `late_frames`; `recovered`: episodes
-        in bags that were closed after their writer had died; `set_aside`: cut-off rests beside
-        them; `errors`.
+        in bags that were closed after their writer had died; `set_aside`: what was of no whole
+        episode, beside them; `errors`.
     """
     for folder in folders:
         if not folder.exists():
@@ -79,7 +79,7 @@ def check(folders: list[Path], *, repair: bool) -> dict:
         else:
             errors.append(
                 f"{partial}: left open, {found.episodes} whole episodes, {found.cut_bytes} bytes of"
-                " a cut-off one; `mtopt bags check --repair` closes it"
+                " damaged or cut-off ones; `mtopt bags check --repair` closes it"
             )
     try:
         bags = find_bags(folders)
@@ -87,10 +87,10 @@ def check(folders: list[Path], *, repair: bool) -> dict:
         bags, errors = [], errors or [str(error)]
     if repair:
         for bag in bags:
-            if _is_cut_off(bag):
+            if _is_damaged(bag):
                 found = recover_bag(bag)
                 _LOG.info(
-                    "%s was cut off: %d episodes kept, %d bytes set aside",
+                    "%s was damaged: %d episodes kept, %d bytes set aside",
                     bag, found.episodes, found.cut_bytes,
                 )  # fmt: skip
         bags = [bag for bag in bags if bag.is_dir()]
@@ -115,10 +115,12 @@ def check(folders: list[Path], *, repair: bool) -> dict:
     }
 
 
-def _is_cut_off(bag: Path) -> bool:
-    """The bag's file has no proper end."""
+def _is_damaged(bag: Path) -> bool:
+    """The bag's file has no proper end or cannot be read up to it, and holds whole episodes."""
     try:
-        BagReader(bag).__exit__()
+        with BagReader(bag) as reader:
+            for _ in reader.episodes():
+                pass
     except InputError:
         found = inspect_bag(bag)
         return found.episodes > 0 and not found.being_written

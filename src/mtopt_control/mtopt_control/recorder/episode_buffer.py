@@ -214,7 +214,7 @@ class EpisodeBuffer:
         while self._ended:
             self._settled.append(self._oldest(float("inf")))
         self.abandoned += len(self._begun)
-        self._cut_off = set(self._begun)
+        self._cut_off |= set(self._begun)
         self._begun.clear()
         self._heard.clear()
         self._newest_ns = self._tick_ns = 0
@@ -235,9 +235,10 @@ class EpisodeBuffer:
     def _own_messages(self, begun: _Begun, ended: _Ended) -> list[_Heard]:
         """Messages from the begin's stamp to the end's, actions of this episode's steps only.
 
-        What was said twice (an observation shown again to a silent robot) counts once. Where the
-        first observation took a picture that is older than itself, by less than a period (time
-        does not wait for cameras), that picture belongs to the episode, from its begin on.
+        What was said twice (an observation shown again to a silent robot) counts once, but for
+        trajectories: all that were sent within a tick have its stamp. Where the first observation
+        took a picture that is older than itself, by less than a period (time does not wait for
+        cameras), that picture belongs to the episode, from its begin on.
         """
         begin_ns = begun.heard.stamp_ns
         oldest_ns = begin_ns - round(begun.begin.control_period_s * 1e9)
@@ -245,17 +246,21 @@ class EpisodeBuffer:
         before: dict[str, _Heard] = {}
         steps = {(ended.end.episode_id, step) for step in range(ended.end.steps)}
         own: dict[tuple[str, int], _Heard] = {}
+        trajectories: list[_Heard] = []
         for heard in self._heard:
             if begun.heard.stamp_ns <= heard.stamp_ns <= ended.stamp_ns and (
                 heard.topic.name not in _ACTIONS or episode_step(heard.cdr) in steps
             ):
-                own.setdefault((heard.topic.name, heard.stamp_ns), heard)
+                if heard.topic.name == topics.JOINT_TRAJECTORY.name:
+                    trajectories.append(heard)
+                else:
+                    own.setdefault((heard.topic.name, heard.stamp_ns), heard)
             elif heard.topic.name in pictures and oldest_ns < heard.stamp_ns < begin_ns:
                 before[heard.topic.name] = heard
         for name, heard in before.items():
             if (name, begin_ns) not in own:
                 own[name, begin_ns] = replace(heard, stamp_ns=begin_ns)
-        return list(own.values())
+        return [*own.values(), *trajectories]
 
     @staticmethod
     def _lacking(begin: EpisodeBegin, ended: _Ended, messages: list[_Heard]) -> dict[str, int]:

@@ -51,13 +51,19 @@ class BagMessage(NamedTuple):
 
 @dataclass
 class Contents:
-    """What a file holds up to `end`: all that its summary will tell."""
+    """What a file holds up to `end`: all that its summary will tell.
+
+    Attributes:
+        cut: Stretches of the file, as `scan` found it, that are none of it: damaged ones and what
+            lies behind the last whole block. `end` and all offsets are those without them.
+    """
 
     end: int = 0
     schemas: dict[str, Schema] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
     chunks: list[ChunkIndex] = field(default_factory=list)
     counts: dict[int, int] = field(default_factory=dict)
+    cut: list[slice] = field(default_factory=list)
 
     @property
     def message_count(self) -> int:

@@ -148,7 +148,7 @@ class RecorderNode(Node):
                 f"bag {found.bag}: being written by another recorder"
                 if found.being_written
                 else f"bag {found.bag} was left open: {found.episodes} episodes kept,"
-                f" {found.cut_bytes} bytes of a cut-off one set aside"
+                f" {found.cut_bytes} bytes of damaged or cut-off ones set aside"
             )
 
     def _subscribe(self, robot: str) -> None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcap.opcode import Opcode
-
 from mtopt_control.recorder.bag_writer import free_reserve, mcap_name, write_metadata
-from mtopt_control.recorder.mcap_file import McapFile
+from mtopt_control.recorder.mcap_file import Contents, McapFile
 from mtopt_control.recorder.mcap_scan import scan
 from mtopt_spec.whole_file import PARTIAL, write_aside
 
 CUT = ".cut"
-"""Ending of the file beside a bag that keeps the bytes after its last whole episode."""
+"""Ending of the file beside a bag that keeps the bytes that are of no whole episode."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,8 @@ class Found:
     Attributes:
         bag: Its folder, as it is called once closed.
         episodes: Whole episodes.
-        cut_bytes: Bytes after the last whole one that are not an end of file: an episode that
-            was being written.
+        cut_bytes: Bytes of none of them that are not an end of file: of damaged episodes, and of
+            one that was being written.
         being_written: Another process has it open; nothing was done.
     """
 
@@ -50,10 +49,11 @@ def recover_bags(folder: Path) -> list[Found]:
 
 
 def recover_bag(bag: Path) -> Found:
-    """Closes one bag: an unclosed one, or a closed one whose file was cut off later.
+    """Closes one bag: an unclosed one, or a closed one whose file was cut off or damaged later.
 
-    The bytes after the last whole episode go to `<bag>.cut` beside it, where nothing reads them
-    as an episode. A bag without a whole episode is removed. Doing it again does no harm.
+    The bytes of no whole episode go to `<bag>.cut` beside it, where nothing reads them as an
+    episode. Where whole episodes lie behind such bytes, the file is written anew without them.
+    A bag without a whole episode is removed. Doing it again does no harm.
 
     Raises:
         OSError: No room on the disk; nothing is lost, try again.
@@ -68,18 +68,22 @@ def recover_bag(bag: Path) -> Found:
     if _is_locked(file):
         return Found(closed, 0, 0, being_written=True)
     contents, blocks = scan(file)
-    rest = _cut_off_bytes(file, contents.end)
+    found = Found(closed, len(blocks), _cut_bytes(contents))
     free_reserve(bag)
-    if rest:
+    if contents.cut:
+        data = file.read_bytes()
+        rest = b"".join(data[part] for part in contents.cut)
         write_aside(closed.with_name(closed.name + CUT), rest)
+        if contents.cut[0].start < contents.end:
+            write_aside(file, _without(data, contents.cut))
     if not blocks:
         shutil.rmtree(bag)
-        return Found(closed, 0, len(rest))
+        return found
     McapFile(file, contents).close()
     write_metadata(bag, file.name, contents, recovered=True)
     if bag != closed:
         os.rename(bag, closed)
-    return Found(closed, len(blocks), len(rest))
+    return found
 
 
 def inspect_bag(bag: Path) -> Found:
@@ -92,7 +96,7 @@ def inspect_bag(bag: Path) -> Found:
     if _is_locked(file):
         return Found(closed, 0, 0, being_written=True)
     contents, blocks = scan(file)
-    return Found(closed, len(blocks), len(_cut_off_bytes(file, contents.end)))
+    return Found(closed, len(blocks), _cut_bytes(contents))
 
 
 def _mcap_of(bag: Path) -> Path | None:
@@ -109,9 +113,12 @@ def _is_locked(file: Path) -> bool:
     return False
 
 
-def _cut_off_bytes(file: Path, end: int) -> bytes:
-    """Bytes after the last whole block; a summary, whole or not, can be made anew and is none."""
-    with file.open("rb") as stream:
-        stream.seek(end)
-        rest = stream.read()
-    return b"" if rest[:1] == bytes([Opcode.DATA_END]) else rest
+def _cut_bytes(contents: Contents) -> int:
+    return sum(part.stop - part.start for part in contents.cut)
+
+
+def _without(data: bytes, cut: Sequence[slice]) -> bytes:
+    """What remains of a file when stretches are cut out of it."""
+    starts = [0, *(part.stop for part in cut)]
+    stops = [*(part.start for part in cut), len(data)]
+    return b"".join(data[start:stop] for start, stop in zip(starts, stops, strict=True))

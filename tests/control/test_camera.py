@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import queue
+import time
+
 import cv2
 import numpy as np
 import pytest
+import yaml
+from cell_robot import ROOT
 
 from mtopt_control.camera.frame import Frame, from_raw, to_size
 from mtopt_control.camera.source import DeviceSource, PushedSource, VideoSource
@@ -82,7 +87,50 @@ def test_a_source_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(InputError, match=r"no\.avi"):
         VideoSource(str(tmp_path / "no.avi"))
     with pytest.raises(InputError, match="/dev/no_such_camera"):
-        DeviceSource("/dev/no_such_camera")
+        DeviceSource("/dev/no_such_camera", time.time)
+
+
+class FakeDevice:
+    """Gives a picture whenever the test brings one; between two of them it hangs."""
+
+    def __init__(self, device):
+        self.pictures = queue.Queue()
+
+    def isOpened(self):
+        return True
+
+    def read(self):
+        image = self.pictures.get()
+        return image is not None, image
+
+    def release(self):
+        pass
+
+
+def test_a_devices_picture_has_the_stamp_of_its_grab_however_late_it_is_asked_for(monkeypatch):
+    monkeypatch.setattr(cv2, "VideoCapture", FakeDevice)
+    now_s = iter([5.0, 6.0])
+    source = DeviceSource("0", lambda: next(now_s))
+    device = source._capture
+    try:
+        assert source.grab() is None, "it never waits"
+        device.pictures.put(picture())
+        end_s = time.monotonic() + 60.0
+        while (frame := source.grab()) is None and time.monotonic() < end_s:
+            pass
+        assert frame.stamp_s == 5.0 and source.grab() is None, "one picture, while the device hangs"
+    finally:
+        device.pictures.put(None)
+        source.close()
+
+
+def test_on_hardware_a_device_of_15_hz_is_young_enough_for_the_arm():
+    def real(name):
+        text = (ROOT / "params" / "real" / f"{name}.yaml").read_text()
+        return yaml.safe_load(text)[f"/**/{name}"]["ros__parameters"]
+
+    oldest_s = 1 / 15 + 1 / real("camera_node").get("rate_hz", 5.0)
+    assert oldest_s < 0.9 * real("arm_node")["max_camera_age_s"]
 
 
 def test_a_looping_video_goes_on(tmp_path):

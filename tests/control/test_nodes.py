@@ -18,7 +18,7 @@ from rclpy.action import ActionClient
 from rclpy.action.server import RCLError
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from std_msgs.msg import Bool, Header
 from std_srvs.srv import SetBool, Trigger
@@ -198,10 +198,13 @@ def ask_to_hold(spinner, node, stamp_s):
 
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+BEST_EFFORT = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 @pytest.mark.parametrize("topic", ["/stop", "/robot_1/stop"])
-@pytest.mark.parametrize("qos", [LATCHED, DEEP], ids=["latched", "volatile"])
+@pytest.mark.parametrize(
+    "qos", [LATCHED, DEEP, BEST_EFFORT], ids=["latched", "volatile", "best effort"]
+)
 def test_a_stop_topic_is_latched_until_resume(spinner, arm_probe, topic, qos):
     assert ask_to_hold(spinner, arm_probe, 20.0).error_code == ActionSent.ERROR_NONE
     stop = arm_probe.create_publisher(Bool, topic, qos)
@@ -220,6 +223,25 @@ def test_a_stop_topic_is_latched_until_resume(spinner, arm_probe, topic, qos):
     assert ask_to_hold(spinner, arm_probe, 20.8).error_code == ActionSent.ERROR_NONE
 
 
+@pytest.mark.parametrize("qos", [DEEP, BEST_EFFORT], ids=["reliable", "best effort"])
+def test_a_stop_that_is_taken_back_at_once_stops(spinner, arm_probe, qos):
+    stop = arm_probe.create_publisher(Bool, "/stop", qos)
+    spinner.until(stop.get_subscription_count)
+    stop.publish(Bool(data=True))
+    stop.publish(Bool(data=False))
+    spinner.until(lambda: arm_probe.arm.stopped, deadline_s=10.0)
+    spinner.until(lambda: not arm_probe.arm.stop_asserted)
+
+
+def test_the_cells_service_counts_arms_and_not_how_they_listen(spinner, arm_probe):
+    spinner.add(CellStopNode(context=spinner.context))
+    for _ in range(2):
+        listen(arm_probe, Bool, "/stop")  # as a recorder and a person do
+    spinner.until(lambda: arm_probe.count_subscribers("/stop") >= 4)
+    told = call(spinner, arm_probe, SetBool, "/cell/stop", SetBool.Request(data=False))
+    assert told.message.startswith("told 1 arms")
+
+
 def test_an_arm_that_comes_late_is_stopped_by_the_cells_service(spinner, robot_file):
     spinner.add(CellStopNode(context=spinner.context))
     node = probe(spinner)
@@ -234,6 +256,37 @@ def test_an_arm_that_comes_late_is_stopped_by_the_cells_service(spinner, robot_f
     assert late.stopped, "only its own reset lets it move"
     assert call(spinner, node, Trigger, "arm/resume", Trigger.Request()).success
     assert not late.stopped
+
+
+def test_drivers_that_publish_best_effort_are_heard(spinner, robot_file):
+    """Joint states always; pictures where camera_node is told so."""
+    options = {"context": spinner.context, "namespace": "/robot_1"}
+    values = overrides(robot_file=str(robot_file))
+    spinner.add(ArmNode(parameter_overrides=values + overrides(**WATCHED), **options))
+    reset = spinner.add(BinResetNode(parameter_overrides=values, **options))
+    camera = CameraNode(
+        context=spinner.context,
+        namespace="/robot_1/camera",
+        parameter_overrides=overrides(
+            height_px=64, width_px=64, reliable=False, adapt_camera_info=True
+        ),
+    )
+    spinner.add(camera)
+    node = probe(spinner)
+    tools = listen(node, ToolState, "tool_state")
+    pictures = listen(node, CompressedImage, "camera/image/compressed")
+    infos = listen(node, CameraInfo, "camera/image/camera_info")
+    joints = node.create_publisher(JointState, "joint_states", BEST_EFFORT)
+    raw = node.create_publisher(Image, "camera/image_raw", BEST_EFFORT)
+    told = node.create_publisher(CameraInfo, "camera/camera_info", BEST_EFFORT)
+
+    def heard():
+        joints.publish(joint_state(12.5))
+        raw.publish(image_message())
+        told.publish(CameraInfo(width=640, height=480))
+        return tools and pictures and infos and reset._joint_state is not None
+
+    spinner.until(heard, deadline_s=20.0)
 
 
 @pytest.mark.parametrize("what", ["heartbeat", "camera"])

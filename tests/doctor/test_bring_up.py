@@ -5,7 +5,23 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
+
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image, JointState
+
+from mtopt_bringup.doctor.bring_up import BringUp, bring_up
+from mtopt_bringup.doctor.mover_node import MoverNode
+from mtopt_bringup.ros_visit import RosVisit
+from mtopt_control.camera.camera_node import CameraNode
+from mtopt_spec.robot import load_robot, robot_folder
 
 
 def doctor(folder: Path, *arguments: str, answer: str = "") -> tuple[int, dict, str]:
@@ -29,3 +45,80 @@ def test_without_a_robot_only_the_folder_is_checked(tmp_path, domain_id):
     assert "ROS_DOMAIN_ID" in told and checks["shoulder quality"]["state"] == "not done"
     code, _, told = doctor(tmp_path, "--robot", "no_such_robot", "--offline")
     assert code == 2 and "'iiwa14', 'panda', 'ur5e'" in told
+
+
+PANDA = load_robot(robot_folder("panda"))
+BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+def joint_state() -> JointState:
+    names = [*PANDA.arm_joints, PANDA.finger_joint, PANDA.hinge_joint]
+    return JointState(name=names, position=[*PANDA.home_position, 0.02, 0.0])
+
+
+@pytest.fixture
+def driver(domain_id):
+    """A driver's node and the thread that runs it; what is added to it runs too."""
+    context = Context()
+    rclpy.init(context=context, args=[], domain_id=domain_id)
+    executor = SingleThreadedExecutor(context=context)
+    nodes = []
+
+    def add(node):
+        nodes.append(node)
+        executor.add_node(node)
+
+    node = Node("driver", context=context, namespace="/robot_1")
+    node.add = add
+    add(node)
+    thread = threading.Thread(target=executor.spin)
+    yield node, thread
+    executor.shutdown()
+    thread.join()
+    for node in nodes:
+        node.destroy_node()
+    context.try_shutdown()
+
+
+def test_a_driver_that_the_cells_nodes_do_not_hear_fails_though_the_doctor_hears_it(driver):
+    node, thread = driver
+    joints = node.create_publisher(JointState, "joint_states", BEST_EFFORT)
+    cameras = []
+    for name, reliable in (("camera", True), ("wrist_camera", False)):
+        cameras.append(node.create_publisher(Image, f"{name}/image_raw", BEST_EFFORT))
+        values = {"height_px": 64, "width_px": 64, "reliable": reliable}
+        node.add(
+            CameraNode(
+                context=node.context,
+                namespace=f"/robot_1/{name}",
+                parameter_overrides=[Parameter(key, value=value) for key, value in values.items()],
+            )
+        )
+
+    def publish():
+        state = joint_state()
+        image = Image(height=64, width=64, step=192, encoding="rgb8", data=bytes(64 * 192))
+        state.header.stamp = image.header.stamp = node.get_clock().now().to_msg()
+        joints.publish(state)
+        for camera in cameras:
+            camera.publish(image)
+
+    node.create_timer(1 / 30, publish)
+    thread.start()
+    result = bring_up(BringUp("panda", seconds=1.0, wait_s=20.0), lambda box: False)
+    checks = {check["name"]: check for check in result["checks"]}
+    assert checks["joint states"]["rate_hz"] > 0 and checks["shoulder pictures"]["rate_hz"] > 0
+    assert checks["shoulder pictures"]["state"] == "FAIL"
+    told = checks["shoulder pictures"]["detail"]
+    assert "/robot_1/camera/camera_node does not hear" in told and "reliable: false" in told
+    for name in ("joint states", "wrist pictures"):
+        assert "does not hear" not in checks[name]["detail"]
+
+
+def test_the_motions_judge_hears_joint_states_of_a_driver_that_publishes_best_effort(driver):
+    node, thread = driver
+    joints = node.create_publisher(JointState, "joint_states", BEST_EFFORT)
+    node.create_timer(0.02, lambda: joints.publish(joint_state()))
+    thread.start()
+    with RosVisit(lambda c: MoverNode("robot_1", PANDA, context=c)) as visit:
+        assert visit.until(lambda: len(visit.node.followed().states) > 3, 20.0)

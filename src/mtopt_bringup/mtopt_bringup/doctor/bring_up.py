@@ -123,6 +123,7 @@ def _visit(asked: BringUp, robot: RobotConfig, may_move: Callable[[str], bool]) 
             visit.until(node.sees_all, asked.wait_s)
             node.begin()
             visit.listen(asked.seconds)
+            node.ask_who_hears()
         by_topic = robot.urdf == DESCRIPTION_TOPIC
         if by_topic and node.urdf is None:
             visit.until(lambda: node.urdf is not None, asked.wait_s)
@@ -140,7 +141,7 @@ def _visit(asked: BringUp, robot: RobotConfig, may_move: Callable[[str], bool]) 
     checks.append(
         check_stream(
             "joint states", node.joint_topic, node.joints.arrivals(), MIN_JOINT_RATE_HZ,
-            robot.max_state_age_s / 2,
+            robot.max_state_age_s / 2, node.unheard,
         )
     )  # fmt: skip
     joints = check_joints(robot, kinematics, node.names, node.position)
@@ -186,7 +187,7 @@ def _check_camera(
 ) -> list[Check]:
     stream = check_stream(
         f"{name} pictures", heard.topic, heard.stream.arrivals(), min_rate_hz,
-        MAX_CAMERA_OFFSET_S,
+        MAX_CAMERA_OFFSET_S, heard.unheard,
     )  # fmt: skip
     quality, info, board = (f"{name} {part}" for part in ("quality", "camera_info", "board"))
     pictures = heard.pictures()

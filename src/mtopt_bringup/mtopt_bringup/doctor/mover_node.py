@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from rclpy.context import Context
 from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
@@ -54,9 +55,10 @@ class MoverNode(Node):
             (ToolState, TOOL_STATE.name, self._on_tick),
             (ActionSent, ACTION_SENT.name, self._on_sent),
             (JointTrajectory, JOINT_TRAJECTORY.name, self._on_trajectory),
-            (JointState, "joint_states", self._on_joints),
         ):
             self.create_subscription(kind, topic, take, 50)
+        any_driver = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
+        self.create_subscription(JointState, "joint_states", self._on_joints, any_driver)
 
     @property
     def ready(self) -> bool:

@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from rclpy.context import Context
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import (
+    DurabilityPolicy,
+    QoSCompatibility,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+)
 from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo as CameraInfoMessage
@@ -27,6 +33,8 @@ from mtopt_spec.image_codec import decode_jpeg
 from mtopt_spec.robot import DESCRIPTION_TOPIC
 
 KEPT_PICTURES = 10
+DRIVERS_LISTENERS = ("arm_node", "bin_reset_node", "camera_node", "recorder_node")
+"""Nodes of the cell that hear what drivers publish."""
 
 
 class Stream:
@@ -56,6 +64,7 @@ class HeardCamera:
         messages: The newest ones, as they came: big pictures take long to unpack.
         info: The newest calibration of its driver; None before the first.
         refused: Why a picture was none.
+        unheard: Which nodes of the cell do not hear its pictures or its calibration, and why.
     """
 
     topic: str = ""
@@ -64,6 +73,7 @@ class HeardCamera:
     messages: deque[bytes] = field(default_factory=lambda: deque(maxlen=KEPT_PICTURES))
     info: CameraInfo | None = None
     refused: str = ""
+    unheard: list[str] = field(default_factory=list)
 
     @property
     def by_driver(self) -> bool:
@@ -104,6 +114,7 @@ class ProbeNode(Node):
     Attributes:
         joints: The stream of joint states.
         names, position: Of the newest one.
+        unheard: Which nodes of the cell do not hear joint states, and why.
         cameras: Name to what came of it.
         urdf: From `robot_description`; None before it.
     """
@@ -113,6 +124,7 @@ class ProbeNode(Node):
         self.joints = Stream()
         self.names: list[str] = []
         self.position: list[float] = []
+        self.unheard: list[str] = []
         self.urdf: str | None = None
         self.simulated_s: float | None = None
         # best effort hears publishers of either kind
@@ -127,7 +139,6 @@ class ProbeNode(Node):
     def listen_to_cameras(self) -> None:
         """Subscribes to what each camera's driver publishes: raw pictures, or compressed ones."""
         for name, heard in self.cameras.items():
-            below = CAMERA_NAMESPACES.get(name, name)
             raw, compressed = self._topics(name)
             by_driver = self.count_publishers(raw) > 0 or not self.count_publishers(compressed)
             heard.kind, heard.topic = (Image, raw) if by_driver else (CompressedImage, compressed)
@@ -136,7 +147,7 @@ class ProbeNode(Node):
                 lambda data, info, heard=heard: self._on_image(heard, data, info),
                 self._quality(heard.topic), raw=True,
             )  # fmt: skip
-            info = self.resolve_topic_name(f"{below}/camera_info")
+            info = self._info_topic(name)
             self.create_subscription(
                 CameraInfoMessage, info, lambda m, heard=heard: self._on_info(heard, m),
                 self._quality(info),
@@ -150,6 +161,29 @@ class ProbeNode(Node):
             depth=5,
             reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
         )
+
+    def ask_who_hears(self) -> None:
+        """Compares what publishers offer with what the cell's nodes ask for."""
+        self.unheard = self._unheard(self.joint_topic)
+        for name, heard in self.cameras.items():
+            heard.unheard = self._unheard(heard.topic) + self._unheard(self._info_topic(name))
+
+    def _unheard(self, topic: str) -> list[str]:
+        """Nodes of the cell that do not hear a publisher of the topic, and why, in words."""
+        found = []
+        for driver in self.get_publishers_info_by_topic(topic):
+            for node in self.get_subscriptions_info_by_topic(topic):
+                fits, why = qos_check_compatible(driver.qos_profile, node.qos_profile)
+                if node.node_name in DRIVERS_LISTENERS and fits == QoSCompatibility.ERROR:
+                    found.append(
+                        f"{node.node_namespace.rstrip('/')}/{node.node_name} does not hear {topic} "
+                        f"({why.strip(' ;')}): set its `reliable: false`, or the driver's QoS"
+                    )
+        return found
+
+    def _info_topic(self, camera: str) -> str:
+        """Of a camera's calibration."""
+        return self.resolve_topic_name(f"{CAMERA_NAMESPACES.get(camera, camera)}/camera_info")
 
     def _topics(self, camera: str) -> tuple[str, str]:
         """Of a camera's raw pictures, and of its compressed ones."""

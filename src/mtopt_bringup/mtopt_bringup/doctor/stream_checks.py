@@ -48,9 +48,14 @@ def stream_figures(arrivals: Arrivals) -> dict[str, float]:
 
 
 def check_stream(
-    name: str, topic: str, arrivals: Arrivals, min_rate_hz: float, max_offset_s: float
+    name: str,
+    topic: str,
+    arrivals: Arrivals,
+    min_rate_hz: float,
+    max_offset_s: float,
+    unheard: Sequence[str] = (),
 ) -> Check:
-    """Rate and clock of a stream.
+    """Rate and clock of a stream, and whether the cell's nodes hear it.
 
     Args:
         name: Of the check.
@@ -58,6 +63,7 @@ def check_stream(
         arrivals: What came.
         min_rate_hz: Least rate.
         max_offset_s: Largest distance of its stamps from the cell's time.
+        unheard: Which nodes do not hear it, and why.
     """
     figures = stream_figures(arrivals)
     if figures["rate_hz"] == 0.0:
@@ -66,7 +72,7 @@ def check_stream(
             "robot's namespace, and is ROS_DOMAIN_ID the same?", **figures,
         )  # fmt: skip
     rate_hz, offset_s = figures["rate_hz"], figures["clock_offset_s"]
-    problems = []
+    problems = [*unheard]
     if rate_hz < min_rate_hz:
         problems.append(f"slower than {min_rate_hz:g} Hz")
     if abs(offset_s) > max_offset_s:

@@ -126,8 +126,12 @@ class ArmNode(Node):
         self._outputs = ControllerOutputs(self, robot)
         self._sent = self.create_publisher(ActionSent, "action/sent", deep)
         self._tool = self.create_publisher(ToolState, "tool_state", deep)
-        # only the newest reading counts
-        self.create_subscription(JointStateMessage, "joint_states", self._on_joint_state, 1)
+        # only the newest reading counts: best effort hears any driver; lockstep waits for each
+        newest = QoSProfile(
+            depth=1,
+            reliability=ReliabilityPolicy.RELIABLE if p.lockstep else ReliabilityPolicy.BEST_EFFORT,
+        )
+        self.create_subscription(JointStateMessage, "joint_states", self._on_joint_state, newest)
         self.create_subscription(ActionCommanded, "action/commanded", self._on_action, deep)
         self.create_subscription(Header, "episode/heartbeat", self._on_heartbeat, 1)
         for camera in p.camera_names:
@@ -221,7 +225,7 @@ class ArmNode(Node):
         """Sends a trajectory, and says so in answer to a command."""
         if len(trajectory.times_s):
             start = message.header.stamp if self._settings.lockstep else Time()
-            self._outputs.send(trajectory, self._core.gripper_closed, start)
+            self._outputs.send(trajectory, self._core.gripper_command, start)
         self._sent.publish(
             ros_messages.to_action_sent(
                 sent,

@@ -28,7 +28,8 @@ class CellStopNode(Node):
 
     def _on_stop(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._stop.publish(Bool(data=request.data))
-        arms = self._stop.get_subscription_count() // 2  # each listens twice, see StopTopics
+        listeners = self.get_subscriptions_info_by_topic(CELL_STOP)  # an arm's are several
+        arms = len({x.node_namespace for x in listeners if x.node_name == "arm_node"})
         said = "stop" if request.data else "no stop any more; each arm waits for its arm/resume"
         self.get_logger().warning(f"told {arms} arms: {said}")
         response.success, response.message = True, f"told {arms} arms: {said}"

@@ -9,7 +9,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -35,7 +35,9 @@ class CameraParameters:
         source: `topic` (image_raw), `device` or `video`.
         device: V4L2 device: /dev/video0.
         video: Video file.
-        rate_hz: Pictures a second from a device or video.
+        reliable: False for drivers that publish best effort. Reliable loses nothing of big pictures
+            on a busy machine, but hears reliable drivers alone.
+        rate_hz: Pictures a second from a video; of a device, how often it is asked for a new one.
         frame_id: Of a device's or video's pictures; empty: `<robot>/<camera's namespace>`.
         tick_period_s: Only the first picture of each tick is published, with the tick's stamp, so
             that cameras that are not synchronised make one observation; 0: every picture, with
@@ -50,6 +52,7 @@ class CameraParameters:
     source: str = "topic"
     device: str = "/dev/video0"
     video: str = ""
+    reliable: bool = True
     rate_hz: float = 5.0
     frame_id: str = ""
     tick_period_s: float = 0.0
@@ -86,17 +89,20 @@ class CameraNode(Node):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(p.diagnostics_period_s, self._publish_diagnostics, clock=steady)
         if p.source == "topic":
-            self.create_subscription(Image, "image_raw", self._on_image, QoSProfile(depth=20))
+            policy = ReliabilityPolicy.RELIABLE if p.reliable else ReliabilityPolicy.BEST_EFFORT
+            pictures = QoSProfile(depth=20, reliability=policy)
+            self.create_subscription(Image, "image_raw", self._on_image, pictures)
         else:
             self.create_timer(1.0 / p.rate_hz, self._on_timer, clock=steady)
         if p.adapt_camera_info:
             self._infos = self.create_publisher(CameraInfo, "image/camera_info", 10)
-            self.create_subscription(CameraInfo, "camera_info", self._on_camera_info, 10)
+            any_driver = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
+            self.create_subscription(CameraInfo, "camera_info", self._on_camera_info, any_driver)
 
     def _make_source(self) -> Source:
         p = self._settings
         if p.source == "device":
-            return DeviceSource(p.device)
+            return DeviceSource(p.device, self._now_s)
         if p.source == "video":
             return VideoSource(p.video)
         if p.source != "topic":
@@ -120,6 +126,9 @@ class CameraNode(Node):
         self._source.push(Frame(image, stamp_s, message.header.frame_id))
         self._forward()
 
+    def _now_s(self) -> float:
+        return self.get_clock().now().nanoseconds / ros_messages.NANOSECONDS
+
     def _on_timer(self) -> None:
         self._forward()
 
@@ -134,10 +143,7 @@ class CameraNode(Node):
         except InputError as error:
             self._refuse(error)
             return
-        if frame.stamp_s is None:
-            stamp_s = self.get_clock().now().nanoseconds / ros_messages.NANOSECONDS
-        else:
-            stamp_s = frame.stamp_s
+        stamp_s = self._now_s() if frame.stamp_s is None else frame.stamp_s
         frame_id = frame.frame_id or self._frame_id
         self._seen.publish(ros_messages.to_header(stamp_s, frame_id))
         if p.tick_period_s > 0.0:

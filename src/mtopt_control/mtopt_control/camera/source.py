@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 import cv2
@@ -26,18 +27,16 @@ class PushedSource:
     """Pictures that somebody else brings: the subscription to a driver's topic.
 
     Args:
-        depth: Pictures that may wait; older ones are dropped and counted.
+        depth: Pictures that may wait; older ones are dropped.
     """
 
     def __init__(self, depth: int = 20):
         self._frames: deque[Frame] = deque(maxlen=depth)
         self._closed = False
-        self.dropped = 0
 
     def push(self, frame: Frame) -> None:
         """Brings a picture."""
         if not self._closed:
-            self.dropped += len(self._frames) == self._frames.maxlen
             self._frames.append(frame)
 
     def grab(self) -> Frame | None:
@@ -87,12 +86,13 @@ class DeviceSource:
 
     Args:
         device: `/dev/video0` or a number.
+        now_s: The time, s, that a picture is stamped with as soon as the device has given it.
 
     Raises:
         InputError: There is no such device.
     """
 
-    def __init__(self, device: str):
+    def __init__(self, device: str, now_s: Callable[[], float]):
         self._capture = cv2.VideoCapture(int(device) if device.isdigit() else device)
         if not self._capture.isOpened():
             raise InputError(
@@ -102,6 +102,7 @@ class DeviceSource:
                 expected="a V4L2 device such as /dev/video0",
                 todo="look with `v4l2-ctl --list-devices`, and at the device's permissions",
             )
+        self._now_s = now_s
         self._newest: Frame | None = None
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -118,7 +119,8 @@ class DeviceSource:
         while not self._closing.is_set():
             good, image_bgr = self._capture.read()
             if good:
-                self._newest = Frame(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB))
+                stamp_s = self._now_s()
+                self._newest = Frame(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), stamp_s)
             else:
                 self._closing.wait(0.1)
 

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ def started(node, context):
 
 @pytest.mark.parametrize("more", [{}, {"lockstep": "false"}, {"sim": "none"}, {"record": "false"}])
 def test_cell_launch_starts_what_mtopt_cell_starts(tmp_path, more):
-    texts = {"robots": "2", "out": str(tmp_path), "tasks": "lift-any,place-any", **more}
+    texts = {"robots": "2", "out": str(tmp_path), "tasks": "lift-any,place-any", "run": "r", **more}
     module = launch_file("cell.launch.py")
     context = context_of(module, **texts)
     from mtopt_bringup.graph import options_from_text
@@ -119,6 +120,14 @@ def test_every_argument_says_what_it_is(name):
     own = {"train_eval": set(found), "replay": {"episodes"}}.get(name, set())
     for option in (set(found) & set(option_help())) - own:
         assert found[option].description.startswith(option_help()[option])
+
+
+@pytest.mark.parametrize("moment", ["261127-120000", "261127-120001"])
+def test_a_run_is_named_by_the_time_of_its_launch(monkeypatch, moment):
+    monkeypatch.setattr(time, "strftime", lambda form: form.replace("%y%m%d-%H%M%S", moment))
+    arguments = launch_file("cell.launch.py").generate_launch_description().get_launch_arguments()
+    (run,) = (argument for argument in arguments if argument.name == "run")
+    assert "".join(word.text for word in run.default_value) == f"run{moment}"
 
 
 def test_the_commands_of_the_pages_have_arguments_that_there_are():

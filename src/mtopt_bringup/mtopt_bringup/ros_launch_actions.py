@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 
 from launch.actions import (
@@ -40,11 +41,14 @@ def declare_options(
 ) -> list[DeclareLaunchArgument]:
     """Options of a cell as launch arguments, with CellOptions' own words and defaults.
 
+    A run's name is its own: the time at which it was launched.
+
     Args:
         names: Of those that the launch file has; None: all.
         defaults: Where a launch file means something else.
     """
-    texts, words = {**options_to_text(), **(defaults or {})}, option_help()
+    own = {"run": time.strftime("run%y%m%d-%H%M%S"), **(defaults or {})}
+    texts, words = {**options_to_text(), **own}, option_help()
     return [
         DeclareLaunchArgument(
             name,

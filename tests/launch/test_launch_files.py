@@ -124,7 +124,7 @@ def test_every_argument_says_what_it_is(name):
 
 @pytest.mark.parametrize("moment", ["261127-120000", "261127-120001"])
 def test_a_run_is_named_by_the_time_of_its_launch(monkeypatch, moment):
-    monkeypatch.setattr(time, "strftime", lambda form: form.replace("%y%m%d-%H%M%S", moment))
+    monkeypatch.setattr(time, "strftime", lambda form, *_: form.replace("%y%m%d-%H%M%S", moment))
     arguments = launch_file("cell.launch.py").generate_launch_description().get_launch_arguments()
     (run,) = (argument for argument in arguments if argument.name == "run")
     assert "".join(word.text for word in run.default_value) == f"run{moment}"
@@ -156,9 +156,9 @@ def test_rviz_gets_every_robots_description_and_place(tmp_path):
 
 def test_robot_launch_starts_the_robot_of_the_cell(tmp_path):
     module = launch_file("robot.launch.py")
-    context = context_of(module, robot="robot_3")
+    context = context_of(module, robot="robot_3", run="r")
     (node,) = nodes_of(module.start(context))
-    options = CellOptions(robots=3, sim="none")
+    options = CellOptions(robots=3, sim="none", run="r")
     robot = next(p for p in cell_graph(options) if p.name == "robot_3")
     executable, remaps, files = started(node, context)
     assert executable == "robot_node" and remaps == robot.remappings()[1:]

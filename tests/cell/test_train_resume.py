@@ -1,4 +1,4 @@
-"""`mtopt train`, killed and resumed, goes on exactly as it would have."""
+"""`mtopt train`, killed or interrupted and resumed, goes on exactly as it would have."""
 
 import json
 import os
@@ -30,9 +30,9 @@ def data(tmp_path_factory):
     return folder
 
 
-def options(data, out, steps):
+def options(data, out, steps, save_every=SAVE_EVERY):
     return [
-        "train", data, "--out", out, "--steps", steps, "--save-every", SAVE_EVERY, "--batch", 8,
+        "train", data, "--out", out, "--steps", steps, "--save-every", save_every, "--batch", 8,
         "--threads", 1, "--seed", 5, "--device", "cpu", "--updater", "inline", "--json",
     ]  # fmt: skip
 
@@ -50,11 +50,25 @@ def saved_step(folder):
         return 0
 
 
+@pytest.fixture(scope="module")
+def straight(mtopt, data, tmp_path_factory):
+    """A run that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("straight") / "run"
+    assert mtopt(*options(data, folder, STEPS))["exit_code"] == 0
+    return folder
+
+
+def assert_same_weights(ours, theirs):
+    ours, theirs = (
+        load_file(folder / "training" / "state.safetensors") for folder in (ours, theirs)
+    )
+    assert ours.keys() == theirs.keys()
+    assert all(ours[name].equal(theirs[name]) for name in ours)
+
+
 @pytest.mark.timeout(400)
-def test_a_killed_run_goes_on_with_the_same_loss_curve(mtopt, started, data, tmp_path):
+def test_a_killed_run_goes_on_with_the_same_loss_curve(mtopt, started, data, straight, tmp_path):
     """Killed between two saves."""
-    straight = tmp_path / "straight"
-    assert mtopt(*options(data, straight, STEPS))["exit_code"] == 0
     killed = tmp_path / "killed"
     process = started(*options(data, killed, STEPS))
     deadline_s = time.monotonic() + WAIT_S
@@ -70,8 +84,28 @@ def test_a_killed_run_goes_on_with_the_same_loss_curve(mtopt, started, data, tmp
     resumed = mtopt(*options(data, killed, STEPS - reached), "--resume")
     assert resumed["exit_code"] == 0 and resumed["steps"] == STEPS
     assert len(curve(straight)) == STEPS // SAVE_EVERY and curve(killed) == curve(straight)
-    ours, theirs = (
-        load_file(folder / "training" / "state.safetensors") for folder in (killed, straight)
-    )
-    assert ours.keys() == theirs.keys()
-    assert all(ours[name].equal(theirs[name]) for name in ours)
+    assert_same_weights(killed, straight)
+
+
+@pytest.mark.timeout(400)
+def test_an_interrupted_run_is_saved_at_a_steps_end(mtopt, started, data, straight, tmp_path):
+    """Ctrl-C long before the first save; no step is lost, and none is cut in two."""
+    run = tmp_path / "run"
+    process = started(*options(data, run, 10_000, save_every=10_000), "--resume")
+    deadline_s = time.monotonic() + WAIT_S
+    while not (run / "metrics.jsonl").is_file() or not curve(run):
+        assert process.poll() is None and time.monotonic() < deadline_s
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=WAIT_S)
+    result = json.loads(out)
+    assert process.returncode == 130, err[-2000:]
+    assert f"no run in {run}; a new one is begun" in err
+    assert f"interrupted and saved at step {result['steps']}" in err
+    assert 100 <= result["steps"] == saved_step(run) < STEPS and result["loss"] > 0
+    state = json.loads((run / "training" / "state.json").read_text())
+    assert state["seconds"] >= json.loads((run / "metrics.jsonl").read_text())["seconds"]
+    resumed = mtopt(*options(data, run, STEPS - result["steps"]), "--resume")
+    assert resumed["exit_code"] == 0 and resumed["steps"] == STEPS
+    assert "a new one" not in resumed["stderr"]
+    assert_same_weights(run, straight)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from mtopt_bringup.result_text import as_json, as_text
 from mtopt_spec.errors import InputError
@@ -30,7 +32,10 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one subcommand; 0 only when it is done, 2 for bad input, 130 when interrupted."""
+    """Runs one subcommand; 0 only when it is done, 130 when interrupted.
+
+    2 for bad input, and where a file or the disk fails.
+    """
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog="mtopt",
@@ -68,13 +73,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         sys.stderr.write(f"mtopt {name}: {error}\n")
         return 2
+    except OSError as error:
+        sys.stderr.write(f"mtopt {name}: {_failure(error, getattr(arguments, 'out', None))}\n")
+        return 2
     except KeyboardInterrupt:
         sys.stderr.write(f"mtopt {name}: interrupted\n")
         return 130
     text = as_json if arguments.json else getattr(module, "text", as_text)
-    sys.stdout.write(text(result))
+    sys.stdout.write(text(result).encode(errors="backslashreplace").decode())
     sys.stdout.flush()
     return int(result.get("exit_code", 0)) if isinstance(result, dict) else 0
+
+
+def _failure(error: OSError, out: Path | None) -> str:
+    """Which file, and why; a full disk may not say which: then where the command writes."""
+    if error.strerror is None:
+        return str(error) or type(error).__name__
+    files = [error.filename, error.filename2]
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        files[0] = files[0] or out
+    return ": ".join([*(str(file) for file in files if file), error.strerror])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -15,10 +16,21 @@ def partial_path(path: Path) -> Path:
 
 
 def write_aside(path: Path, data: bytes) -> None:
-    """Writes a file aside, to the disk, and renames it."""
+    """Writes a file aside, to the disk, and renames it; nothing stays aside where that fails.
+
+    Raises:
+        OSError: It names a file, on a full disk too.
+    """
     aside = partial_path(path)
-    with aside.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.rename(aside, path)
+    try:
+        with aside.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(aside, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)
+        raise

@@ -208,16 +208,16 @@ def _episode(number: int, steps: int) -> Episode:
 
 
 def _at(episode: Episode, number: int) -> Episode:
-    """The same episode at another time."""
+    """The same episode at another time, under an id of its own."""
     shift_s = number * 10.0
 
-    def later(record):
-        return replace(record, stamp_s=record.stamp_s + shift_s)
+    def later(record, **more):
+        return replace(record, stamp_s=record.stamp_s + shift_s, **more)
 
     return replace(
         episode,
-        begin=later(episode.begin),
-        end=later(episode.end),
+        begin=later(episode.begin, episode_id=str(number)),
+        end=later(episode.end, episode_id=str(number)),
         steps=tuple(replace(s, observation=later(s.observation)) for s in episode.steps),
         last_observation=later(episode.last_observation),
         joint_states=tuple(later(state) for state in episode.joint_states),

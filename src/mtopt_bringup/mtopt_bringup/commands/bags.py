@@ -36,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument(
         "--repair",
         action="store_true",
-        help="close bags left open, cut off or damaged: whole episodes are kept, the rest is set aside",
+        help="close bags left open, cut off or damaged: whole episodes are kept, the rest is put "
+        "aside",
     )
     look = actions.add_parser("view", help="show episodes in Rerun")
     view.add_arguments(look)

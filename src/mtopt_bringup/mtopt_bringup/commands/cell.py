@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mtopt_bringup.commands.collect import add_run_arguments, check_run_arguments
+from mtopt_bringup.number_types import nonnegative_float
 
 SUMMARY = (
     "Runs the full ROS graph: simulator, one process a robot, policy, scheduler, recorder. "
@@ -15,11 +16,11 @@ def add_arguments(parser) -> None:
     """What to run."""
     add_run_arguments(parser)
     parser.add_argument(
-        "--real-time-factor", type=float, default=0.0, metavar="X",
+        "--real-time-factor", type=nonnegative_float, default=0.0, metavar="X",
         help="run freely at X simulated seconds a second; 0 (default): lockstep, at full speed",
     )  # fmt: skip
     parser.add_argument(
-        "--lockstep-timeout", type=float, default=10.0, metavar="S",
+        "--lockstep-timeout", type=nonnegative_float, default=10.0, metavar="S",
         help="wall time of silence after which the others do not wait for a robot (default 10)",
     )  # fmt: skip
     parser.add_argument(
@@ -40,10 +41,6 @@ def run(arguments) -> dict:
     for folder in (arguments.checkpoint, arguments.detector):
         if folder is not None and not folder.is_dir():
             raise InputError("checkpoint", where=folder, got="no folder", expected="a checkpoint")
-    for name in ("real_time_factor", "lockstep_timeout"):
-        value = getattr(arguments, name)
-        if not 0 <= value < float("inf"):
-            raise InputError(f"--{name}", where="arguments", got=value, expected="0 or more")
     start = start_run(arguments.out, arguments.seed)
     options = CellOptions(
         robots=arguments.robots,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mtopt_bringup.number_types import nonnegative_int, positive_int, share
 from mtopt_spec.action import MAX_STEPS
 
 SUMMARY = "Collects episodes in-process, without messages, into the same bags as `mtopt cell`."
@@ -15,11 +16,11 @@ def add_arguments(parser) -> None:
     add_run_arguments(parser)
     add_cell_arguments(parser)
     parser.add_argument(
-        "--max-steps", type=int, default=MAX_STEPS, metavar="N",
+        "--max-steps", type=positive_int, default=MAX_STEPS, metavar="N",
         help=f"control steps of an episode; then it is truncated (default {MAX_STEPS})",
     )  # fmt: skip
     parser.add_argument(
-        "--processes", type=int, default=0,
+        "--processes", type=nonnegative_int, default=0,
         help="worker processes, 0: one a core (default); the episodes do not depend on it",
     )  # fmt: skip
 
@@ -34,12 +35,16 @@ def add_cell_arguments(parser) -> None:
 
 def add_run_arguments(parser) -> None:
     """The arguments of both harnesses."""
-    parser.add_argument("--robots", type=int, default=7, help="stations of the cell (default 7)")
     parser.add_argument(
-        "--episodes", type=int, default=100, help="complete episodes to add (default 100)"
+        "--robots", type=positive_int, default=7, help="stations of the cell (default 7)"
+    )
+    parser.add_argument(
+        "--episodes", type=positive_int, default=100, help="complete episodes to add (default 100)"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the bags")
-    parser.add_argument("--seed", type=int, default=0, help="of every random draw (default 0)")
+    parser.add_argument(
+        "--seed", type=nonnegative_int, default=0, help="of every random draw (default 0)"
+    )
     parser.add_argument(
         "--tasks", nargs="+", default=[], metavar="TASK", help="offer these only (default all)"
     )
@@ -53,7 +58,7 @@ def add_run_arguments(parser) -> None:
         help="checkpoint of the success detector; without it the simulator's truth is the reward",
     )  # fmt: skip
     parser.add_argument(
-        "--epsilon", type=float, default=0.0, help="share of random actions of the Q-function"
+        "--epsilon", type=share, default=0.0, help="share of random actions of the Q-function"
     )
     parser.add_argument("--video", type=Path, help="MP4 file of the cell to write")
 
@@ -62,16 +67,11 @@ def check_run_arguments(arguments) -> None:
     """Refuses what cannot be run, before anything is started (`InputError`)."""
     from mtopt_bringup.policies import check_policy
     from mtopt_sim.cell import CellConfig, cell_robots, cell_tasks
-    from mtopt_spec.errors import InputError
 
     world = getattr(arguments, "world", None)
     cell_robots(CellConfig(robots=arguments.robots, world=world))
     cell_tasks(getattr(arguments, "tasks_file", None)).subset(arguments.tasks)
     check_policy(arguments.policy, arguments.checkpoint)
-    for name, low, high in (("episodes", 1, 10**9), ("seed", 0, 2**31 - 1), ("epsilon", 0, 1)):
-        value = getattr(arguments, name)
-        if not low <= value <= high:
-            raise InputError(f"--{name}", where="arguments", got=value, expected=f"{low} to {high}")
 
 
 def run(arguments) -> dict:

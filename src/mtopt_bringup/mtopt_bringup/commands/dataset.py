@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from mtopt_bringup.number_types import nonnegative_int
 from mtopt_learning.bag.find import find_bags
 from mtopt_learning.dataset.build import build_dataset
 from mtopt_spec.errors import InputError
@@ -48,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CAMERA=WxH",
         help="picture sizes, such as shoulder=64x64 wrist=32x32; default: as recorded",
     )
-    build.add_argument("--threads", type=int, metavar="N", help="that decode; default: one a core")
+    build.add_argument(
+        "--threads", type=nonnegative_int, metavar="N", help="that decode; default: one a core"
+    )
     build.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
 
 

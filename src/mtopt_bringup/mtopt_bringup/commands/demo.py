@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mtopt_bringup.number_types import nonnegative_int, positive_float, positive_int
+
 SUMMARY = (
     "The whole way once: scripts and the shipped model drive the ROS cell, more is collected "
     "in-process, the detector learns and the model is fine-tuned from the bags, and drives the "
@@ -19,15 +21,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("demo"), help="folder of everything (default demo)"
     )
     parser.add_argument(
-        "--minutes", type=float, default=14.0, help="the whole may take about so long (default 14)"
-    )
-    parser.add_argument("--robots", type=int, default=7, help="of the ROS cell (default 7)")
+        "--minutes", type=positive_float, default=14.0,
+        help="the whole may take about so long (default 14)",
+    )  # fmt: skip
     parser.add_argument(
-        "--cell-episodes", type=int, default=56,
+        "--robots", type=positive_int, default=7, help="of the ROS cell (default 7)"
+    )
+    parser.add_argument(
+        "--cell-episodes", type=positive_int, default=56,
         help="of each of the ROS runs that are compared (default 56)",
     )  # fmt: skip
     parser.add_argument(
-        "--collect-episodes", type=int, default=5000,
+        "--collect-episodes", type=positive_int, default=5000,
         help="scripted, in-process, at most (default 5000)",
     )  # fmt: skip
     parser.add_argument(
@@ -37,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from-scratch", action="store_true", help="leave the shipped model out: learn it all"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of every random draw (default 0)")
+    parser.add_argument(
+        "--seed", type=nonnegative_int, default=0, help="of every random draw (default 0)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict:
@@ -45,12 +52,11 @@ def run(arguments: argparse.Namespace) -> dict:
     from mtopt_bringup.demonstration import Demonstration, DemonstrationConfig
     from mtopt_spec.errors import InputError
 
-    for name, low in (("robots", 1), ("cell_episodes", 1), ("collect_episodes", 100), ("seed", 0)):
-        if getattr(arguments, name) < low:
-            raise InputError(
-                f"--{name.replace('_', '-')}", where="arguments", got=getattr(arguments, name),
-                expected=f"at least {low}",
-            )  # fmt: skip
+    if arguments.collect_episodes < 100:
+        raise InputError(
+            "--collect-episodes", where="arguments", got=arguments.collect_episodes,
+            expected="at least 100",
+        )  # fmt: skip
     config = DemonstrationConfig(
         minutes=arguments.minutes, robots=arguments.robots,
         cell_episodes=arguments.cell_episodes, collect_episodes=arguments.collect_episodes,

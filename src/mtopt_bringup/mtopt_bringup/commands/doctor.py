@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mtopt_bringup.conformance.check import Finding, as_result, expect, run_checks
 from mtopt_bringup.domain import free_domain
+from mtopt_bringup.number_types import nonnegative_float, positive_float
 from mtopt_spec.errors import InputError
 
 SUMMARY = (
@@ -45,10 +46,10 @@ def add_arguments(parser) -> None:
         "--namespace", default="robot_1", help="of it in the ROS graph (default robot_1)"
     )
     robot.add_argument(
-        "--seconds", type=float, default=5.0, help="to listen to its streams (default 5)"
+        "--seconds", type=positive_float, default=5.0, help="to listen to its streams (default 5)"
     )
     robot.add_argument(
-        "--wait", type=float, default=10.0, metavar="S", help="to find it (default 10)"
+        "--wait", type=nonnegative_float, default=10.0, metavar="S", help="to find it (default 10)"
     )
     robot.add_argument("--offline", action="store_true", help="only what needs no robot")
     robot.add_argument(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtopt_bringup.commands.collect import add_cell_arguments
+from mtopt_bringup.number_types import nonnegative_int, positive_int
 
 SUMMARY = (
     "Measures each task's success rate in fresh scenes by the simulator's truth, "
@@ -16,7 +17,9 @@ EXAMPLE = "mtopt eval --checkpoint run/checkpoint --episodes 50 --tasks lift-any
 def add_arguments(parser) -> None:
     """What to measure."""
     parser.add_argument("--checkpoint", type=Path, help="of the Q-function")
-    parser.add_argument("--episodes", type=int, default=50, help="of each task (default 50)")
+    parser.add_argument(
+        "--episodes", type=positive_int, default=50, help="of each task (default 50)"
+    )
     parser.add_argument(
         "--tasks", nargs="+", default=[], metavar="TASK",
         help="default: all that the checkpoint knows",
@@ -24,10 +27,16 @@ def add_arguments(parser) -> None:
     parser.add_argument(
         "--policy", help="qfunction (default with --checkpoint), bootstrap or random"
     )
-    parser.add_argument("--seed", type=int, default=1000, help="of the scenes (default 1000)")
-    parser.add_argument("--robots", type=int, default=7, help="stations side by side (default 7)")
+    parser.add_argument(
+        "--seed", type=nonnegative_int, default=1000, help="of the scenes (default 1000)"
+    )
+    parser.add_argument(
+        "--robots", type=positive_int, default=7, help="stations side by side (default 7)"
+    )
     add_cell_arguments(parser)
-    parser.add_argument("--processes", type=int, default=0, help="0: one a core (default)")
+    parser.add_argument(
+        "--processes", type=nonnegative_int, default=0, help="0: one a core (default)"
+    )
     parser.add_argument("--out", type=Path, help="folder for bags of the episodes (default: none)")
     parser.add_argument(
         "--progress", type=Path,
@@ -42,15 +51,10 @@ def run(arguments) -> dict:
     from mtopt_bringup.policies import QFUNCTION, check_policy, learned_policy, policy_fingerprint
     from mtopt_bringup.progress import episode_bar
     from mtopt_sim.cell import cell_tasks
-    from mtopt_spec.errors import InputError
 
     tasks = cell_tasks(arguments.tasks_file)
     name = arguments.policy or (QFUNCTION if arguments.checkpoint else "bootstrap")
     check_policy(name, arguments.checkpoint)
-    if arguments.episodes < 1:
-        raise InputError(
-            "--episodes", where="arguments", got=arguments.episodes, expected="at least 1"
-        )
     policy, fingerprint, progress = None, "", arguments.progress
     names = tuple(arguments.tasks) or tasks.names
     tasks.subset(names)

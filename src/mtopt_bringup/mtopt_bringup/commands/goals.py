@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mtopt_bringup.number_types import nonnegative_float, nonnegative_int, positive_int
+
 SUMMARY = (
     "Show goals in the simulator or take them from bags; measure who reaches them "
     "(Actionable Models, arXiv 2104.07749)."
@@ -35,9 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"of {', '.join(KINDS)} (default: all)",
     )  # fmt: skip
     demonstrate.add_argument(
-        "--episodes", type=int, default=100, help="goals of each kind (default 100)"
+        "--episodes", type=positive_int, default=100, help="goals of each kind (default 100)"
     )
-    demonstrate.add_argument("--seed", type=int, default=0, help="of the scenes (default 0)")
+    demonstrate.add_argument(
+        "--seed", type=nonnegative_int, default=0, help="of the scenes (default 0)"
+    )
     demonstrate.add_argument(
         "--world", type=Path, metavar="SDF",
         help="default: worlds/bin_cell.sdf; worlds/unseen_cell.sdf has other objects",
@@ -45,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     demonstrate.add_argument(
         "--tasks-file", type=Path, metavar="YAML", help="default: params/tasks.yaml"
     )
-    demonstrate.add_argument("--processes", type=int, default=0, help="0: one a core (default)")
+    demonstrate.add_argument(
+        "--processes", type=nonnegative_int, default=0, help="0: one a core (default)"
+    )
     bags = _action(
         actions, "from-bags", "take first and last pictures of recorded episodes as goals",
         "mtopt goals from-bags held_out_bags/ --every 10 --out goals/",
@@ -53,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     bags.add_argument("folders", nargs="+", type=Path, metavar="BAGS", help="bags, or folders of")
     bags.add_argument("--out", type=Path, required=True, help="folder of the goals")
     _add_cameras(bags)
-    bags.add_argument("--every", type=int, default=1, help="take every so many-th episode")
+    bags.add_argument("--every", type=positive_int, default=1, help="take every so many-th episode")
     camera = _action(
         actions, "from-camera", "take what a robot's cameras see now as a goal",
         "mtopt goals from-camera --robot robot_1 --out goals/",
@@ -70,8 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "shoulder camera, 32x32 of the wrist's)",
     )  # fmt: skip
     camera.add_argument(
-        "--timeout", type=float, default=10.0, metavar="S", help="to wait for it (default 10)"
-    )
+        "--timeout", type=nonnegative_float, default=10.0, metavar="S",
+        help="to wait for it (default 10)",
+    )  # fmt: skip
     show = _action(actions, "show", "count the goals of a folder", "mtopt goals show goals/ --json")
     show.add_argument("goals", type=Path, metavar="GOALS", help="folder of the goals")
     show.add_argument("--page", type=Path, metavar="FILE.html", help="write their pictures, too")
@@ -91,10 +98,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "an interrupted call goes on there",
     )  # fmt: skip
     reach.add_argument(
-        "--max-steps", type=int, default=30, help="control steps of an episode (default 30)"
+        "--max-steps", type=positive_int, default=30,
+        help="control steps of an episode (default 30)",
+    )  # fmt: skip
+    reach.add_argument(
+        "--robots", type=positive_int, default=7, help="stations side by side (default 7)"
     )
-    reach.add_argument("--robots", type=int, default=7, help="stations side by side (default 7)")
-    reach.add_argument("--processes", type=int, default=0, help="0: one a core (default)")
+    reach.add_argument(
+        "--processes", type=nonnegative_int, default=0, help="0: one a core (default)"
+    )
     reach.add_argument(
         "--ros", action="store_true",
         help="in the node graph, in lockstep, with bags, instead of in-process; "
@@ -105,14 +117,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "mtopt goals send goals/ --number 0 --robot robot_1",
     )  # fmt: skip
     send.add_argument("goals", type=Path, metavar="GOALS", help="folder of the goals")
-    send.add_argument("--number", type=int, default=0, help="of the goal (default 0)")
+    send.add_argument("--number", type=nonnegative_int, default=0, help="of the goal (default 0)")
     send.add_argument("--robot", default="robot_1", help="its namespace (default robot_1)")
     send.add_argument("--policy", default="", help="default: qfunction")
-    send.add_argument("--seed", type=int, default=0, help="of what is drawn (default 0)")
+    send.add_argument(
+        "--seed", type=nonnegative_int, default=0, help="of what is drawn (default 0)"
+    )
     send.add_argument("--reset-bin", action="store_true", help="tip the bin first")
     send.add_argument(
-        "--timeout", type=float, default=30.0, metavar="S", help="to find the robot (default 30)"
-    )
+        "--timeout", type=nonnegative_float, default=30.0, metavar="S",
+        help="to find the robot (default 30)",
+    )  # fmt: skip
 
 
 def _add_cameras(parser: argparse.ArgumentParser) -> None:

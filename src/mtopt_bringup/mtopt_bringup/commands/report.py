@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mtopt_bringup.number_types import nonnegative_int
+
 SUMMARY = "Write one self-contained HTML page about data, training and evaluation."
 EXAMPLE = "mtopt report --dataset data/ --run run/ --eval eval.json --out report.html"
 
@@ -24,12 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--title", default="mtopt report", help="heading of the page")
     parser.add_argument(
-        "--strips", type=int, default=3, help="episodes of each outcome and task (default 3)"
-    )
+        "--strips", type=nonnegative_int, default=3,
+        help="episodes of each outcome and task (default 3)",
+    )  # fmt: skip
     parser.add_argument(
-        "--stories", type=int, default=4, help="episodes drawn with their Q-values (default 4)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="which episodes are shown")
+        "--stories", type=nonnegative_int, default=4,
+        help="episodes drawn with their Q-values (default 4)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=nonnegative_int, default=0, help="which episodes are shown")
     parser.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE.html")
 
 

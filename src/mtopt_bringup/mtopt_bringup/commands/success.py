@@ -6,6 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from mtopt_bringup.number_types import nonnegative_int, positive_int, share
 from mtopt_bringup.result_text import as_text
 
 SUMMARY = "Teach and test the success detector; pick the episodes whose label helps it most."
@@ -28,25 +29,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                             "ones")  # fmt: skip
     train.add_argument("--ask", type=Path, metavar="CSV",
                        help="add only labels of this list, which `uncertain` wrote")  # fmt: skip
-    train.add_argument("--steps", type=int, help="gradient steps (default 400)")
-    train.add_argument("--labels-per-task", type=int, help="at most so many (default 5000)")
-    train.add_argument("--pair-share", type=float,
+    train.add_argument("--steps", type=positive_int, help="gradient steps (default 400)")
+    train.add_argument(
+        "--labels-per-task", type=positive_int, help="at most so many (default 5000)"
+    )
+    train.add_argument("--pair-share", type=share,
                        help="in pairs of success and near miss (default 0.5)")  # fmt: skip
-    train.add_argument("--false-positive-rate", type=float,
+    train.add_argument("--false-positive-rate", type=share,
                        help="that the thresholds hold to (default 0.02)")  # fmt: skip
-    train.add_argument("--validation-share", type=float, help="of the episodes (default 0.2)")
+    train.add_argument("--validation-share", type=share, help="of the episodes (default 0.2)")
     train.add_argument("--first-image", action="store_const", const=True,
                        help="let it see first pictures, too; for recorded episodes")  # fmt: skip
-    train.add_argument("--seed", type=int)
-    train.add_argument("--threads", type=int, help="of torch (default: as many as cores)")
+    train.add_argument("--seed", type=nonnegative_int)
+    train.add_argument(
+        "--threads", type=nonnegative_int, help="of torch (default: as many as cores)"
+    )
     test = choices.add_parser("eval", help="compare with labels of episodes that training left out")
     ask = choices.add_parser("uncertain", help="list the end states to be judged by a person")
     ask.add_argument("--out", type=Path, required=True, help="CSV file to write")
-    ask.add_argument("--per-task", type=int, default=20, help="at most (default 20)")
-    ask.add_argument("--count", type=int, help="at most, over all tasks (default: no limit)")
-    ask.add_argument("--first-episode", type=int, default=0, help="only from this one on")
+    ask.add_argument("--per-task", type=positive_int, default=20, help="at most (default 20)")
+    ask.add_argument(
+        "--count", type=positive_int, help="at most, over all tasks (default: no limit)"
+    )
+    ask.add_argument(
+        "--first-episode", type=nonnegative_int, default=0, help="only from this one on"
+    )
     ask.add_argument("--pictures", type=Path, help="folder for the pictures to look at")
-    ask.add_argument("--seed", type=int, default=0)
+    ask.add_argument("--seed", type=nonnegative_int, default=0)
     take = choices.add_parser("import", help="take labels from a CSV file")
     take.add_argument("--source", choices=("person", "import"), default="import",
                       help="who judged (default import)")  # fmt: skip

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
+
+from mtopt_bringup.number_types import nonnegative_int, positive_float, positive_int, share
 
 SUMMARY = (
     "Train the multi-task Q-function (QT-Opt with impersonation and re-balancing), one of goal "
@@ -25,8 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments; defaults are those of `TrainConfig`."""
     parser.add_argument("dataset", type=Path, help="folder that `mtopt dataset build` wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--steps", type=int, help="gradient steps to take (default 4000)")
-    parser.add_argument("--minutes", type=float, help="or so long, whichever is over first")
+    parser.add_argument("--steps", type=positive_int, help="gradient steps to take (default 4000)")
+    parser.add_argument(
+        "--minutes", type=positive_float, help="or so long, whichever is over first"
+    )
     parser.add_argument("--tasks", nargs="+", default=[], help="tasks to learn (default: all)")
     parser.add_argument("--backup", choices=("sarsa", "cem_max", "monte_carlo"),
                         help="V(s'): Q of the recorded next action; Q of CEM's action, as "
@@ -51,17 +59,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         "f_skill (default) or module:function")  # fmt: skip
     parser.add_argument("--balance", choices=("rebalanced", "uniform"),
                         help="how batches are made up (default rebalanced)")  # fmt: skip
-    parser.add_argument("--success-share", type=float, help="of re-balanced batches")
-    parser.add_argument("--tasks-per-state", type=int, help="tasks each drawn state is used for")
-    parser.add_argument("--recent-share", type=float,
+    parser.add_argument("--success-share", type=share, help="of re-balanced batches")
+    parser.add_argument(
+        "--tasks-per-state", type=positive_int, help="tasks each drawn state is used for"
+    )
+    parser.add_argument("--recent-share", type=share,
                         help="share of re-balanced batches from the newest episodes")  # fmt: skip
-    parser.add_argument("--recent-episodes", type=int, help="how many episodes count as newest")
+    parser.add_argument(
+        "--recent-episodes", type=positive_int, help="how many episodes count as newest"
+    )
     parser.add_argument("--labels", choices=("best", "person", "simulator", "detector"),
                         default="best", help="whose judgement is the reward")  # fmt: skip
     parser.add_argument("--distortion", choices=("gain", "published", "none"),
                         help="random light in training: a gain of colours (default); brightness, "
                              "contrast, saturation and hue, as published; none")  # fmt: skip
-    parser.add_argument("--shift-px", type=int, help="largest random shift of a picture")
+    parser.add_argument(
+        "--shift-px", type=nonnegative_int, help="largest random shift of a picture"
+    )
     parser.add_argument("--updater", choices=("inline", "process"),
                         help="who labels with Bellman targets: the trainer itself (default), or a "
                              "process beside it")  # fmt: skip
@@ -70,10 +84,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings", type=Path, metavar="FILE",
                         help="YAML of any settings of training, by the names in TrainConfig; "
                              "other options go before it")  # fmt: skip
-    parser.add_argument("--batch", type=int)
-    parser.add_argument("--learning-rate", type=float)
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--threads", type=int, help="of torch (default: as many as cores)")
+    parser.add_argument("--batch", type=nonnegative_int)
+    parser.add_argument("--learning-rate", type=positive_float)
+    parser.add_argument("--seed", type=nonnegative_int)
+    parser.add_argument(
+        "--threads", type=nonnegative_int, help="of torch (default: as many as cores)"
+    )
     parser.add_argument(
         "--resume",
         action="store_true",
@@ -82,15 +98,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="start", type=Path, metavar="CHECKPOINT",
                         help="fine-tune: begin with the weights of a checkpoint of these tasks "
                              "or of goals, models/bin_cell for example")  # fmt: skip
-    parser.add_argument("--save-every", type=int, default=1000, help="steps between checkpoints")
+    parser.add_argument(
+        "--save-every", type=positive_int, default=1000, help="steps between checkpoints"
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict:
-    """Trains, saves as it goes, and gives the last figures."""
-    import time
-
-    from tqdm import tqdm
-
+    """Trains, saves as it goes and when it is interrupted, and gives the last figures."""
     from mtopt_learning.checkpoint.q_function import load_q_function
     from mtopt_learning.dataset.cache import Dataset
     from mtopt_learning.train.config import TrainConfig
@@ -113,6 +127,8 @@ def run(arguments: argparse.Namespace) -> dict:
         trainer = load_run(arguments.out, tasks)
         trainer.set_config(_settings(arguments, trainer.config))
     else:
+        if arguments.resume:
+            _log.warning("--resume: no run in %s; a new one is begun", arguments.out)
         config = _settings(arguments, TrainConfig())
         start = None
         if arguments.start is not None:
@@ -130,23 +146,23 @@ def run(arguments: argparse.Namespace) -> dict:
         if failures + successes:
             _log.info("%s: %d successes, %d failures", name, successes, failures)
     steps = arguments.steps or (None if arguments.minutes else 4000)
-    deadline = time.monotonic() + 60 * arguments.minutes if arguments.minutes else None
-    first, write, record = trainer.step, MetricsFile(arguments.out, trainer.step), {}
+    deadline_s = time.monotonic() + 60 * arguments.minutes if arguments.minutes else None
+    record, metrics = {}, MetricsFile(arguments.out, trainer.step)
+
+    def write(new: dict) -> None:
+        record.update(new)
+        metrics(new)
+
+    def save() -> str:
+        return save_run(arguments.out, trainer, _figures(record))
+
     try:
-        with tqdm(total=steps, desc="train", unit="step") as bar:
-            while True:
-                done = trainer.step - first
-                left_s = None if deadline is None else deadline - time.monotonic()
-                if (steps is not None and done >= steps) or (left_s is not None and left_s <= 0):
-                    break
-                burst = min(arguments.save_every, steps - done if steps else arguments.save_every)
-                record = trainer.train(
-                    burst, left_s, write, log_every=100, progress=lambda _: bar.update()
-                )
-                save_run(arguments.out, trainer, _figures(record))
-        fingerprint = save_run(arguments.out, trainer, _figures(record))
+        done = _train(trainer, steps, deadline_s, arguments.save_every, write, save)
+        fingerprint = save()
     finally:
         trainer.close()
+    if not done:
+        _log.warning("interrupted and saved at step %d; --resume goes on", trainer.step)
     return {
         "steps": trainer.step,
         "seconds": trainer.seconds,
@@ -154,7 +170,55 @@ def run(arguments: argparse.Namespace) -> dict:
         "checkpoint": str(arguments.out / "checkpoint"),
         "fingerprint": fingerprint,
         **_figures(record),
+        "exit_code": 0 if done else 130,
     }
+
+
+def _train(
+    trainer, steps: int | None, deadline_s: float | None, save_every: int, write, save
+) -> bool:
+    """Takes the steps, saving as it goes; False where Ctrl-C ended it, at the end of a step."""
+    from tqdm import tqdm
+
+    last = None if steps is None else trainer.step + steps
+    with tqdm(total=steps, desc="train", unit="step") as bar, _ctrl_c_noted() as noted:
+
+        def stepped(_: int) -> None:
+            bar.update()
+            if noted:
+                raise KeyboardInterrupt
+
+        while True:
+            burst = save_every if last is None else min(save_every, last - trainer.step)
+            left_s = None if deadline_s is None else deadline_s - time.monotonic()
+            if burst <= 0 or (left_s is not None and left_s <= 0):
+                return True
+            begun_s = time.monotonic() - trainer.seconds
+            try:
+                trainer.train(burst, left_s, write, log_every=100, progress=stepped)
+            except KeyboardInterrupt:
+                trainer.seconds = time.monotonic() - begun_s
+                return False
+            save()
+
+
+@contextmanager
+def _ctrl_c_noted() -> Iterator[list[int]]:
+    """The first Ctrl-C adds to the list: it cuts no step and no file in two. A second one does."""
+    noted: list[int] = []
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield noted  # it is ignored, or somebody else's
+        return
+
+    def note(number: int, _) -> None:
+        noted.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _settings(arguments: argparse.Namespace, config):

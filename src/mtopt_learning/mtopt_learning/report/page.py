@@ -193,13 +193,13 @@ def page_css() -> Markup:
 
 
 def write_page(out: Path, html: str) -> None:
-    """Writes aside, then renames.
+    """Writes aside, then renames; bytes of a file's name that are no text are escaped.
 
     Raises:
         InputError: The folder is missing or cannot be written.
     """
     try:
-        write_aside(out, html.encode())
+        write_aside(out, html.encode(errors="backslashreplace"))
     except OSError as error:
         raise InputError(
             "report file", where=out, got=str(error), expected="a file in a writable folder"

@@ -133,6 +133,93 @@ def test_labels_and_the_order_of_their_sources(dataset):
         dataset.labels("rumour")
 
 
+def test_labels_on_a_full_disk_leave_those_that_were_there(dataset, monkeypatch):
+    shape = dataset.labels().shape
+    dataset.write_labels("person", np.ones(shape), {"file": "first"})
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    # where the first bytes are to be written, and where the last ones are
+    for name in ("fsync", "rename"):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, name, full)
+            with pytest.raises(OSError, match="No space"):
+                dataset.write_labels("person", np.zeros(shape), {"file": "second"})
+        again = Dataset.open(dataset.folder)
+        assert (again.labels("person") == 1).all() and (again.labels("best") == 1).all()
+        assert again.labels_about("person")["file"] == "first"
+
+
+def test_labels_of_the_older_two_files_are_read_and_then_replaced(dataset):
+    old = np.full((11, 2), np.nan, np.float32)
+    old[3, 1] = 1.0
+    np.save(dataset.folder / "labels_person.npy", old)
+    about = {"tasks": ["gone", "place-any"], "file": "old"}
+    (dataset.folder / "labels_person.json").write_text(json.dumps(about))
+    person = dataset.labels("person")
+    assert np.argwhere(np.isfinite(person)).tolist() == [[3, 2]] and dataset.labels("best")[3, 2]
+    assert dataset.labels_about("person") == about
+    person[4, 0] = 0.0
+    dataset.write_labels("person", person, {"file": "new"})
+    np.testing.assert_array_equal(Dataset.open(dataset.folder).labels("person"), person)
+    assert dataset.labels_about("person")["file"] == "new"
+    assert len(list(dataset.folder.glob("labels_person*"))) == 1
+
+
+def test_a_bag_whose_episodes_are_there_already_is_refused(
+    bags, tmp_path, dataset, make_episode, write_bag
+):
+    before = content(dataset.folder)
+    alike = write_bag(tmp_path / "bags2", [make_episode(n) for n in (2, 3, 20)])[0]
+    added = write_bag(tmp_path / "bags3", [make_episode(30)])[0]
+    for known in ([], [added]):
+        with pytest.raises(
+            InputError, match=f"{alike}: got 2 episodes.*robot_1/bag_0000.*test-robot_1-2, "
+            "test-robot_1-3.*new folder",
+        ):  # fmt: skip
+            build_dataset([*bags, *known, alike], dataset.folder, TASKS)
+        assert len(content(dataset.folder)[0]) == len(before[0]) + len(known)
+    # both in one call
+    with pytest.raises(InputError, match=f"{alike}: got 2 .*whose ids {bags[0]} brought"):
+        build_dataset([*bags, alike], tmp_path / "both", TASKS)
+
+
+def test_a_bag_that_was_repaired_after_it_was_built_does_not_count_twice(bags, tmp_path, dataset):
+    from mtopt_bringup.commands.bags import check
+
+    before = content(dataset.folder)
+    file = next(bags[0].glob("*.mcap"))
+    os.truncate(file, file.stat().st_size - 20)
+    assert check([tmp_path / "bags"], repair=True)["recovered"] == 3
+    with pytest.raises(InputError, match="got 3 episodes whose ids robot_1/bag_0000 brought"):
+        build_dataset(bags, dataset.folder, TASKS)
+    assert content(dataset.folder) == before
+    assert build_dataset(bags, tmp_path / "new", TASKS)["episodes"] == 11
+
+
+def test_a_file_means_its_bag_alone_and_no_other_file_means_any(bags, tmp_path):
+    assert find_bags([bags[1] / "metadata.yaml"]) == [bags[1]]
+    assert find_bags([next(bags[2].glob("*.mcap"))]) == [bags[2]]
+    (tmp_path / "loose.mcap").write_bytes(b"")
+    assert find_bags([tmp_path / "loose.mcap"]) == [tmp_path]
+    (tmp_path / "outcomes.csv").write_text("")
+    with pytest.raises(InputError, match="outcomes.csv: got another file"):
+        find_bags([tmp_path / "outcomes.csv"])
+
+
+def test_a_bag_without_metadata_is_told_how_to_get_it(bags, tmp_path, capsys):
+    from mtopt_bringup.main import main
+
+    (bags[0] / "metadata.yaml").unlink()
+    command = ["dataset", "build", str(tmp_path / "bags"), "--out", str(tmp_path / "data")]
+    assert main(command) == 2
+    assert "no metadata.yaml" in (said := capsys.readouterr().err)
+    assert "mtopt bags check --repair" in said
+    assert main(["bags", "check", "--repair", str(tmp_path / "bags")]) == 0
+    assert main(command) == 0
+
+
 def test_only_new_bags_are_read_and_the_result_is_the_same(bags, tmp_path, dataset):
     steps = [build_dataset(bags[: n + 1], tmp_path / "grown", TASKS) for n in range(len(bags))]
     assert [s["bags_added"] for s in steps] == [1, 1, 1, 1]

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from mtopt_bringup.in_process import CollectConfig, collect
+from mtopt_bringup.run_folder import start_part, start_run
 from mtopt_learning.bag.find import find_bags
 from mtopt_learning.dataset.build import build_dataset
 from mtopt_learning.dataset.cache import Dataset
@@ -43,6 +44,20 @@ def test_a_later_run_into_the_same_folder_adds_other_episodes(tmp_path, mtopt, e
     both = episodes(tmp_path)
     assert len(both) == 4 and set(first) < set(both)
     assert len({e.begin.seed for e in both.values()}) == 4, "no episode is drawn twice"
+
+
+def test_runs_of_one_seed_into_two_folders_differ_in_their_names_alone(tmp_path):
+    runs = []
+    for name in ("bags", "bags2"):
+        for _ in range(2):
+            runs.append(start_run(tmp_path / name, 5))
+            (tmp_path / name / "robot_1" / "bag_0000").mkdir(parents=True, exist_ok=True)
+    assert len({run.run for run in runs}) == 4
+    assert [run.run.rpartition("-")[0] for run in runs] == ["s5", "s5.1"] * 2
+    assert runs[0].seed == runs[2].seed == 5 != runs[1].seed == runs[3].seed
+    parts = [start_part(tmp_path / "part", 5, "scripted", part) for part in (1, 1, 2)]
+    assert len({part.run for part in parts}) == 3 and parts[0].seed == parts[1].seed
+    assert [part.run.split("-")[0] for part in parts] == ["scripted1", "scripted1", "scripted2"]
 
 
 class Goals:

@@ -24,6 +24,18 @@ def test_another_set_takes_its_place_whole(shown, folder):
     assert [path.name for path in folder.parent.iterdir()] == ["goals"]
 
 
+def test_what_is_no_goal_set_is_not_replaced(shown, folder, tmp_path):
+    mine = [tmp_path / "bags" / "robot_1" / "metadata.yaml", folder / "notes.txt"]
+    for path in mine:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("precious")
+    for out, held in ((tmp_path / "bags", "robot_1"), (folder, "notes.txt")):
+        with pytest.raises(InputError, match=f"{out}: got {held}, .*name another folder"):
+            shown.write(out)
+    assert [path.read_text() for path in mine] == ["precious"] * 2
+    assert read_goal_set(folder) == shown
+
+
 def edit(change):
     def damage(folder):
         table = json.loads((folder / TABLE).read_text())

@@ -10,6 +10,7 @@ import torch
 from reach_world import CAMERAS, TASKS
 
 from mtopt_learning.checkpoint.configuration import from_plain, to_plain
+from mtopt_learning.checkpoint.folder import save_folder
 from mtopt_learning.checkpoint.q_function import QFunction, load_q_function, save_q_function
 from mtopt_learning.policy.q_policy import ActConfig, QFunctionPolicy
 from mtopt_learning.qlearn.network import NetworkConfig, QNetwork
@@ -59,6 +60,44 @@ def test_saving_over_an_older_one_changes_the_fingerprint(folder):
     before = load_q_function(folder).fingerprint
     after = save_q_function(folder, q_function(1), {}, "data2")
     assert after != before and load_q_function(folder).fingerprint == after
+
+
+def held(path):
+    """Every file at or below a path, and what is in it."""
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    return {p.relative_to(path.parent): p.read_bytes() for p in files}
+
+
+@pytest.mark.parametrize(
+    ("put", "said"),
+    [
+        (lambda f: f.write_text("a file"), "a file"),
+        (lambda f: (f.mkdir(), (f / "notes.txt").write_text("mine")), "notes.txt"),
+        (lambda f: (f / "robot_1" / "bag_0000").mkdir(parents=True), "robot_1"),
+        (lambda f: (f.mkdir(), (f / "config.json").write_text("{}")), "config.json"),
+        (lambda f: (save_q_function(f, q_function(), {}), (f / "README.md").write_text("my card")),
+         "README.md"),
+        (lambda f: (save_q_function(f, q_function(), {}), (f / "labels.csv").mkdir()),
+         "labels.csv"),
+        (lambda f: save_folder(f, "clone", {}, tasks=(), cameras={}, settings={}), "clone"),
+    ],
+)  # fmt: skip
+def test_what_it_did_not_write_is_not_replaced(tmp_path, put, said):
+    path = tmp_path / "precious"
+    put(path)
+    before = held(path)
+    with pytest.raises(InputError, match=f"precious: got {said}.*name another folder"):
+        save_q_function(path, q_function(), {})
+    assert held(path) == before and os.listdir(tmp_path) == ["precious"]
+
+
+def test_an_empty_folder_and_what_a_link_names_are_filled(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    for seed in range(3):
+        save_q_function(tmp_path / "link", q_function(seed), {})
+    assert load_q_function(tmp_path / "real").fingerprint
+    assert sorted(os.listdir(tmp_path)) == ["link", "real"]
 
 
 def edit(name):

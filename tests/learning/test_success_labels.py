@@ -1,9 +1,13 @@
 """Labels: which there are, which of them are used, and files of them."""
 
+import json
+
 import numpy as np
 import pytest
 from reach_bags import open_dataset, write_bags
 
+from mtopt_bringup.main import main
+from mtopt_learning.dataset import build
 from mtopt_learning.qlearn.trunk import STATE_SCALE
 from mtopt_learning.success.budget import (
     NEIGHBOURS,
@@ -15,11 +19,13 @@ from mtopt_learning.success.budget import (
     near_miss_pairs,
 )
 from mtopt_learning.success.labels import (
+    PARTS,
     UsedLabel,
     list_used,
     place_used,
     read_label_file,
     read_used,
+    shares_id,
     to_csv,
     truth_labels,
 )
@@ -153,3 +159,46 @@ def test_half_of_what_is_drawn_blindly_was_collected_for_the_task(dataset):
         there = int((rare & (held == (part == VALIDATION))).sum())
         assert (table[own, 0] == part).sum() == min(room / 2, there)
         assert (table[:, 0] == part).sum() == room
+
+
+@pytest.fixture
+def twice(tmp_path, monkeypatch):
+    """80 episodes of two runs of one name, as older versions built them: 50 have ids of others."""
+    monkeypatch.setattr(build._Cache, "_refuse_known", lambda *_: None, raising=False)
+    write_bags(tmp_path / "a", 55)
+    write_bags(tmp_path / "b", 25)
+    open_dataset(tmp_path / "a", tmp_path / "data")
+    return open_dataset(tmp_path / "b", tmp_path / "data")
+
+
+def test_episodes_that_share_their_ids_are_neither_learned_from_nor_tested_nor_asked_about(
+    twice, tmp_path, capsys
+):
+    data, out, ask = (str(tmp_path / name) for name in ("data", "detector", "ask.csv"))
+    shared = shares_id(twice)
+    assert shared.tolist() == [True] * 25 + [False] * 30 + [True] * 25
+
+    def run(*arguments):
+        assert main(["success", *arguments, "--json"]) == 0
+        return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    taught = run("train", data, "--out", out, "--steps", "2", "--threads", "1")
+    assert {sum(task[p] for p in PARTS) for task in taught["labels"].values()} == {30}
+    used = read_used(tmp_path / "detector" / "labels.csv")
+    table, _ = place_used(twice, used)
+    assert table.shape == (80, 3) and (table > 0).sum() == len(used) == 90
+    assert not table[shared].any()
+    assert run("eval", data, "--detector", out)["episodes"] == (table == VALIDATION).any(1).sum()
+    (tmp_path / "detector" / "labels.csv").unlink()  # nothing is used: everything can be asked
+    run("uncertain", data, "--detector", out, "--out", ask, "--per-task", "80")
+    lines = (tmp_path / "ask.csv").read_text().splitlines()[1:]
+    assert {line.split(",")[0] for line in lines} == set(twice.episode_ids[~shared])
+
+
+def test_a_label_of_an_id_that_several_episodes_have_is_refused(twice, tmp_path):
+    path, ids = tmp_path / "labels.csv", twice.episode_ids
+    path.write_text(f"episode_id,task,success\n{ids[30]},lift-red,1\n")
+    assert np.argwhere(np.isfinite(read_label_file(path, twice))).tolist() == [[30, 0]]
+    path.write_text(f"episode_id,task,success\n{ids[30]},lift-red,1\n{ids[3]},lift-red,1\n")
+    with pytest.raises(InputError, match=f"line 3: got '{ids[3]}'.*one episode.*no other"):
+        read_label_file(path, twice)

@@ -119,6 +119,14 @@ def test_going_on_uses_the_old_labels_as_they_were_given(world, tmp_path):
     assert all(label.success == 0 for label in new if label.task == "lift-red")
 
 
+def test_a_folder_of_something_else_is_refused_before_training(world, tmp_path):
+    (tmp_path / LABELS).write_text("mine")
+    steps = []
+    with pytest.raises(InputError, match=f"{LABELS}.*name another folder"):
+        teach(world[1], tmp_path, CONFIG, progress=steps.append)
+    assert not steps and (tmp_path / LABELS).read_text() == "mine"
+
+
 def test_a_damaged_list_of_labels_is_refused(tmp_path):
     (tmp_path / LABELS).write_text("episode_id,task\na,b\n")
     with pytest.raises(InputError, match="labels of a detector"):

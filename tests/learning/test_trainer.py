@@ -226,7 +226,8 @@ def test_a_save_that_was_cut_off_between_its_renames_is_not_lost(toy, tmp_path, 
     if then == "cut off again":  # while it writes: what is aside must be safe by then
         with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
             patch.setattr(os, "fsync", disk_full)
-            write_folder(tmp_path / "run" / "training", {"state.json": b"{}"})
+            files = {"state.safetensors": b"", "state.json": b"{}"}
+            write_folder(tmp_path / "run" / "training", files)
         shutil.rmtree(tmp_path / "run" / "training.partial")
     if then == "save again":
         trainer.step = 9

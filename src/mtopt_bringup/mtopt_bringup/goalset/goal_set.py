@@ -20,6 +20,7 @@ FORMAT = 2
 TABLE = "goals.json"
 GOAL_CAMERAS = tuple(DEFAULT_IMAGE_SIZES)
 """Unless others are named."""
+_PICTURES = r"\d{5}_(start|goal_.+)\.jpg"
 RECORDED = "recorded"
 """Kind of a goal from a bag: nobody says what it shows."""
 
@@ -110,14 +111,18 @@ class GoalSet:
         return digest.hexdigest()[:12]
 
     def write(self, folder: Path) -> None:
-        """Writes the folder aside and renames it whole, over an older one."""
+        """Writes the folder aside and renames it whole, over an older goal set.
+
+        Raises:
+            InputError: The folder holds something else.
+        """
         files = {TABLE: json.dumps({**self._table(), "about": dict(self.about)}, indent=1).encode()}
         for number, shown in enumerate(self.goals):
             files[_start_name(number)] = shown.start_jpeg
             for camera, image in shown.goal.images_jpeg.items():
                 files[_goal_name(number, camera)] = image
         Path(folder).resolve().parent.mkdir(parents=True, exist_ok=True)
-        write_folder(Path(folder), files)
+        write_folder(Path(folder), files, own=_PICTURES)
 
     def _table(self) -> dict:
         return {

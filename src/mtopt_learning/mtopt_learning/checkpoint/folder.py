@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from mtopt_spec.whole_file import partial_path
 FORMAT = 1
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.json"
+_OTHER = "name another folder: all that is there would be deleted"
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,11 @@ def save_folder(
         data_fingerprint: Of the data set.
         metrics: Figures to keep with it.
         extra: Other files of the folder, by name.
+
+    Raises:
+        InputError: `path` is neither free nor such a folder; see `check_checkpoint`.
     """
+    check_checkpoint(path, kind, tuple(extra or ()))
     weights = save_tensors({name: tensor.contiguous() for name, tensor in tensors.items()})
     config = {
         "format": FORMAT,
@@ -190,10 +197,75 @@ def load_weights(module: torch.nn.Module, folder: CheckpointFolder) -> None:
         ) from error  # fmt: skip
 
 
-def write_folder(path: Path, files: dict[str, bytes]) -> None:
-    """Writes files into a folder aside, then renames it to `path` over an older one."""
+def check_checkpoint(path: Path, kind: str, extra: Sequence[str] = ()) -> None:
+    """Refuses a path that a checkpoint must not take; to be called before long work, too.
+
+    Args:
+        path: Where it is to be written.
+        kind: Of the checkpoint.
+        extra: Names of files that are written beside the weights and their configuration.
+
+    Raises:
+        InputError: It is neither free nor a checkpoint of this kind, with nothing else in it.
+    """
+    check_free(path, (WEIGHTS, CONFIG, *extra))
+    if not (Path(path) / WEIGHTS).exists():
+        return
+    try:
+        found = json.loads((Path(path) / CONFIG).read_bytes())["kind"]
+    except (OSError, ValueError, KeyError, TypeError):
+        found = f"no readable {CONFIG}"
+    if found != kind:
+        raise InputError(
+            "folder to write", where=path, got=found, expected=f"none, or a {kind}", todo=_OTHER
+        )
+
+
+def check_free(path: Path, names: Sequence[str], own: str = "") -> None:
+    """Refuses a path that holds what `write_folder` would delete and did not write.
+
+    Args:
+        path: Where a folder is to be written.
+        names: Of its files; a folder without the first one was not written by it.
+        own: Pattern of names that an older one may have besides.
+
+    Raises:
+        InputError: It is a file, or a folder that holds something else.
+    """
     path = Path(path)
+    if not path.exists():
+        return
+    got = "a file"
+    if path.is_dir():
+        held = {entry.name: entry.is_file() for entry in os.scandir(path)}
+        foreign = [
+            name
+            for name, is_file in sorted(held.items())
+            if not (is_file and (name in names or re.fullmatch(own, name)))
+        ]
+        if not held or (names[0] in held and not foreign):
+            return
+        got = ", ".join((foreign or sorted(held))[:3])
+    raise InputError(
+        "folder to write", where=path, got=got,
+        expected=f"none, an empty one, or one with {names[0]} that was written before", todo=_OTHER,
+    )  # fmt: skip
+
+
+def write_folder(path: Path, files: dict[str, bytes], own: str = "") -> None:
+    """Writes files into a folder aside, then renames it to `path` over an older one.
+
+    Args:
+        path: The folder.
+        files: Name to content; the first name marks a folder of this kind.
+        own: As of `check_free`.
+
+    Raises:
+        InputError: `path` is something else; nothing is changed.
+    """
+    path = Path(path).resolve()
     finish_write(path)
+    check_free(path, tuple(files), own)
     partial, old = _aside(path)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -213,12 +285,13 @@ def finish_write(path: Path) -> None:
     """Ends what a `write_folder` left that was killed between its two renames."""
     partial, old = _aside(Path(path))
     if old.is_dir() and partial.is_dir() and not Path(path).exists():
-        partial.rename(path)
+        partial.rename(Path(path).resolve())
         shutil.rmtree(old, ignore_errors=True)
 
 
 def _aside(path: Path) -> tuple[Path, Path]:
     """Where the new folder is written, and where the older one goes for a moment."""
+    path = path.resolve()  # of a link: beside what it names
     return partial_path(path), partial_path(path.with_name(path.name + ".old"))
 
 

@@ -7,6 +7,7 @@ interrupted build wrote beyond that is cut off by the next one.
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections import Counter
@@ -65,8 +66,8 @@ def build_dataset(
         `fingerprint`.
 
     Raises:
-        InputError: A bag cannot be read, names an unknown task, or its pictures do not fit.
-            Bags before it are in the cache.
+        InputError: A bag cannot be read, names an unknown task, its pictures do not fit, or the
+            cache holds episodes of the same ids. Bags before it are in the cache.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -149,6 +150,15 @@ class _Cache:
                 "bags": [],
             }
 
+    @functools.cached_property
+    def bag_of(self) -> dict[str, str]:
+        """Id of each episode that the cache holds to its bag."""
+        found: dict[str, str] = {}
+        for segment in self.manifest["segments"]:
+            table = read_tables([self.folder / segment["episodes"]])
+            found.update(zip(table["episode_id"].to_pylist(), table["bag"].to_pylist()))
+        return found
+
     def cut_off_uncommitted(self) -> None:
         """Removes what an interrupted build left beyond the manifest."""
         sizes = {
@@ -188,6 +198,7 @@ class _Cache:
                 counts = Counter(reader.counts)
                 for problem in reader.problems[:5]:
                     _LOG.warning("%s: left out %s", bag, problem)
+            self._refuse_known(bag, rows.ids)
             for stream in streams.values():
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -195,7 +206,21 @@ class _Cache:
             for stream in streams.values():
                 stream.close()
         self._commit(bag, fingerprint, rows, counts)
+        self.bag_of.update(dict.fromkeys(rows.ids, str(bag)))
         return counts
+
+    def _refuse_known(self, bag: Path, ids: Sequence[str]) -> None:
+        """An id is one episode's: whoever labels it must know which."""
+        known = [name for name in ids if name in self.bag_of]
+        if known:
+            raise InputError(
+                "bag", where=bag,
+                got=f"{len(known)} episodes whose ids {self.bag_of[known[0]]} brought already "
+                f"({', '.join(known[:3])}{', ...' if len(known) > 3 else ''})",
+                expected="episodes that the data set does not hold",
+                todo="of a bag that was repaired or copied, build into a new folder, from one of "
+                "the two; runs that an older version named alike belong into two data sets",
+            )  # fmt: skip
 
     def _commit(self, bag: Path, fingerprint: str, rows: Rows, counts: Counter) -> None:
         manifest = self.manifest

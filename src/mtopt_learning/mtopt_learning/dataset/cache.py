@@ -18,6 +18,9 @@ from mtopt_learning.dataset.tables import read_tables
 from mtopt_spec.errors import InputError
 from mtopt_spec.whole_file import write_aside
 
+_OLD_LABELS = ("npy", "json")
+"""Endings of the two files that labels once were: the array, and what was told of it."""
+
 
 class Dataset:
     """A cache, read-only but for labels. Row i of every `(n_obs, ...)` array is one observation.
@@ -177,13 +180,11 @@ class Dataset:
             raise InputError(
                 "label source", where="labels", got=source, expected=f"{LABEL_SOURCES} or best"
             )
-        labels = self._bag_labels(source)
-        path = self._label_path(source)
-        if path.is_file():
-            written = np.load(path, mmap_mode="r", allow_pickle=False)
-            columns = json.loads(path.with_suffix(".json").read_text())["tasks"]
+        labels, stored = self._bag_labels(source), self._stored_labels(source)
+        if stored is not None:
+            written, about = stored
             count = min(len(written), self.n_episodes)
-            for column, task in enumerate(columns):
+            for column, task in enumerate(about["tasks"]):
                 if task in self.tasks:
                     target = labels[:count, self.tasks.index(task)]
                     values = written[:count, column]
@@ -197,6 +198,8 @@ class Dataset:
 
     def write_labels(self, source: str, probability: np.ndarray, about: dict | None = None) -> None:
         """Stores judgements; they go before those that the bags hold. NaN: not judged.
+
+        The older ones of this source are there until these are, whatever happens.
 
         Args:
             source: `person`, `simulator` or `detector`.
@@ -218,26 +221,37 @@ class Dataset:
             raise InputError(
                 "label source", where="write_labels", got=source, expected=f"{LABEL_SOURCES}"
             )
-        path = self._label_path(source)
-        path.unlink(missing_ok=True)
         information = {"tasks": self.tasks, "dataset": self.fingerprint, **(about or {})}
-        write_aside(path.with_suffix(".json"), json.dumps(information, indent=2).encode())
         stored = io.BytesIO()
-        np.save(stored, probability, allow_pickle=False)
-        write_aside(path, stored.getvalue())
+        np.savez(stored, probability=probability, about=np.array(json.dumps(information)))
+        write_aside(self._label_path(source), stored.getvalue())
+        for kind in _OLD_LABELS:
+            self._label_path(source, kind).unlink(missing_ok=True)
 
     def labels_about(self, source: str) -> dict:
         """What `write_labels` was told about the stored labels; empty without any."""
-        path = self._label_path(source).with_suffix(".json")
-        return json.loads(path.read_text()) if path.is_file() else {}
+        stored = self._stored_labels(source)
+        return {} if stored is None else stored[1]
+
+    def _stored_labels(self, source: str) -> tuple[np.ndarray, dict] | None:
+        """What `write_labels` stored, and what it was told; None where it never was."""
+        path = self._label_path(source)
+        if path.is_file():
+            with np.load(path, allow_pickle=False) as stored:
+                return stored["probability"], json.loads(str(stored["about"]))
+        array, about = (self._label_path(source, kind) for kind in _OLD_LABELS)
+        if array.is_file():
+            return np.load(array, allow_pickle=False), json.loads(about.read_text())
+        return None
 
     def _has_judged(self, source: str) -> bool:
         columns = (f"label/{source}/{task}" for task in self.tasks)
         in_bags = any(column in self.episodes.column_names for column in columns)
-        return in_bags or self._label_path(source).is_file()
+        files = (self._label_path(source, kind) for kind in ("npz", *_OLD_LABELS[:1]))
+        return in_bags or any(path.is_file() for path in files)
 
-    def _label_path(self, source: str) -> Path:
-        return self.folder / f"labels_{source}.npy"
+    def _label_path(self, source: str, kind: str = "npz") -> Path:
+        return self.folder / f"labels_{source}.{kind}"
 
     def _bag_labels(self, source: str) -> np.ndarray:
         """(n_ep, n_tasks) float32: what the bags themselves hold."""

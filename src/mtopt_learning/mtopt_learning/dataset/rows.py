@@ -73,6 +73,11 @@ class Rows:
         """Episodes collected."""
         return len(self._steps)
 
+    @property
+    def ids(self) -> list[str]:
+        """Of the episodes."""
+        return self._columns["episode_id"]
+
     def add(self, episode: BagEpisode, *, where: Path) -> None:
         """Takes an episode; its pictures are not kept.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ TRUTH_SOURCES = ("person", "import", "simulator")
 """Whose judgement is taken for true, best first; never the detector's own."""
 TRAIN, VALIDATION = "train", "validation"
 PARTS = (TRAIN, VALIDATION)
+_LOG = logging.getLogger("success")
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,18 @@ class UsedLabel:
     part: str
 
 
+def shares_id(dataset) -> np.ndarray:
+    """(episodes,) bool: another episode has the same id, as in data sets of older versions.
+
+    Which of them a label by id means, nobody knows: a detector neither learns from them, nor is
+    tested on them, nor asks about them.
+    """
+    count = Counter(dataset.episode_ids)
+    return np.array([count[name] > 1 for name in dataset.episode_ids], bool)
+
+
 def truth_labels(dataset, sources: Sequence[str] = TRUTH_SOURCES) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of the best source that judged, and which one it was.
+    """Labels of the best source that judged, and which one it was; none where `shares_id`.
 
     Args:
         dataset: A `Dataset`.
@@ -54,6 +67,13 @@ def truth_labels(dataset, sources: Sequence[str] = TRUTH_SOURCES) -> tuple[np.nd
         theirs = dataset.labels(source)
         new = np.isnan(labels) & np.isfinite(theirs)
         labels[new], by[new] = theirs[new], number
+    shared = shares_id(dataset)
+    if shared.any():
+        _LOG.warning(
+            "%d episodes are left out: others have their ids. Build a data set anew in which each "
+            "id is one episode's", shared.sum(),
+        )  # fmt: skip
+        labels[shared], by[shared] = np.nan, -1
     return labels, by
 
 
@@ -90,13 +110,14 @@ def read_used(path: Path) -> tuple[UsedLabel, ...]:
 def place_used(dataset, used: Iterable[UsedLabel]) -> tuple[np.ndarray, np.ndarray]:
     """Used labels as tables of a data set; those of other episodes or tasks are left out.
 
+    So are those of ids that several episodes have.
+
     Returns:
         (episodes, tasks) int8, 1 for training, 2 for validation, 0 not used; (episodes, tasks)
         float32, 0 or 1, NaN where not used.
     """
-    row = {str(episode): i for i, episode in enumerate(dataset.episode_ids)}
-    column = {task: t for t, task in enumerate(dataset.tasks)}
-    table = np.zeros((len(row), len(column)), np.int8)
+    row, column = _row_of(dataset), {task: t for t, task in enumerate(dataset.tasks)}
+    table = np.zeros((dataset.n_episodes, len(column)), np.int8)
     success = np.full(table.shape, np.nan, np.float32)
     for label in used:
         if label.episode_id in row and label.task in column:
@@ -133,7 +154,8 @@ def read_label_file(path: Path, dataset) -> np.ndarray:
 
     Raises:
         InputError: No such file, a missing column, or a row with an unknown episode or task, with
-            a success other than 0 or 1, or that contradicts an earlier one; the line is named.
+            an id of several episodes, with a success other than 0 or 1, or that contradicts an
+            earlier one; the line is named.
     """
     labels = np.full((dataset.n_episodes, len(dataset.tasks)), np.nan, np.float32)
     for at, value, where in _rows(Path(path), dataset):
@@ -157,11 +179,19 @@ def listed(path: Path, dataset) -> np.ndarray:
     return named
 
 
+def _row_of(dataset) -> dict[str, int]:
+    """Id to episode, but for ids that several have."""
+    alone = np.flatnonzero(~shares_id(dataset))
+    return {str(dataset.episode_ids[i]): int(i) for i in alone}
+
+
 def _rows(path: Path, dataset) -> Iterator[tuple[tuple[int, int], str, str]]:
     """Episode and task, success as text, and the place, of each line."""
-    row = {str(episode): i for i, episode in enumerate(dataset.episode_ids)}
-    column = {task: t for t, task in enumerate(dataset.tasks)}
-    expected = {"episode_id": "an episode of the data set", "task": f"one of {dataset.tasks}"}
+    row, column = _row_of(dataset), {task: t for t, task in enumerate(dataset.tasks)}
+    expected = {
+        "episode_id": "the id of one episode of the data set, and of no other",
+        "task": f"one of {dataset.tasks}",
+    }
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -13,10 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
+from mtopt_learning.checkpoint.folder import check_checkpoint
 from mtopt_learning.success.budget import TRAIN, UNUSED, VALIDATION
-from mtopt_learning.success.detector import SuccessDetector, save_detector
+from mtopt_learning.success.detector import KIND, LABELS, SuccessDetector, save_detector
 from mtopt_learning.success.labelling import label_episodes
-from mtopt_learning.success.labels import TRUTH_SOURCES, list_used, place_used, truth_labels
+from mtopt_learning.success.labels import (
+    TRUTH_SOURCES,
+    list_used,
+    place_used,
+    shares_id,
+    truth_labels,
+)
 from mtopt_learning.success.metrics import mean_accuracy
 from mtopt_learning.success.training import (
     Start,
@@ -54,8 +61,9 @@ def teach(
         `detector`, `fingerprint`, `labels` (task to how many), `tasks` (metrics), `accuracy`.
 
     Raises:
-        InputError: Too few labels.
+        InputError: Too few labels, or `out` is neither free nor a detector's folder.
     """
+    check_checkpoint(out, KIND, (LABELS,))
     labels, by = truth_labels(dataset, sources)
     old, told = place_used(dataset, start.used if start else ())
     labels = np.where(old == UNUSED, labels, told)
@@ -186,7 +194,7 @@ def questions_for(
     training = detector.training
     held = validation_mask(dataset.n_episodes, training.validation_share, training.seed)
     held = np.where((used == TRAIN).any(1), False, held | (used == VALIDATION).any(1))
-    open_ = used == UNUSED
+    open_ = (used == UNUSED) & ~shares_id(dataset)[:, None]
     if answerable is not None:
         open_ &= answerable
     pool = np.arange(first_episode, dataset.n_episodes)

@@ -30,17 +30,19 @@ def draw_curves(
 
     figure = Figure(figsize=(10, 4.2), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    left, *right = np.atleast_1d(
+        figure.subplots(1, 2, width_ratios=(3, 2)) if rounds else figure.subplots()
+    )
     for i, (name, points) in enumerate((n, p) for n, p in curves.items() if p):
         steps, values = zip(*points)
         left.plot(steps, values, label=titles[name], linestyle="-" if i < 10 else "--", lw=1.3)
     left.set(xlabel="gradient steps", ylabel="AUC of Q at the deciding moment", title="offline")
     if any(curves.values()):
-        left.legend(fontsize=6, loc="lower right")
-    right.plot(range(1, len(rounds) + 1), rounds, marker="o")
-    right.set(
-        xlabel="on-policy round", ylabel="success while exploring", title="online", ylim=(0, 1)
-    )
-    for axes in (left, right):
+        figure.legend(fontsize=7, loc="outside right upper")
+    for axes in right:
+        axes.plot(range(1, len(rounds) + 1), rounds, marker="o")
+        axes.set(xlabel="on-policy round", ylabel="success while exploring", ylim=(0, 1))
+        axes.set_title("online")
+    for axes in (left, *right):
         axes.grid(alpha=0.3)
     figure.savefig(path)

@@ -137,3 +137,22 @@ def test_a_name_that_is_no_text_is_written_and_told(tmp_path, monkeypatch, capsy
     monkeypatch.setattr(demo, "run", lambda arguments: {})
     monkeypatch.setattr(demo, "text", lambda result: f"report: {out}\n")
     assert main(["demo"]) == 0 and "na\\udcffme.html" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "held"),
+    [
+        ("goals demonstrate --out goals --kinds grasp --episodes 1", "goals/notes.txt"),
+        ("train nowhere --out run --steps 1", "run/checkpoint/notes.txt"),
+    ],
+)
+def test_a_folder_of_somebody_elses_is_refused_before_the_work(
+    line, held, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / held).parent.mkdir(parents=True)
+    (tmp_path / held).write_text("precious")
+    assert main(line.split()) == 2
+    told = capsys.readouterr().err
+    assert "got notes.txt" in told and "name another folder" in told
+    assert (tmp_path / held).read_text() == "precious" and "episode" not in told

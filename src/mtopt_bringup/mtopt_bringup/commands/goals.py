@@ -160,8 +160,10 @@ def run(arguments: argparse.Namespace) -> dict:
 
 def _demonstrate(arguments: argparse.Namespace) -> dict:
     from mtopt_bringup.goalset.demonstrations import DemonstrationConfig, demonstrate
+    from mtopt_bringup.goalset.goal_set import check_goals_folder
     from mtopt_bringup.progress import episode_bar
 
+    check_goals_folder(arguments.out)
     config = DemonstrationConfig(
         tuple(arguments.kinds), arguments.episodes, arguments.seed, arguments.processes,
         arguments.world, arguments.tasks_file,

@@ -105,24 +105,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict:
     """Trains, saves as it goes and when it is interrupted, and gives the last figures."""
-    from mtopt_learning.checkpoint.q_function import load_q_function
+    from mtopt_learning.checkpoint.folder import check_checkpoint
+    from mtopt_learning.checkpoint.q_function import KIND, load_q_function
     from mtopt_learning.dataset.cache import Dataset
     from mtopt_learning.train.config import TrainConfig
     from mtopt_learning.train.new_tasks import tasks_as_goal
-    from mtopt_learning.train.run_folder import MetricsFile, can_resume, load_run, save_run
+    from mtopt_learning.train.run_folder import (
+        CHECKPOINT,
+        MetricsFile,
+        can_resume,
+        load_run,
+        save_run,
+    )
     from mtopt_learning.train.trainer import Trainer
     from mtopt_spec.errors import InputError
     from mtopt_spec.resources import share_dir
     from mtopt_spec.task import load_tasks
 
     tasks = load_tasks(share_dir() / "params" / "tasks.yaml")
-    dataset = Dataset.open(arguments.dataset)
     resuming = arguments.resume and can_resume(arguments.out)
     if can_resume(arguments.out) and not arguments.resume:
         raise InputError(
             "--out", where=arguments.out, got="a training run", expected="a new folder",
             todo="add --resume to go on with it, or name another folder",
         )  # fmt: skip
+    check_checkpoint(arguments.out / CHECKPOINT, KIND)
+    dataset = Dataset.open(arguments.dataset)
     if resuming:
         trainer = load_run(arguments.out, tasks)
         trainer.set_config(_settings(arguments, trainer.config))

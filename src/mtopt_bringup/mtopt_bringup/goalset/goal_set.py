@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mtopt_learning.checkpoint.folder import finish_write, write_folder
+from mtopt_learning.checkpoint.folder import check_free, finish_write, write_folder
 from mtopt_spec.errors import InputError
 from mtopt_spec.goal import Goal, GoalTruth
 from mtopt_spec.image_codec import decode_jpeg
@@ -184,6 +184,11 @@ def read_goal_set(folder: Path) -> GoalSet:
             "goal set", where=folder / TABLE, got=f"{type(error).__name__}: {error}",
             expected="the fields of docs/goals.md", todo=todo,
         ) from error  # fmt: skip
+
+
+def check_goals_folder(folder: Path) -> None:
+    """Refuses (`InputError`) a folder that `GoalSet.write` would refuse; for before long work."""
+    check_free(folder, (TABLE,), _PICTURES)
 
 
 def _start_name(number: int) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 from rclpy.context import Context
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
@@ -18,6 +17,7 @@ from mtopt_spec import ros_messages
 from mtopt_spec.action import ArmError
 from mtopt_spec.bag_topics import ACTION_COMMANDED, ACTION_SENT, JOINT_TRAJECTORY, TOOL_STATE
 from mtopt_spec.robot import RobotConfig
+from mtopt_spec.ros_qos import driver_qos
 
 DOCTOR = "doctor"
 
@@ -57,8 +57,7 @@ class MoverNode(Node):
             (JointTrajectory, JOINT_TRAJECTORY.name, self._on_trajectory),
         ):
             self.create_subscription(kind, topic, take, 50)
-        any_driver = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
-        self.create_subscription(JointState, "joint_states", self._on_joints, any_driver)
+        self.create_subscription(JointState, "joint_states", self._on_joints, driver_qos(50))
 
     @property
     def ready(self) -> bool:

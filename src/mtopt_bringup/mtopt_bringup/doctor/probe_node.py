@@ -31,6 +31,7 @@ from mtopt_spec.bag_topics import CAMERA_NAMESPACES
 from mtopt_spec.errors import InputError
 from mtopt_spec.image_codec import decode_jpeg
 from mtopt_spec.robot import DESCRIPTION_TOPIC
+from mtopt_spec.ros_qos import driver_qos
 
 KEPT_PICTURES = 10
 DRIVERS_LISTENERS = ("arm_node", "bin_reset_node", "camera_node", "recorder_node")
@@ -127,8 +128,7 @@ class ProbeNode(Node):
         self.unheard: list[str] = []
         self.urdf: str | None = None
         self.simulated_s: float | None = None
-        # best effort hears publishers of either kind
-        any_kind = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
+        any_kind = driver_qos(50)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.joint_topic = self.resolve_topic_name("joint_states")
         self.create_subscription(Clock, "/clock", self._on_clock, any_kind)
@@ -156,11 +156,7 @@ class ProbeNode(Node):
     def _quality(self, topic: str) -> QoSProfile:
         """As reliable as its publishers: of big pictures, best effort loses what a cell gets."""
         kinds = {info.qos_profile.reliability for info in self.get_publishers_info_by_topic(topic)}
-        reliable = kinds == {ReliabilityPolicy.RELIABLE}
-        return QoSProfile(
-            depth=5,
-            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-        )
+        return driver_qos(5, reliable=kinds == {ReliabilityPolicy.RELIABLE})
 
     def ask_who_hears(self) -> None:
         """Compares what publishers offer with what the cell's nodes ask for."""

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rclpy.context import Context
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage
 
 from mtopt_bringup.goalset.goal_set import RECORDED, TABLE, GoalSet, ShownGoal, read_goal_set
@@ -18,6 +17,7 @@ from mtopt_spec import bag_topics, ros_messages
 from mtopt_spec.errors import InputError
 from mtopt_spec.goal import Goal
 from mtopt_spec.image_codec import decode_jpeg
+from mtopt_spec.ros_qos import driver_qos
 
 
 class PictureNode(Node):
@@ -40,7 +40,7 @@ class PictureNode(Node):
         }
         self.newest: dict[str, CompressedImage] = {}
         # best effort hears publishers of either kind
-        newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        newest = driver_qos(1)
         for camera, topic in self.topics.items():
             take = functools.partial(self.newest.__setitem__, camera)
             self.create_subscription(CompressedImage, topic, take, newest)

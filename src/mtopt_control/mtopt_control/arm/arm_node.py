@@ -9,7 +9,7 @@ from pathlib import Path
 from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import JointState as JointStateMessage
 from std_msgs.msg import Header, String
 from std_srvs.srv import Trigger
@@ -29,6 +29,7 @@ from mtopt_spec.episode import JointState
 from mtopt_spec.errors import InputError
 from mtopt_spec.robot import DESCRIPTION_TOPIC, RobotConfig, load_robot
 from mtopt_spec.ros_parameters import declare, installed, robot_of
+from mtopt_spec.ros_qos import driver_qos
 from mtopt_spec.ros_run import run
 from mtopt_spec.ros_time_jump import TimeJumps
 
@@ -127,10 +128,7 @@ class ArmNode(Node):
         self._sent = self.create_publisher(ActionSent, "action/sent", deep)
         self._tool = self.create_publisher(ToolState, "tool_state", deep)
         # only the newest reading counts: best effort hears any driver; lockstep waits for each
-        newest = QoSProfile(
-            depth=1,
-            reliability=ReliabilityPolicy.RELIABLE if p.lockstep else ReliabilityPolicy.BEST_EFFORT,
-        )
+        newest = driver_qos(1, reliable=p.lockstep)
         self.create_subscription(JointStateMessage, "joint_states", self._on_joint_state, newest)
         self.create_subscription(ActionCommanded, "action/commanded", self._on_action, deep)
         self.create_subscription(Header, "episode/heartbeat", self._on_heartbeat, 1)

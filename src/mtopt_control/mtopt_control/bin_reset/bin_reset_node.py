@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 from rclpy.task import Future
 from sensor_msgs.msg import JointState
@@ -23,6 +23,7 @@ from mtopt_spec.action import ArmError, Kind
 from mtopt_spec.errors import InputError
 from mtopt_spec.robot import load_robot
 from mtopt_spec.ros_parameters import declare, installed
+from mtopt_spec.ros_qos import driver_qos
 from mtopt_spec.ros_run import run
 from mtopt_spec.ros_time_jump import TimeJumps
 
@@ -76,10 +77,7 @@ class BinResetNode(Node):
         self.create_subscription(ToolState, "tool_state", self._on_tick, QoSProfile(depth=20))
         # kept as bytes, and only the newest: the hinge's angle is rarely asked for
         # best effort hears any driver; lockstep waits for each reading
-        newest = QoSProfile(
-            depth=1,
-            reliability=ReliabilityPolicy.RELIABLE if p.lockstep else ReliabilityPolicy.BEST_EFFORT,
-        )
+        newest = driver_qos(1, reliable=p.lockstep)
         self.create_subscription(JointState, "joint_states", self._on_joint_state, newest, raw=True)
         self._server = ActionServer(
             self,

@@ -9,7 +9,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -21,6 +21,7 @@ from mtopt_spec import ros_messages
 from mtopt_spec.errors import InputError
 from mtopt_spec.image_codec import encode_jpeg
 from mtopt_spec.ros_parameters import declare, robot_of
+from mtopt_spec.ros_qos import driver_qos
 from mtopt_spec.ros_run import run
 
 SOURCES = ("topic", "device", "video")
@@ -89,15 +90,15 @@ class CameraNode(Node):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(p.diagnostics_period_s, self._publish_diagnostics, clock=steady)
         if p.source == "topic":
-            policy = ReliabilityPolicy.RELIABLE if p.reliable else ReliabilityPolicy.BEST_EFFORT
-            pictures = QoSProfile(depth=20, reliability=policy)
+            pictures = driver_qos(20, reliable=p.reliable)
             self.create_subscription(Image, "image_raw", self._on_image, pictures)
         else:
             self.create_timer(1.0 / p.rate_hz, self._on_timer, clock=steady)
         if p.adapt_camera_info:
             self._infos = self.create_publisher(CameraInfo, "image/camera_info", 10)
-            any_driver = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
-            self.create_subscription(CameraInfo, "camera_info", self._on_camera_info, any_driver)
+            self.create_subscription(
+                CameraInfo, "camera_info", self._on_camera_info, driver_qos(10)
+            )
 
     def _make_source(self) -> Source:
         p = self._settings

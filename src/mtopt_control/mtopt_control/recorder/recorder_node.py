@@ -11,7 +11,7 @@ from pathlib import Path
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, JointState
 from trajectory_msgs.msg import JointTrajectory
@@ -39,6 +39,7 @@ from mtopt_spec import ros_messages
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import Fault
 from mtopt_spec.ros_parameters import declare
+from mtopt_spec.ros_qos import driver_qos
 from mtopt_spec.ros_run import run
 
 _MESSAGES = {
@@ -153,8 +154,7 @@ class RecorderNode(Node):
 
     def _subscribe(self, robot: str) -> None:
         p = self._settings
-        policy = ReliabilityPolicy.RELIABLE if p.reliable else ReliabilityPolicy.BEST_EFFORT
-        stream = QoSProfile(depth=p.queue_depth, reliability=policy)
+        stream = driver_qos(p.queue_depth, reliable=p.reliable)
         command = QoSProfile(depth=p.queue_depth)
         recorded = [
             (topics.ACTION_COMMANDED, command),

@@ -79,7 +79,8 @@ def evaluate(
             file.
         KeyboardInterrupt: Interrupted; finished episodes are kept.
     """
-    done = _read(progress_file, config)
+    about = _about(config)
+    done = _read(progress_file, about)
     jobs = [Job(task, number) for number in range(config.episodes) for task in config.tasks]
     left = [job for job in jobs if job not in done]
     void = faults = 0
@@ -99,7 +100,7 @@ def evaluate(
                 on_episode(len(jobs) - len(left) + len(schedule.results))
             if time.monotonic() - saved_s > _SAVE_EVERY_S:
                 saved_s = time.monotonic()
-                _write(progress_file, config, {**done, **schedule.sound_results})
+                _write(progress_file, about, {**done, **schedule.sound_results})
 
         collected = collect(
             CollectConfig(
@@ -108,7 +109,7 @@ def evaluate(
             ),
             policy=policy, scheduler=schedule, on_episode=note,
         )  # fmt: skip
-        _write(progress_file, config, {**done, **schedule.sound_results})
+        _write(progress_file, about, {**done, **schedule.sound_results})
         done.update(schedule.results)
         if on_episode:
             on_episode(len(jobs) - len(left) + len(schedule.results))
@@ -144,12 +145,12 @@ def _digest(path: Path) -> str:
         raise InputError("file", where=path, got=error.strerror, expected="a file") from error
 
 
-def _read(path: Path | None, config: EvaluationConfig) -> dict[Job, bool]:
+def _read(path: Path | None, about: dict) -> dict[Job, bool]:
     if path is None or not path.exists():
         return {}
     try:
         stored = json.loads(path.read_text())
-        if stored["about"] != _about(config):
+        if stored["about"] != about:
             return {}
         return {Job(o["task"], o["number"]): bool(o["success"]) for o in stored["episodes"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -159,9 +160,9 @@ def _read(path: Path | None, config: EvaluationConfig) -> dict[Job, bool]:
         ) from error  # fmt: skip
 
 
-def _write(path: Path | None, config: EvaluationConfig, done: dict[Job, bool]) -> None:
+def _write(path: Path | None, about: dict, done: dict[Job, bool]) -> None:
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     episodes = [{**asdict(job), "success": success} for job, success in done.items()]
-    write_aside(path, json.dumps({"about": _about(config), "episodes": episodes}).encode())
+    write_aside(path, json.dumps({"about": about, "episodes": episodes}).encode())

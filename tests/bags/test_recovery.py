@@ -248,6 +248,19 @@ def test_recovering_twice_changes_nothing(left_open):
     assert {p.name: p.read_bytes() for p in found.bag.iterdir()} == before
 
 
+def test_what_a_second_repair_cuts_is_put_beside_the_first_ones(left_open):
+    partial, ends = left_open
+    with next(partial.glob("*.mcap")).open("ab") as stream:
+        stream.write(b"first")
+    bag = recover_bag(partial).bag
+    file, aside = next(bag.glob("*.mcap")), bag.with_name(bag.name + recovery.CUT)
+    assert aside.read_bytes() == b"first"
+    data = file.read_bytes()[: ends[2] + 100]
+    file.write_bytes(data)
+    assert recover_bag(bag).episodes == 3
+    assert aside.read_bytes() == b"first" + data[ends[2] :]
+
+
 def test_check_tells_of_an_open_bag_and_repairs_it(left_open):
     bag, ends = left_open
     with next(bag.glob("*.mcap")).open("r+b") as stream:

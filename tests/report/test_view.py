@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from rerun.chunk import RrdReader
 
+from mtopt_bringup.commands.bags import add_arguments, run
 from mtopt_learning.bag.find import find_bags
 from mtopt_learning.bag.reader import BagReader
-from mtopt_learning.bag.view import add_arguments, run
 from mtopt_learning.train.run_folder import CHECKPOINT
 from mtopt_spec.errors import InputError
 
@@ -19,7 +19,7 @@ from mtopt_spec.errors import InputError
 def view(*words) -> dict:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    return run(parser.parse_args([str(word) for word in words]))
+    return run(parser.parse_args(["view", *(str(word) for word in words)]))
 
 
 def read_back(path) -> dict[str, list[dict]]:
@@ -75,7 +75,6 @@ def test_one_episode_with_the_q_values_of_a_checkpoint(bags, run_folder, tmp_pat
     ("words", "message"),
     [
         (("BAGS", "--episode", 999), "episode"),
-        (("BAGS", "--episode", -1), "episode"),
         (("BAGS", "--save", "nowhere/file.rrd"), "folder"),
         (("missing",), "no such folder"),
         (("BAGS", "--checkpoint", "missing"), "checkpoint"),
@@ -89,3 +88,9 @@ def test_bad_input_is_named(bags, tmp_path, monkeypatch, words, message):
     with pytest.raises(InputError, match=message):
         view(*words)
     assert not list(tmp_path.glob("*.rrd"))
+
+
+@pytest.mark.parametrize(("option", "number"), [("--episode", -1), ("--limit", 0)])
+def test_numbers_out_of_bounds_are_refused(bags, option, number):
+    with pytest.raises(SystemExit):
+        view(bags, option, number)

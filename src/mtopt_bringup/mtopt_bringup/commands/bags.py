@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections import Counter
 from pathlib import Path
 
 import yaml
 from tqdm import tqdm
 
-from mtopt_control.recorder.recovery import CUT, inspect_bag, recover_bag, unclosed_bags
-from mtopt_learning.bag.check import check_bags
+from mtopt_bringup.number_types import nonnegative_int, positive_int
+from mtopt_control.recorder.recovery import CUT, Found, inspect_bag, recover_bag, unclosed_bags
+from mtopt_learning.bag.check import check_bag
 from mtopt_learning.bag.find import find_bags
-from mtopt_learning.bag.reader import BagReader
 from mtopt_spec.errors import InputError
 
 SUMMARY = "Check bags from end to end, close those that a crash left open, look at episodes."
@@ -22,8 +23,6 @@ _LOG = logging.getLogger("mtopt.bags")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`check` and `view`."""
-    from mtopt_learning.bag import view  # needs Rerun; checking does not
-
     actions = parser.add_subparsers(dest="action", required=True, metavar="action")
     check = actions.add_parser(
         "check",
@@ -40,7 +39,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "aside",
     )
     look = actions.add_parser("view", help="show episodes in Rerun")
-    view.add_arguments(look)
+    look.add_argument("bag", type=Path, help="a bag, or a folder of bags (the first is shown)")
+    look.add_argument(
+        "--episode", type=nonnegative_int, metavar="N", help="only the N-th, counted from 0"
+    )
+    look.add_argument(
+        "--limit", type=positive_int, default=50, help="at most so many episodes (default 50)"
+    )
+    look.add_argument(
+        "--checkpoint", type=Path, metavar="DIR", help="draw the Q-values of this checkpoint too"
+    )
+    look.add_argument(
+        "--save", type=Path, metavar="FILE.rrd", help="write a Rerun file, start no viewer"
+    )
     for sub in (check, look):
         sub.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
 
@@ -48,9 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict:
     """Runs the chosen action."""
     if arguments.action == "view":
-        from mtopt_learning.bag import view
+        from mtopt_learning.bag.view import view  # needs Rerun; checking does not
 
-        return view.run(arguments)
+        return view(
+            arguments.bag, episode=arguments.episode, limit=arguments.limit,
+            checkpoint=arguments.checkpoint, save=arguments.save,
+        )  # fmt: skip
     return check(arguments.folders, repair=arguments.repair)
 
 
@@ -71,12 +85,7 @@ def check(folders: list[Path], *, repair: bool) -> dict:
         if found.being_written:
             _LOG.info("%s is being written; %s", partial, "left alone")
         elif repair:
-            _LOG.info(
-                "%s: %d episodes kept, %d bytes set aside",
-                found.bag,
-                found.episodes,
-                found.cut_bytes,
-            )
+            _log_repair(found)
         else:
             errors.append(
                 f"{partial}: left open, {found.episodes} whole episodes, {found.cut_bytes} bytes of"
@@ -86,22 +95,19 @@ def check(folders: list[Path], *, repair: bool) -> dict:
         bags = find_bags(folders)
     except InputError as error:
         bags, errors = [], errors or [str(error)]
-    if repair:
-        for bag in bags:
-            if _is_damaged(bag):
-                found = recover_bag(bag)
-                _LOG.info(
-                    "%s was damaged: %d episodes kept, %d bytes set aside",
-                    bag, found.episodes, found.cut_bytes,
-                )  # fmt: skip
-        bags = [bag for bag in bags if bag.is_dir()]
-    with tqdm(total=len(bags), unit="bag", disable=None) as bar:
-        counts, found_errors = check_bags(bags, lambda _: bar.update())
+    counts: Counter = Counter()
+    for bag in tqdm(bags, unit="bag", disable=None):
+        try:
+            found, problems = _repaired(bag) if repair else check_bag(bag)
+        except InputError as error:
+            errors.append(str(error))
+        else:
+            counts += found
+            errors += problems
     rests = {cut for folder in folders for cut in folder.resolve().rglob(f"*{CUT}")}
     rests |= {bag.with_name(bag.name + CUT) for bag in bags} & {
         cut for bag in bags for cut in bag.parent.glob(f"*{CUT}")
     }
-    errors += found_errors
     return {
         "bags": len(bags),
         "episodes": counts["episodes"],
@@ -116,16 +122,26 @@ def check(folders: list[Path], *, repair: bool) -> dict:
     }
 
 
-def _is_damaged(bag: Path) -> bool:
-    """The bag's file has no proper end or cannot be read up to it, and holds whole episodes."""
+def _repaired(bag: Path) -> tuple[Counter, list[str]]:
+    """What `check_bag` tells, once whole episodes of a damaged bag are put in order.
+
+    Raises:
+        InputError: The bag has no whole episode, or is being written.
+    """
     try:
-        with BagReader(bag) as reader:
-            for _ in reader.episodes():
-                pass
+        return check_bag(bag)
     except InputError:
         found = inspect_bag(bag)
-        return found.episodes > 0 and not found.being_written
-    return False
+        if not found.episodes or found.being_written:
+            raise
+    _log_repair(recover_bag(bag))
+    return check_bag(bag)
+
+
+def _log_repair(found: Found) -> None:
+    _LOG.info(
+        "%s: %d episodes kept, %d bytes set aside", found.bag, found.episodes, found.cut_bytes
+    )
 
 
 def _recovered_episodes(bag: Path) -> int:

@@ -15,7 +15,7 @@ from mtopt_control.recorder.mcap_scan import scan
 from mtopt_spec.whole_file import PARTIAL, write_aside
 
 CUT = ".cut"
-"""Ending of the file beside a bag that keeps the bytes that are of no whole episode."""
+"""Ending of the file beside a bag that keeps the bytes of no whole episode, of all repairs."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def recover_bag(bag: Path) -> Found:
     if contents.cut:
         data = file.read_bytes()
         rest = b"".join(data[part] for part in contents.cut)
-        write_aside(closed.with_name(closed.name + CUT), rest)
+        _set_aside(closed.with_name(closed.name + CUT), rest)
         if contents.cut[0].start < contents.end:
             write_aside(file, _without(data, contents.cut))
     if not blocks:
@@ -84,6 +84,13 @@ def recover_bag(bag: Path) -> Found:
     if bag != closed:
         os.rename(bag, closed)
     return found
+
+
+def _set_aside(path: Path, rest: bytes) -> None:
+    """Adds bytes to those of earlier repairs; not again where the last repair was interrupted."""
+    kept = path.read_bytes() if path.exists() else b""
+    if not kept.endswith(rest):
+        write_aside(path, kept + rest)
 
 
 def inspect_bag(bag: Path) -> Found:

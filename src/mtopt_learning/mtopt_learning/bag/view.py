@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import logging
 import os
@@ -23,23 +22,22 @@ QCurves = Callable[[BagEpisode], Mapping[str, np.ndarray]]
 """Gives named curves, each (steps + 1,) with NaN where there is no value."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `mtopt bags view`."""
-    parser.add_argument("bag", type=Path, help="a bag, or a folder of bags (the first is shown)")
-    parser.add_argument("--episode", type=int, metavar="N", help="only the N-th, counted from 0")
-    parser.add_argument(
-        "--limit", type=int, default=50, help="at most so many episodes (default 50)"
-    )
-    parser.add_argument(
-        "--checkpoint", type=Path, metavar="DIR", help="draw the Q-values of this checkpoint too"
-    )
-    parser.add_argument(
-        "--save", type=Path, metavar="FILE.rrd", help="write a Rerun file, start no viewer"
-    )
-
-
-def run(arguments: argparse.Namespace) -> dict:
+def view(
+    folder: Path,
+    *,
+    episode: int | None = None,
+    limit: int = 50,
+    checkpoint: Path | None = None,
+    save: Path | None = None,
+) -> dict:
     """Shows a bag's episodes in Rerun, or writes them to a file.
+
+    Args:
+        folder: A bag, or one with bags in it; the first is shown.
+        episode: Only this one, counted from 0.
+        limit: Else at most so many.
+        checkpoint: Draw its Q-values too.
+        save: Rerun's file to write; no viewer is started then.
 
     Raises:
         InputError: No such bag or episode, or the file cannot be written.
@@ -48,30 +46,30 @@ def run(arguments: argparse.Namespace) -> dict:
 
     from mtopt_learning.bag.rerun_episode import GOAL, blueprint, log_episode
 
-    bag = find_bags([arguments.bag])[0]
-    q_curves = _q_curves(arguments.checkpoint) if arguments.checkpoint else None
+    bag = find_bags([folder])[0]
+    q_curves = _q_curves(checkpoint) if checkpoint else None
     recording = rr.RecordingStream(APPLICATION, recording_id=f"{bag.parent.name}/{bag.name}")
-    partial = _partial(arguments.save) if arguments.save else None
+    partial = _partial(save) if save else None
     if partial is not None:
         recording.save(partial)
     else:
         recording.spawn()
     shown = observations = 0
     with BagReader(bag, joint_states=True) as reader:
-        for episode in _chosen(bag, reader, arguments.episode, arguments.limit):
+        for each in _chosen(bag, reader, episode, limit):
             if not shown:
-                goal = [f"{GOAL}/{camera}" for camera in episode.goal_images_jpeg]
-                pictures = [*episode.images_jpeg, *goal]
+                goal = [f"{GOAL}/{camera}" for camera in each.goal_images_jpeg]
+                pictures = [*each.images_jpeg, *goal]
                 recording.send_blueprint(blueprint(pictures, bool(q_curves)))
-            curves = q_curves(episode) if q_curves else {}
-            observations = log_episode(recording, episode, curves, observations)
+            curves = q_curves(each) if q_curves else {}
+            observations = log_episode(recording, each, curves, observations)
             shown += 1
     recording.flush()
     recording.disconnect()
     if partial is not None:
-        os.replace(partial, arguments.save)
+        os.replace(partial, save)
     log.info("%d episode(s) of %s", shown, bag)
-    return {"bag": str(bag), "episodes": shown, "saved": str(arguments.save or "")}
+    return {"bag": str(bag), "episodes": shown, "saved": str(save or "")}
 
 
 def _partial(path: Path) -> Path:
@@ -90,10 +88,10 @@ def _chosen(bag: Path, reader: BagReader, number: int | None, limit: int) -> Ite
     episodes = reader.episodes(void=True)
     if number is None:
         return itertools.islice(episodes, limit)
-    found = list(itertools.islice(episodes, max(number, 0), number + 1)) if number >= 0 else []
+    found = list(itertools.islice(episodes, number, number + 1))
     if not found:
         raise InputError(
-            "episode", where=bag, got=str(number), expected="a number from 0, below their count"
+            "episode", where=bag, got=str(number), expected="a number below that of its episodes"
         )
     return found
 

@@ -15,7 +15,8 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
 from mtopt_bringup import ros_cell
-from mtopt_bringup.graph import CellOptions, cell_graph
+from mtopt_bringup.cell_options import CellOptions
+from mtopt_bringup.graph import cell_graph
 from mtopt_msgs.msg import ActionCommanded, ActionSent, EpisodeEnd
 from mtopt_spec.ros_messages import from_time
 from mtopt_spec.ros_run import EventsExecutor

@@ -12,7 +12,7 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
-from mtopt_bringup.graph import CellOptions
+from mtopt_bringup.cell_options import CellOptions
 from mtopt_bringup.ros_cell import run_cell
 from mtopt_msgs.msg import ActionCommanded
 

@@ -6,8 +6,9 @@ import re
 import pytest
 import yaml
 
+from mtopt_bringup.cell_options import CellOptions
 from mtopt_bringup.gazebo_bridge import bridge_topics, bridge_yaml, write_bridge
-from mtopt_bringup.graph import CellOptions, bridge_file, cell_graph, gazebo_world
+from mtopt_bringup.graph import bridge_file, cell_graph, gazebo_world
 from mtopt_sim.scene import object_names
 from mtopt_sim.world_file import read_world, robot_names
 from mtopt_spec.errors import InputError

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mtopt_bringup.graph import CellOptions, cell_graph, options_from_text, options_to_text
+from mtopt_bringup.cell_options import CellOptions, options_from_text, options_to_text
+from mtopt_bringup.graph import cell_graph
 from mtopt_bringup.processes import process_specs
 from mtopt_bringup.supervisor import Role
 from mtopt_spec.errors import InputError

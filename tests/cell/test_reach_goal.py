@@ -13,8 +13,9 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
+from mtopt_bringup.cell_options import CellOptions
 from mtopt_bringup.domain import domain_environment
-from mtopt_bringup.graph import CellOptions, cell_graph
+from mtopt_bringup.graph import cell_graph
 from mtopt_bringup.processes import process_specs
 from mtopt_bringup.supervisor import Supervisor
 from mtopt_msgs.action import ReachGoal

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from mtopt_bringup.cell_monitor_node import CellMonitor
-from mtopt_bringup.graph import CellOptions, cell_graph, robot_names
+from mtopt_bringup.cell_options import CellOptions
+from mtopt_bringup.graph import cell_graph, robot_names
 from mtopt_bringup.processes import process_specs
 from mtopt_bringup.ros_cell import run_cell
 from mtopt_bringup.supervisor import Role, Supervisor

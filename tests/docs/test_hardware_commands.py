@@ -32,10 +32,11 @@ from rclpy.node import Node  # noqa: E402
 from scipy.spatial.transform import Rotation  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 
+from mtopt_bringup.cell_options import options_from_text  # noqa: E402
 from mtopt_bringup.doctor.boards import parse_board  # noqa: E402
 from mtopt_bringup.doctor.calibration_checks import pose_numbers  # noqa: E402
 from mtopt_bringup.doctor.camera_file import read_camera_info  # noqa: E402
-from mtopt_bringup.graph import options_from_text, robot_graph  # noqa: E402
+from mtopt_bringup.graph import robot_graph  # noqa: E402
 from mtopt_bringup.processes import process_specs  # noqa: E402
 from mtopt_spec.robot import load_robot  # noqa: E402
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mtopt_bringup.graph import CellOptions, cell_graph, option_help, options_to_text
+from mtopt_bringup.cell_options import CellOptions, option_help, options_to_text
+from mtopt_bringup.graph import cell_graph
 from mtopt_bringup.processes import process_specs
 from mtopt_bringup.supervisor import Role
 
@@ -77,7 +78,7 @@ def test_cell_launch_starts_what_mtopt_cell_starts(tmp_path, more):
     texts = {"robots": "2", "out": str(tmp_path), "tasks": "lift-any,place-any", "run": "r", **more}
     module = launch_file("cell.launch.py")
     context = context_of(module, **texts)
-    from mtopt_bringup.graph import options_from_text
+    from mtopt_bringup.cell_options import options_from_text
 
     graph = cell_graph(options_from_text({**options_to_text(), **texts}))
     specs = process_specs(graph, tmp_path / "own")

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from mtopt_bringup.graph import CellOptions
+from mtopt_bringup.cell_options import CellOptions
 from mtopt_bringup.in_process import CollectConfig
 from mtopt_bringup.policies import QFUNCTION
 from mtopt_bringup.ros_cell import run_cell

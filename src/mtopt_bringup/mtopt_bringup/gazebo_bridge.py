@@ -6,7 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from mtopt_bringup.graph import CellOptions, bridge_file, gazebo_world, robot_names
+from mtopt_bringup.cell_options import CellOptions
+from mtopt_bringup.graph import bridge_file, gazebo_world, robot_names
 from mtopt_sim import gazebo_topics
 from mtopt_sim import world_file as worlds
 from mtopt_spec.errors import InputError

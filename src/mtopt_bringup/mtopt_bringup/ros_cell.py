@@ -13,8 +13,9 @@ import psutil
 
 from mtopt_bringup.bag_results import BagResults, count_run
 from mtopt_bringup.cell_monitor_node import CellMonitor
+from mtopt_bringup.cell_options import CellOptions
 from mtopt_bringup.domain import domain_environment
-from mtopt_bringup.graph import CellOptions, cell_graph, robot_names
+from mtopt_bringup.graph import cell_graph, robot_names
 from mtopt_bringup.processes import process_specs
 from mtopt_bringup.supervisor import Supervisor
 

@@ -20,14 +20,14 @@ from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from mtopt_bringup.graph import (
+from mtopt_bringup.cell_options import (
     SIMULATORS,
     CellOptions,
-    NodeProcess,
     option_help,
     options_from_text,
     options_to_text,
 )
+from mtopt_bringup.graph import NodeProcess
 from mtopt_bringup.supervisor import MAX_RESTARTS, Role
 
 PATIENCE_S = 15

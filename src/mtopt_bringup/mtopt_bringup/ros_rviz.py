@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from launch_ros.actions import Node
 
-from mtopt_bringup.graph import CellOptions, gazebo_world, robot_names
+from mtopt_bringup.cell_options import CellOptions
+from mtopt_bringup.graph import gazebo_world, robot_names
 from mtopt_control.arm.kinematics import read_urdf
 from mtopt_sim.description import World
 from mtopt_sim.world_file import read_world

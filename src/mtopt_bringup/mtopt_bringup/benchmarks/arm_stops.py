@@ -39,8 +39,8 @@ def stops_ms(robots: int, stops: int, seed: int) -> tuple[np.ndarray, np.ndarray
 
 
 def _stop_in_a_cell(robots: int, stops: int, seed: int) -> _Stopper:
+    from mtopt_bringup.cell_options import CellOptions
     from mtopt_bringup.domain import domain_environment
-    from mtopt_bringup.graph import CellOptions
     from mtopt_bringup.ros_cell import run_cell
 
     os.environ.update(domain_environment())

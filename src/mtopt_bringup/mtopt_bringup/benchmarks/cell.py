@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> dict:
         `other` what observing, arm, episode and recorder cores take in-process for as many steps,
         `transport` the rest: messages and the nodes that carry them.
     """
-    from mtopt_bringup.graph import CellOptions
+    from mtopt_bringup.cell_options import CellOptions
     from mtopt_bringup.in_process import CollectConfig, collect
     from mtopt_bringup.policies import QFUNCTION
     from mtopt_bringup.ros_cell import run_cell

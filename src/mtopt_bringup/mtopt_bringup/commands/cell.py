@@ -31,7 +31,7 @@ def add_arguments(parser) -> None:
 
 def run(arguments) -> dict:
     """Runs the cell until its robots have their episodes, or Ctrl-C."""
-    from mtopt_bringup.graph import CellOptions
+    from mtopt_bringup.cell_options import CellOptions
     from mtopt_bringup.progress import episode_bar
     from mtopt_bringup.ros_cell import run_cell
     from mtopt_bringup.run_folder import start_run

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtopt_bringup.graph import CellOptions, simulator_graph
+from mtopt_bringup.cell_options import CellOptions
+from mtopt_bringup.graph import simulator_graph
 from mtopt_bringup.processes import process_specs
 from mtopt_bringup.supervisor import ProcessSpec, Role, Supervisor
 from mtopt_spec.errors import InputError

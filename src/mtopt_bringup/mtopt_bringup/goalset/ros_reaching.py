@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from mtopt_bringup.cell_options import CellOptions
 from mtopt_bringup.domain import domain_environment
 from mtopt_bringup.goalset.end_watch_node import EndWatchNode
 from mtopt_bringup.goalset.ends import EndFolder
 from mtopt_bringup.goalset.goal_set import GoalSet, ShownGoal
 from mtopt_bringup.goalset.outcomes import outcome_result, read_outcomes, write_outcomes
 from mtopt_bringup.goalset.reaching import ReachConfig, evaluation_about
-from mtopt_bringup.graph import CellOptions, robot_names
+from mtopt_bringup.graph import robot_names
 from mtopt_bringup.policies import QFUNCTION
 from mtopt_bringup.ros_cell import run_cell
 from mtopt_bringup.ros_visit import RosVisit

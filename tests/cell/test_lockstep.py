@@ -79,3 +79,17 @@ def test_time_stands_still_while_nobody_commands():
     tick(lockstep, 0.0)
     assert lockstep.ready(1000.0) == ()
     assert lockstep.tick == 1
+
+
+def test_a_robot_that_is_away_may_answer_any_observation_of_its_still_station():
+    lockstep = make()
+    tick(lockstep, 0.0)
+    for number in (1, 2, 3):
+        lockstep.command("robot_1", number)
+        lockstep.ready(3.0 * number)
+        lockstep.advanced(3.0 * number)
+        show_all(lockstep)
+    assert not lockstep.command("robot_2", 0), "from before its station moved"
+    assert not lockstep.command("robot_2", 5), "not shown yet"
+    assert lockstep.command("robot_2", 1)
+    assert not lockstep.command("robot_2", 4), "the second one"

@@ -2,14 +2,16 @@
 
 import av
 import numpy as np
+import pytest
 
 from mtopt_sim.cell_view import CellVideo, CellView
+from mtopt_sim.station import Station
 
 
 def test_the_video_shows_the_arm_move_and_appears_only_whole(station, worlds, tmp_path):
     view = CellView(worlds / "one_station.sdf", size_px=(180, 320), smooth=False)
     station.reset(0)
-    video = CellVideo(tmp_path / "cell.mp4", view=view)
+    video = CellVideo(tmp_path / "cell.mp4", view)
     first = view.picture([station])
     video.add([station])
     goal = station.joint_state().position[:8] + [0.8, 0, 0, 0, 0, 0, 0, 0]
@@ -27,10 +29,36 @@ def test_the_video_shows_the_arm_move_and_appears_only_whole(station, worlds, tm
     assert np.abs(frames[0].astype(int) - first).mean() < 6
 
 
+@pytest.mark.parametrize("world", ["unseen_cell.sdf", "cloth_cell.sdf"])
+def test_any_world_can_be_filmed(worlds, root, tmp_path, world):
+    station = Station(
+        worlds / world, "robot_1", params=root / "params/sim.yaml",
+        robot_file=root / "params/robots/iiwa14/robot.yaml",
+    )  # fmt: skip
+    station.reset(0)
+    view = CellView.for_video(worlds / world)
+    view.picture([station])
+    base = view._base["robot_1"]
+    there = np.abs(station.data.xpos).max(axis=1) < 10  # others fall, far from here
+    for body in np.flatnonzero(there)[1:]:
+        name = station.model.body(body).name
+        shown = base[:3, :3] @ station.data.xpos[body] + base[:3, 3]
+        np.testing.assert_allclose(view._data.body(name).xpos, shown, atol=2e-3)
+    sheets = station.model.nflex
+    np.testing.assert_allclose(view._model.flex_rgba[:sheets], station.model.flex_rgba)
+    video = CellVideo(tmp_path / "cell.mp4", view)
+    video.add([station])
+    video.close()
+    assert (tmp_path / "cell.mp4").stat().st_size
+
+
+def test_a_video_without_a_picture_is_none(worlds, tmp_path):
+    CellVideo(tmp_path / "cell.mp4", CellView.for_video(worlds / "one_station.sdf")).close()
+    assert not list(tmp_path.iterdir())
+
+
 def test_objects_are_drawn_where_they_are_at_every_station(worlds, root, station):
     # A turned station must show its objects in its own bin: robot_6 faces the other way.
-    from mtopt_sim.station import Station
-
     own = Station(
         worlds / "bin_cell.sdf",
         "robot_6",

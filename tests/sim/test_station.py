@@ -148,6 +148,7 @@ BAD_TRAJECTORIES = {
     "one time short": (np.zeros((2, 8)), None, [0.4]),
     "speeds of another shape": (np.zeros((1, 8)), np.zeros((2, 8)), [0.4]),
     "no point": (np.zeros((0, 8)), None, []),
+    "23 days": (np.zeros((1, 8)), None, [2e6]),
 }
 
 

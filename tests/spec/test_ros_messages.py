@@ -203,6 +203,9 @@ def test_trajectory_round_trip():
     np.testing.assert_array_equal(got, positions)
     np.testing.assert_array_equal(velocities, positions / 2)
     np.testing.assert_allclose(got_times, times)
+    message.points[1].positions = [0.0] * 7
+    with pytest.raises(InputError, match=r"got \[7, 8\] in a point, expected 8"):
+        ros.from_joint_trajectory(message)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,11 @@ class CellView:
         smooth: Many facets, anti-aliasing and shadows; without it 5 times faster.
     """
 
+    @classmethod
+    def for_video(cls, world: Path | None = None) -> CellView:
+        """A coarse one of 640 x 360."""
+        return cls(world, size_px=(360, 640), smooth=False)
+
     def __init__(
         self,
         world: Path | None = None,
@@ -60,11 +65,12 @@ class CellView:
         base = self._base[station.robot]
         turn, turned = np.empty(4), np.empty(4)
         mujoco.mju_mat2Quat(turn, np.ascontiguousarray(base[:3, :3]).ravel())
-        for j in range(station.model.njnt):
-            joint = station.model.joint(j)
-            here, there = joint.qposadr[0], self._model.joint(joint.name).qposadr[0]
-            qpos = station.data.qpos
-            if joint.type[0] != mujoco.mjtJoint.mjJNT_FREE:
+        qpos = station.data.qpos
+        for j in range(station.model.njnt):  # by body: a sheet's joints have no names
+            body = station.model.body(station.model.jnt_bodyid[j])
+            own = self._model.body(body.name).jntadr[0] + j - body.jntadr[0]
+            here, there = station.model.jnt_qposadr[j], self._model.jnt_qposadr[own]
+            if station.model.jnt_type[j] != mujoco.mjtJoint.mjJNT_FREE:
                 self._data.qpos[there] = qpos[here]
                 continue
             self._data.qpos[there : there + 3] = base[:3, :3] @ qpos[here : here + 3] + base[:3, 3]
@@ -74,6 +80,11 @@ class CellView:
         for geom, name in looks:
             if "/look_" in name:
                 self._model.geom(name).rgba = station.model.geom_rgba[geom]
+        sheet = mujoco.mjtObj.mjOBJ_FLEX
+        for f in range(station.model.nflex):
+            name = mujoco.mj_id2name(station.model, sheet, f)
+            own = mujoco.mj_name2id(self._model, sheet, name)
+            self._model.flex_rgba[own] = station.model.flex_rgba[f]
 
 
 class CellVideo:
@@ -81,13 +92,12 @@ class CellVideo:
 
     Args:
         path: The file; it is there, whole, after `close`.
+        view: Where to look from.
         pictures_per_s: Speed of playing.
-        view: Where to look from; None takes a coarse `CellView` of 640 x 360.
     """
 
-    def __init__(self, path: Path, *, pictures_per_s: int = 10, view: CellView | None = None):
-        self._path = Path(path)
-        self._view = view or CellView(size_px=(360, 640), smooth=False)
+    def __init__(self, path: Path, view: CellView, *, pictures_per_s: int = 10):
+        self._path, self._view, self._pictures = Path(path), view, 0
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._partial = partial_path(self._path)
         self._container = av.open(str(self._partial), "w", format="mp4")
@@ -101,12 +111,17 @@ class CellVideo:
         picture = self._view.picture(stations)
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
         self._container.mux(self._stream.encode(frame))
+        self._pictures += 1
 
     def close(self) -> None:
-        """Ends the file and gives it its name."""
-        self._container.mux(self._stream.encode())
+        """Ends the file and gives it its name; without a picture there is none."""
+        if self._pictures:
+            self._container.mux(self._stream.encode())
         self._container.close()
-        self._partial.rename(self._path)
+        if self._pictures:
+            self._partial.rename(self._path)
+        else:
+            self._partial.unlink(missing_ok=True)
 
 
 def _camera_on(poses: list[np.ndarray]) -> mujoco.MjvCamera:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 @dataclass
 class _Robot:
+    first_tick: int = 0  # from which on its station has stood still
     shown_tick: int = 0
     commanded: bool = False
     waited_for: bool = True
@@ -23,7 +24,7 @@ class Lockstep:
     A station advances only by its own command, so what one robot does, or how slow it is, never
     changes another's trajectory. A robot that stays silent for `timeout_s` is no longer waited
     for: its station stands still while the cell's clock goes on. It is waited for again from its
-    next command on, which may answer whatever observation it was shown last.
+    next command on, which may answer any observation that it was shown of its still station.
 
     Args:
         robots: Names of all robots of the cell.
@@ -52,10 +53,11 @@ class Lockstep:
     def command(self, robot: str, tick: int) -> bool:
         """A robot's command that answers the observation of `tick`.
 
-        False where it is not the one that is expected: of another tick, or the second of this one.
+        False where it is not the one that is expected: it answers an observation from before its
+        station last moved, or none that was shown, or is the second one.
         """
         state = self._robots[robot]
-        if tick != state.shown_tick or state.commanded:
+        if not state.first_tick <= tick <= state.shown_tick or state.commanded:
             return False
         state.commanded = state.waited_for = state.has_spoken = True
         return True
@@ -90,7 +92,8 @@ class Lockstep:
         self.tick += 1
         self._tick_began_s = now_s
         for state in self._robots.values():
-            state.commanded = False
+            if state.commanded:
+                state.first_tick, state.commanded = self.tick, False
 
     def restart(self, now_s: float) -> None:
         """The wait for the first commands begins now."""

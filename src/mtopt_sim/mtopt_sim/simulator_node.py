@@ -33,7 +33,7 @@ from mtopt_sim.cell import (
     new_scene,
     truth_labels,
 )
-from mtopt_sim.cell_view import CellVideo
+from mtopt_sim.cell_view import CellVideo, CellView
 from mtopt_sim.lockstep import Lockstep
 from mtopt_sim.ros_camera_info import to_camera_info
 from mtopt_sim.ros_truth import to_scene_truth
@@ -121,7 +121,7 @@ class SimulatorNode(Node):
         self.failure = ""
         self._threads = StationThreads(p.threads)
         world = installed(p.world, "worlds") if p.world else None
-        config = CellConfig(robots=p.robots, seed=p.seed, world=world)
+        self._config = config = CellConfig(robots=p.robots, seed=p.seed, world=world)
         self._tasks = cell_tasks(installed(p.tasks_file, "params"))
         self._names = cell_robots(config)
         self._index = {name: i for i, name in enumerate(self._names)}
@@ -136,9 +136,9 @@ class SimulatorNode(Node):
         self._tick = self._slice // p.readings_per_period
         self._spent_s = {"physics": 0.0, "render": 0.0, "publish": 0.0, "tick": 0.0}
         self._control_steps = 0
-        self._began_s = self._ended_s = self._last_shown_s = time.monotonic()
+        self._began_s = self._ended_s = time.monotonic()
         self._video: CellVideo | None = None
-        self._shown: dict[str, Sensed] = {}
+        self._shown_s: dict[str, float] = {}
         self._make_endpoints()
         steady = SteadyClock(clock_type=ClockType.STEADY_TIME)
         self._start_timer = self.create_timer(p.discovery_s, self._start, clock=steady)
@@ -193,7 +193,8 @@ class SimulatorNode(Node):
         for name, sensed in zip(self._names, self._look_at_all(self._names)):
             self._show(name, sensed)
         if self._settings.video:
-            self._video = CellVideo(Path(self._settings.video))
+            view = CellView.for_video(self._config.world)
+            self._video = CellVideo(Path(self._settings.video), view)
         self._lockstep.restart(time.monotonic())
         self._publish_clock()
         self.get_logger().info(f"simulating {len(self._names)} stations")
@@ -228,13 +229,13 @@ class SimulatorNode(Node):
 
     def _take(self, name: str, message: JointTrajectory) -> str:
         """Hands a trajectory to its station; returns what is wrong with it, '' if nothing."""
-        names, positions, velocities, times_s = ros_messages.from_joint_trajectory(message)
         station = self._stations[self._index[name]]
         order = station.joint_names
-        if sorted(names) != sorted(order) or positions.shape != (len(times_s), len(order)):
-            return f"got joints {list(names)}, expected {list(order)} in every point"
-        columns = [names.index(joint) for joint in order]
         try:
+            names, positions, velocities, times_s = ros_messages.from_joint_trajectory(message)
+            if sorted(names) != sorted(order):
+                return f"got joints {list(names)}, expected {list(order)}"
+            columns = [names.index(joint) for joint in order]
             station.command_trajectory(
                 positions[:, columns],
                 None if velocities is None else velocities[:, columns],
@@ -253,7 +254,7 @@ class SimulatorNode(Node):
     # --- time --------------------------------------------------------------------------------
 
     def _began(self) -> bool:
-        return bool(self._shown)
+        return bool(self._shown_s)
 
     def _on_commands_complete(self) -> None:
         """Lockstep: one control period, if nobody is waited for any more."""
@@ -295,10 +296,11 @@ class SimulatorNode(Node):
             self.get_logger().warning(
                 f"{name} is silent: no longer waited for until it sends its next trajectory"
             )
-        if time.monotonic() - self._last_shown_s > SHOW_AGAIN_S:
-            silent = self._lockstep.silent()
-            for name, sensed in zip(silent, self._look_at_all(silent)):
-                self._show(name, sensed)
+        old_s = time.monotonic() - SHOW_AGAIN_S
+        again = [name for name in self._lockstep.silent() if self._shown_s[name] < old_s]
+        for name, sensed in zip(again, self._look_at_all(again)):
+            self._show(name, sensed)
+        if again:
             self._publish_clock()
 
     def _free_slice(self) -> None:
@@ -364,8 +366,7 @@ class SimulatorNode(Node):
 
     def _show(self, name: str, sensed: Sensed) -> None:
         """Publishes a station's sensors."""
-        self._shown[name] = sensed
-        self._last_shown_s = time.monotonic()
+        self._shown_s[name] = time.monotonic()
         self._lockstep.show(name)
         for state in sensed.joint_states:
             self._joint_states[name].publish(ros_messages.to_joint_state(state))
@@ -445,9 +446,11 @@ class SimulatorNode(Node):
     def destroy_node(self) -> None:
         """Ends the threads too."""
         self._threads.close()
-        if self._video is not None:
-            self._video.close()
-        super().destroy_node()
+        try:
+            if self._video is not None:
+                self._video.close()
+        finally:
+            super().destroy_node()
 
 
 def next_slice(last: int, due: int, per_period: int) -> int:

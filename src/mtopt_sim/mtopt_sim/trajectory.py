@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 
 from mtopt_spec.errors import InputError
+
+_LONGEST_S = 600.0
+"""A station samples a trajectory as a whole; the cell's last for seconds."""
 
 
 class JointTrajectory:
@@ -24,7 +26,8 @@ class JointTrajectory:
         times_s: (points,) from the start, not falling; a first point at 0 replaces the start.
 
     Raises:
-        InputError: Shapes do not fit, a number is not finite, or times are not increasing from 0.
+        InputError: Shapes do not fit, a number is not finite, or times are not increasing from 0 to
+            at most ten minutes.
     """
 
     def __init__(self, start, start_velocity, positions, velocities, times_s):
@@ -41,8 +44,8 @@ class JointTrajectory:
             raise _bad("velocities", velocities.shape, f"{positions.shape}")
         times = tuple(times_s.tolist())
         rising = all(earlier < later for earlier, later in pairwise(times))
-        if not rising or times[0] < 0 or not all(map(math.isfinite, times)):
-            raise _bad("times_from_start_s", times, "increasing times from 0 up")
+        if not rising or not 0 <= times[0] <= times[-1] <= _LONGEST_S:
+            raise _bad("times_from_start_s", times, f"increasing times from 0 to {_LONGEST_S:g}")
         if times[0] > 0:
             times = (0.0, *times)
             knots = (np.array([start]), positions, np.array([start_velocity]), velocities)

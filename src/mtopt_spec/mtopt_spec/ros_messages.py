@@ -199,8 +199,18 @@ def to_joint_trajectory(
 def from_joint_trajectory(
     message: JointTrajectory,
 ) -> tuple[tuple[str, ...], np.ndarray, np.ndarray | None, np.ndarray]:
-    """Joint names, positions (points, joints), velocities (None if absent), times (points,) s."""
-    positions = np.array([list(p.positions) for p in message.points], np.float64)
+    """Joint names, positions (points, joints), velocities (None if absent), times (points,) s.
+
+    Raises:
+        InputError: A point has not one position a joint.
+    """
+    joints, counts = len(message.joint_names), {len(p.positions) for p in message.points}
+    if counts - {joints}:
+        raise InputError(
+            "positions", where="joint trajectory", got=f"{sorted(counts)} in a point",
+            expected=f"{joints}, one a joint",
+        )  # fmt: skip
+    positions = np.array([p.positions for p in message.points], np.float64).reshape(-1, joints)
     velocities = [list(p.velocities) for p in message.points]
     times = [
         p.time_from_start.sec + p.time_from_start.nanosec / NANOSECONDS for p in message.points

@@ -98,9 +98,9 @@ def run(arguments) -> dict:
     )  # fmt: skip
     video = None
     if arguments.video is not None:
-        from mtopt_sim.cell_view import CellVideo
+        from mtopt_sim.cell_view import CellVideo, CellView
 
-        video = CellVideo(arguments.video)
+        video = CellVideo(arguments.video, CellView.for_video(arguments.world))
     with episode_bar(arguments.episodes) as bar:
         collected = collect(
             config, policy=policy, judge=judge,

@@ -13,6 +13,7 @@ from mtopt_sim.scene import object_names
 from mtopt_sim.world_file import read_world, robot_names
 from mtopt_spec.errors import InputError
 from mtopt_spec.resources import share_dir
+from mtopt_spec.ros_parameters import installed
 
 # ROS and Gazebo types that ros_gz_bridge converts into each other, of its README.
 PAIRS = {
@@ -67,7 +68,6 @@ def test_it_serves_the_graphs_robots_from_the_graphs_world():
 def test_gazebos_names_are_those_of_the_world(file):
     """World, models, links and sensors that a name holds are all there."""
     world = read_world(share_dir() / "worlds" / file)
-    assert world.name == file.removesuffix(".sdf"), "the graph takes a file's name for the world's"
     options = gazebo(len(robot_names(world.path)), world=file)
     for topic in bridge_topics(options):
         found = re.match(r"(?:/world/(\w+))?/model/(\w+)(?:/link/(\w+)/sensor/(\w+))?/", topic.gz)
@@ -84,6 +84,19 @@ def test_gazebos_names_are_those_of_the_world(file):
     assert all("/link/iiwa_link_7/" in name for name in wrists) and wrists
     poses = {t.gz for t in bridge_topics(options) if t.gz_type == "gz.msgs.Pose"}
     assert poses >= {f"/model/robot_1_{name}/pose" for name in object_names(world, "robot_1")}
+
+
+def test_a_world_file_of_ones_own_is_known_to_all_processes(tmp_path):
+    for name in ("models", "one_station.sdf"):
+        (tmp_path / name).symlink_to(share_dir() / "worlds" / name)
+    own = tmp_path / "lab.sdf"
+    text = (tmp_path / "one_station.sdf").read_text()
+    own.write_text(text.replace('<world name="one_station">', '<world name="my_lab">'))
+    processes = {p.name: p for p in cell_graph(gazebo(1, world=str(own)))}
+    assert processes["gazebo"].components[0].parameters["world_sdf_file"] == str(own)
+    for name in ("gazebo_arm", "gazebo_truth"):
+        assert installed(processes[name].parameters["world"], "worlds") == own
+    assert processes["gazebo_set_pose"].arguments[0].startswith("/world/my_lab/set_pose@")
 
 
 def test_it_is_written_whole_where_the_graph_looks_for_it(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mtopt_bringup.cell_options import CellOptions
 from mtopt_bringup.supervisor import Role
+from mtopt_sim.world_file import world_name
 from mtopt_spec.resources import share_dir
 from mtopt_spec.robot import robot_folder
 
@@ -222,8 +223,8 @@ def bridge_file(options: CellOptions) -> Path:
 def _gazebo(options: CellOptions) -> list[NodeProcess]:
     """Gazebo's server and its bridge in one container, and what makes them a cell's simulator."""
     world, robots = gazebo_world(options), list(robot_names(options))
-    own = {"robots": robots, "world": world.name, "use_sim_time": True}
-    set_pose = f"/world/{world.stem}/set_pose@ros_gz_interfaces/srv/SetEntityPose"
+    own = {"robots": robots, "world": str(world), "use_sim_time": True}
+    set_pose = f"/world/{world_name(world)}/set_pose@ros_gz_interfaces/srv/SetEntityPose"
     return [
         NodeProcess(
             "gazebo", "rclcpp_components", "rclcpp_components.component_container",

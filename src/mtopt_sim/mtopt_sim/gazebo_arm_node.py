@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from rclpy.node import Node
@@ -22,7 +21,6 @@ from mtopt_sim.dense_path import DensePath
 from mtopt_sim.world_file import read_world
 from mtopt_spec import ros_messages
 from mtopt_spec.errors import InputError
-from mtopt_spec.resources import share_dir
 from mtopt_spec.robot import load_robot
 from mtopt_spec.ros_parameters import declare, installed
 from mtopt_spec.ros_run import run
@@ -46,11 +44,6 @@ class GazeboArmParameters:
     point_s: float = 0.004
 
 
-def world_path(name: str) -> Path:
-    """A world file: as it is when absolute, else below the installed worlds/."""
-    return Path(name) if Path(name).is_absolute() else share_dir() / "worlds" / name
-
-
 class GazeboArmNode(Node):
     """Between every robot's arm_node and Gazebo."""
 
@@ -63,7 +56,7 @@ class GazeboArmNode(Node):
         if not p.point_s > 0:
             raise InputError("point_s", where="gazebo_arm_node", got=p.point_s, expected="above 0")
         config = load_robot(installed(p.robot_file, "params"))
-        world = read_world(world_path(p.world))
+        world = read_world(installed(p.world, "worlds"))
         self._commanded = (*config.arm_joints, config.finger_joint)
         self._told = (*self._commanded, config.hinge_joint)
         self._arm: dict[str, JointState] = {}

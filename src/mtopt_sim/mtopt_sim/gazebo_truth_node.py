@@ -20,10 +20,9 @@ from mtopt_msgs.msg import SceneTruth
 from mtopt_msgs.srv import LabelSuccess, NewScene
 from mtopt_sim import gazebo_topics
 from mtopt_sim.cell import cell_tasks, truth_labels
-from mtopt_sim.gazebo_arm_node import world_path
 from mtopt_sim.mirrored_station import MirroredStation, Placed
 from mtopt_sim.ros_truth import to_scene_truth
-from mtopt_sim.world_file import read_world
+from mtopt_sim.world_file import world_name
 from mtopt_spec import ros_messages
 from mtopt_spec.errors import InputError
 from mtopt_spec.ros_parameters import declare, installed
@@ -89,7 +88,7 @@ class GazeboTruthNode(Node):
             **options,
         )  # fmt: skip
         self._settings = p = declare(self, GazeboTruthParameters)
-        world = world_path(p.world)
+        world = installed(p.world, "worlds")
         self._tasks = cell_tasks(installed(p.tasks_file, "params"))
         self._stations = {
             robot: MirroredStation(
@@ -117,7 +116,7 @@ class GazeboTruthNode(Node):
                     PoseStamped, gazebo_topics.object_pose(robot, name), on_pose, 1
                 )
         self._set_pose = None
-        self._set_pose_name = f"/world/{read_world(world).name}/set_pose"
+        self._set_pose_name = f"/world/{world_name(world)}/set_pose"
         group = ReentrantCallbackGroup()  # a new scene waits for Gazebo's answers
         self.create_service(LabelSuccess, "/truth/label_success", self._on_label)
         self.create_service(

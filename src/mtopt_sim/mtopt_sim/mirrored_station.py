@@ -17,7 +17,7 @@ from mtopt_sim.description import inverse
 from mtopt_sim.dropping import drop_poses
 from mtopt_sim.scene_draw import OBJECTS_IN_SCENE, draw_objects, scene_generator
 from mtopt_sim.station import Station
-from mtopt_sim.world_file import read_world
+from mtopt_sim.world_file import read_world, robot_names
 from mtopt_spec.errors import InputError
 
 FAR_M = 1.5
@@ -59,10 +59,16 @@ class MirroredStation(Station):
                 model.geom_margin[i] = grip_margin_m
         model.opt.enableflags &= ~int(mujoco.mjtEnableBit.mjENBL_SLEEP)
         self._base = read_world(world, robot).models[robot].pose
-        self._robot_index = sum(map(ord, robot))
+        self._row = robot_names(world).index(robot)
+        machine = (robot, f"{robot}_bin")
+        self._told = {
+            joint.split("/")[-1]: model.jnt_qposadr[i]
+            for i in range(model.njnt)
+            if (joint := model.joint(i).name).split("/")[0] in machine
+        }
 
     def mirror(self, joints: Mapping[str, float], objects: Mapping[str, Placed]) -> None:
-        """Takes over a state.
+        """Takes over a state; joints of objects stay as the world file has them, cloths are away.
 
         Args:
             joints: Arm joints, fingers and hinge by name, rad or m.
@@ -73,9 +79,9 @@ class MirroredStation(Station):
         """
         model, data = self.model, self.data
         data.qvel[:] = 0.0
-        for i in np.flatnonzero(model.jnt_type != mujoco.mjtJoint.mjJNT_FREE):
-            name = model.joint(i).name.split("/")[-1]
-            data.qpos[model.jnt_qposadr[i]] = _of(joints, name, "joint")
+        for name, address in self._told.items():
+            data.qpos[address] = _of(joints, name, "joint")
+        self._cloths.park(data)
         self._present = ()
         for index, (name, address) in enumerate(self._object_qpos.items()):
             placed = _of(objects, name, "object")
@@ -119,7 +125,7 @@ class MirroredStation(Station):
             mujoco.mju_mulQuat(out[3:], _turn(self._base), pose[3:])
             poses[name] = out
         for index, name in enumerate(n for n in self._object_qpos if n not in chosen):
-            beside = np.array([0.4 * index, 0.05 * (self._robot_index % 100), 0.0])
+            beside = np.array([0.4 * index, 0.4 * self._row, 0.0])
             poses[name] = np.array([*(_PARKED_M + beside), 1.0, 0.0, 0.0, 0.0])
         return poses
 

@@ -90,6 +90,11 @@ def robot_names(path: Path) -> tuple[str, ...]:
     return _station_names(_sdf_root(Path(path)).need("world"))
 
 
+def world_name(path: Path) -> str:
+    """The name of a world file's world, by which Gazebo's services go."""
+    return _sdf_root(Path(path)).need("world").attribute("name")
+
+
 def _station_names(world: Element) -> tuple[str, ...]:
     names = {include.text("name", "") for include in world.children("include")}
     return tuple(sorted(name for name in names if f"{name}_bin" in names))

@@ -240,6 +240,50 @@ def test_a_held_arm_that_was_moved_by_hand_is_not_pulled_back(driven, robot, why
     assert len(trajectory.times_s) and not (trajectory.positions[:, :7] - moved).any()
 
 
+@pytest.fixture
+def free(robot):
+    """An arm of a robot whose time runs freely, at home, after a first motion."""
+    arm = ArmCore(robot, urdf(), time_waits=False)
+    for now_s in (10.0, 10.2):
+        sent, _ = arm.step(Action(), reading(robot.home_position, stamp_s=now_s), now_s)
+        assert sent.error == ArmError.NONE
+    return arm
+
+
+def test_at_rest_an_arm_whose_time_runs_freely_holds_by_itself(free, robot):
+    free.stop()
+    pushed, now_s = np.array(robot.home_position) + 0.15, 10.4
+    for _ in range(3):
+        sent, trajectory = free.step(Action(Kind.HOLD), reading(pushed, stamp_s=now_s), now_s)
+        assert sent.error == ArmError.STOPPED and not len(trajectory.times_s)
+        now_s += 0.2
+    free.resume()
+    sent, trajectory = free.step(Action(Kind.HOLD), reading(pushed, stamp_s=now_s), now_s)
+    np.testing.assert_allclose(trajectory.positions[:, :7], [pushed] * len(trajectory.positions))
+
+
+@pytest.mark.parametrize("how", ["its driver was started again", "nobody asked for a while"])
+def test_an_arm_that_was_moved_meanwhile_goes_on_from_where_it_rests(free, robot, how):
+    moved, now_s = np.array(robot.home_position) + [1.2, 0, 0, 0, 0, 0, 0], 10.4
+    if how == "its driver was started again":
+        for now_s in np.arange(10.6, 15.0, 0.2):
+            old = reading(robot.home_position, stamp_s=10.2)
+            sent, trajectory = free.step(Action(Kind.HOLD), old, now_s)
+            assert sent.error == ArmError.STALE_STATE and not len(trajectory.times_s)
+    now_s += 0.5
+    sent, trajectory = free.step(Action(Kind.HOLD), reading(moved, stamp_s=now_s), now_s)
+    assert sent.error == ArmError.NONE
+    np.testing.assert_allclose(trajectory.positions[:, :7], [moved] * len(trajectory.positions))
+
+
+def test_a_reading_in_degrees_is_no_start(robot):
+    arm = ArmCore(robot, urdf())
+    degrees = np.degrees(robot.home_position)
+    sent, trajectory = arm.step(Action(Kind.HOLD), reading(degrees), 0.0)
+    assert sent.error == ArmError.STALE_STATE and not len(trajectory.times_s)
+    assert "does its driver publish radians?" in sent.error_msg
+
+
 def test_an_arm_that_is_held_back_gives_way(driven, robot):
     home = np.array(robot.home_position)
     driven.step(Action(Kind.HOLD), home)
@@ -305,12 +349,20 @@ def test_a_trajectory_is_at_rest_at_both_ends_and_as_fast_as_the_limits_let():
         ({"tool_link": "flange"}, "flange"),
         ({"finger_joint": "thumb"}, "thumb"),
         ({"max_velocity": (99.0,) * 7}, "max_velocity"),
-        ({"retract_position": (9.0,) * 7}, "retract_position"),
+        ({"retract_position": (9.0,) * 7}, "retract_position.*iiwa_joint_1 at 9.000 rad"),
+        ({"home_position": (0.0, 1.9, 0.0, -1.2, 0.0, 0.0, 0.0)}, "home_position.*tool at"),
     ],
 )
 def test_a_robot_file_that_contradicts_the_urdf_stops_the_start(robot, change, word):
     with pytest.raises(InputError, match=word):
         ArmCore(replace(robot, **change), urdf())
+
+
+def test_a_continuous_joint_is_refused_by_its_name():
+    text = urdf().replace('"iiwa_joint_7" type="revolute"', '"iiwa_joint_7" type="continuous"')
+    assert text != urdf()
+    with pytest.raises(InputError, match=r"\['iiwa_joint_7'\] of type continuous"):
+        ArmCore(ROBOT, text)
 
 
 def test_a_broken_description_is_an_error_that_names_the_file(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from cell_robot import ROBOT, ROOT
 
 from mtopt_control.bin_reset.tipping import ResetCanceled, ResetFailed, tip_bin
+from mtopt_control.episode.arm_requests import go_home
 from mtopt_control.episode.life_config import LifeConfig
 from mtopt_control.episode.machine import SingleEpisode, run_robot, run_single
 from mtopt_control.episode.requests import (
@@ -463,7 +464,7 @@ def test_a_stuck_hinge_and_a_stuck_arm_are_told_apart():
         world.live(tip_bin(ROBOT, 1))
     assert failure.value.part == "hinge"
     world = Hinge()
-    world.arm_error = {2: ArmError.STOPPED}
+    world.arm_error = {2: ArmError.STOPPED, 3: ArmError.STOPPED}
     with pytest.raises(ResetFailed) as failure:
         world.live(tip_bin(ROBOT, 1))
     assert failure.value.part == "arm" and world.angle == 0.0
@@ -472,6 +473,48 @@ def test_a_stuck_hinge_and_a_stuck_arm_are_told_apart():
     with pytest.raises(ResetFailed):
         world.live(tip_bin(ROBOT, 1))
     assert world.angle == 0.0, "the bin must be levelled even when the arm fails"
+
+
+@pytest.mark.parametrize("error", [ArmError.STOPPED, ArmError.STALE_OBSERVATION])
+def test_a_reset_goes_on_after_a_motion_that_was_broken_off(error):
+    class BrokenOff(Hinge):
+        """Refuses everything until it was asked for a hold, as `ArmCore` does."""
+
+        held = False
+
+        def answer(self, request):
+            if isinstance(request, ReadHinge):
+                return super().answer(request)
+            sent, *rest = super().answer(request)
+            self.held = self.held or request.action.kind == Kind.HOLD
+            return (replace(sent, error=ArmError.NONE if self.held else error), *rest)
+
+    world = BrokenOff()
+    world.live(tip_bin(ROBOT, 1))
+    kinds = [act.action.kind for act in world.acts[:3]]
+    assert kinds == [Kind.RETRACT, Kind.HOLD, Kind.RETRACT]
+
+
+def test_slow_homing_takes_its_time_but_an_arm_that_is_held_back_does_not():
+    class Slow(Hinge):
+        stops = 1000
+
+        def answer(self, request):
+            sent, observation = self.act(request)
+            on = np.full(8, 1e-3 * min(self.tick, self.stops))
+            return replace(sent, arrived=self.tick >= 200, target_position=on), observation
+
+    world = Slow()
+    world.live(go_home((0.0, 0.0, 0.0), opened=True))
+    assert len(world.acts) == 200
+    world = Slow()
+    world.arm_error = dict.fromkeys(range(100), ArmError.TRACKING)
+    with pytest.raises(CellFault, match="held back in 60 control periods"):
+        world.live(go_home((0.0, 0.0, 0.0), opened=True))
+    world = Slow()
+    world.stops = 50
+    with pytest.raises(CellFault, match="held back in 60 control periods"):
+        world.live(go_home((0.0, 0.0, 0.0), opened=True))
 
 
 @pytest.mark.parametrize("late", [False, True])

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -28,7 +29,9 @@ from mtopt_control.arm.arm_node import ArmNode
 from mtopt_control.arm.cell_stop_node import CellStopNode
 from mtopt_control.bin_reset.bin_reset_node import BinResetNode
 from mtopt_control.camera.camera_node import CameraNode
+from mtopt_control.episode.machine import SingleEpisode
 from mtopt_control.episode.ros_bin_reset import BinResetClient
+from mtopt_control.episode.ros_episode_servers import EpisodeServers
 from mtopt_control.robot_node import Robot
 from mtopt_control.schedule.task_scheduler_node import TaskSchedulerNode
 from mtopt_msgs.action import ReachGoal, ResetBin, RunEpisode
@@ -39,6 +42,7 @@ from mtopt_spec.action import Action, Kind
 from mtopt_spec.errors import InputError
 from mtopt_spec.goal import Goal, GoalTruth
 from mtopt_spec.image_codec import decode_jpeg
+from mtopt_spec.task import load_tasks
 
 CAMERAS = ("camera", "wrist_camera")
 WATCHED = {
@@ -195,6 +199,48 @@ def ask_to_hold(spinner, node, stamp_s):
     node.actions.publish(commanded(Action(Kind.HOLD), stamp_s))
     spinner.until(lambda: len(node.sent) > count)
     return node.sent[-1]
+
+
+def test_where_two_arm_nodes_answer_neither_moves_the_arm(spinner, arm_probe):
+    arm_probe.create_publisher(ActionSent, "action/sent", DEEP)
+    spinner.until(lambda: arm_probe.arm.count_publishers("action/sent") == 2)
+    arm_probe.actions.publish(commanded(Action(translation_m=(0.0, 0.02, 0.0))))
+    spinner.until(lambda: arm_probe.sent)
+    assert arm_probe.sent[0].error_code == ActionSent.ERROR_INVALID_ACTION
+    assert "two arm_nodes" in arm_probe.sent[0].error_msg
+
+
+def test_an_action_that_came_early_begins_when_the_motion_under_way_is_over(spinner, robot_file):
+    """To the millisecond, not with the next look: what is late would add up step by step."""
+    values = overrides(robot_file=str(robot_file), **{**WATCHED, "watch_period_s": 60.0})
+    arm = ArmNode(context=spinner.context, namespace="/robot_1", parameter_overrides=values)
+    node = probe(spinner.add(arm) and spinner)
+    sent = listen(node, ActionSent, "action/sent")
+    tools = listen(node, ToolState, "tool_state")
+    joints = node.create_publisher(JointState, "joint_states", DEEP)
+    actions = node.create_publisher(ActionCommanded, "action/commanded", DEEP)
+    signs = ["episode/heartbeat", *(f"{name}/image/seen" for name in CAMERAS)]
+    signs = [node.create_publisher(Header, topic, DEEP) for topic in signs]
+
+    def now_s():
+        return node.get_clock().now().nanoseconds / 1e9
+
+    def live():
+        joints.publish(joint_state(now_s()))
+        for publisher in signs:
+            publisher.publish(Header(stamp=ros_messages.to_time(now_s())))
+
+    node.create_timer(0.02, live)
+    spinner.until(lambda: tools and actions.get_subscription_count())
+    spinner.until(lambda: node.count_publishers("action/sent"))
+    actions.publish(commanded(Action(Kind.HOLD), now_s()))
+    spinner.until(lambda: sent)
+    free_s = arm._core.free_at_s
+    actions.publish(commanded(Action(translation_m=(0.0, 0.01, 0.0)), now_s()))
+    spinner.until(lambda: len(sent) == 2, deadline_s=20.0)
+    assert sent[1].error_code == ActionSent.ERROR_NONE
+    began_s = arm._core.free_at_s - 0.2
+    assert free_s <= began_s < free_s + 1.0
 
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -628,6 +674,37 @@ def test_a_goal_is_reached_on_request(spinner, goal_robot):
     assert [f.distance_m for f in steps] == pytest.approx([0.5] * 3)
 
 
+def test_an_episode_tells_no_q_of_an_earlier_one(spinner, goal_robot):
+    _, _, send = goal_robot
+    for _ in range(2):
+        told = []
+        result_of(spinner, send(reach(CAN_ASIDE), lambda f, told=told: told.append(f.feedback)))
+        steps = [f.q_value for f in told if f.state == ReachGoal.Feedback.STATE_STEP]
+        assert np.isnan(steps[0]) and steps[1:] == [0.0, 0.0]
+
+
+def test_the_end_of_an_episode_takes_nothing_from_one_that_began_meanwhile(spinner):
+    node, ended = probe(spinner), []
+
+    def start(single, on_end):
+        ended.append(on_end)
+        return True
+
+    servers = EpisodeServers(node, start, load_tasks(ROOT / "params/tasks.yaml"), CAMERAS)
+    single = SingleEpisode("lift-any", "random", 0, False, 0)
+    first, second = MagicMock(), MagicMock(is_cancel_requested=True)
+    runs = [servers._run(goal, RunEpisode, single) for goal in (first, second)]
+    runs[0].send(None)
+    ended[0](None)
+    runs[1].send(None)
+    with pytest.raises(StopIteration):
+        runs[0].send(None)
+    assert servers.cancel_requested()
+    servers.destroy()
+    for run in runs:
+        run.close()
+
+
 def test_a_goal_without_truth_ends_without_judgement_after_its_own_limit(spinner, goal_robot):
     cell, _, send = goal_robot
     cell.terminate_at = 99
@@ -657,6 +734,22 @@ def test_a_goal_is_refused_while_an_episode_runs_and_can_be_canceled(spinner, go
     after = send_goal(spinner, node, RunEpisode, "run_episode", task)
     assert result_of(spinner, after).error_code == RunEpisode.Result.ERROR_NONE
     assert [begin.episode_number for begin in cell.begins] == [0, 1], "they count together"
+
+
+def test_a_cancel_while_the_recorder_writes_comes_too_late(spinner, goal_robot, monkeypatch):
+    cell, node, send = goal_robot
+    ticks, written, publish = [], [], cell._recorded.publish
+    monkeypatch.setattr(cell._recorded, "publish", written.append)  # the disk is slow
+    handle = send(reach(CAN_ASIDE))
+    spinner.until(lambda: written)
+    canceled = handle.cancel_goal_async()
+    spinner.until(canceled.done)
+    node.create_timer(0.1, lambda: ticks.append(1))
+    spinner.until(lambda: len(ticks) > 5)
+    publish(written[0])
+    result = result_of(spinner, handle)
+    assert result.error_code == ReachGoal.Result.ERROR_NONE
+    assert result.end == cell.ends[0] and result.end.success
 
 
 def test_a_goal_that_shows_nothing_or_makes_no_sense_is_refused(spinner, goal_robot):

@@ -191,6 +191,10 @@ def test_a_gripper_is_told_once_and_not_before_somebody_asked(spinner, tmp_path)
         outputs.send(motion, closed, Time())
     spinner.until(lambda: len(told) >= 2)
     assert told == [robot.gripper.joint_closed, robot.gripper.joint_open]
+    outputs.forget_gripper()  # its driver may have been started again
+    outputs.send(motion, False, Time())
+    spinner.until(lambda: len(told) == 3)
+    assert told[2] == robot.gripper.joint_open
 
 
 def test_each_robot_moves_through_its_own_controllers(spinner, domain_id, tmp_path, control_msgs):

@@ -174,9 +174,9 @@ def check(controller: CubicController, acceleration, action: Action, inside: boo
         assert shapes().depth_m(rotations, places, widest) <= allowed
 
 
-@given(st.integers(0, 5), st.lists(events, min_size=1, max_size=9))
-def test_no_sequence_makes_a_command_outside_the_limits(first, sequence):
-    arm = ArmCore(GUARDED, urdf(), **AGES)
+@given(st.integers(0, 5), st.booleans(), st.lists(events, min_size=1, max_size=9))
+def test_no_sequence_makes_a_command_outside_the_limits(first, time_waits, sequence):
+    arm = ArmCore(GUARDED, urdf(), time_waits=time_waits, **AGES)
     q = starts()[first % len(starts())]
     controller = CubicController(np.append(q, ROBOT.finger_open_m))
     now_s, answers = 10.0, False
@@ -193,7 +193,7 @@ def test_no_sequence_makes_a_command_outside_the_limits(first, sequence):
         moving = now_s < controller.over_s - 1e-6
         if event.what == "step":
             answers_now = answers if moving else action.kind == Kind.STEP
-            anew = now_s < newest_s or (arm.counts_anew and not moving)
+            anew = now_s < newest_s or (arm.counts_anew(now_s) and not moving)
             newest_s = now_s
             answer = arm.step(action, state, now_s, signs)
         else:

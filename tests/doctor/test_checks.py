@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,7 @@ from mtopt_bringup.doctor.picture_checks import check_pictures
 from mtopt_bringup.doctor.stream_checks import Arrivals, check_joints, check_stream
 from mtopt_control.arm.arm_core import ArmCore
 from mtopt_control.arm.kinematics import read_urdf, robot_kinematics
+from mtopt_spec.action import HOLD
 from mtopt_spec.episode import JointState
 from mtopt_spec.errors import InputError
 from mtopt_spec.robot import CameraConfig, load_robot, robot_folder
@@ -240,6 +242,9 @@ def test_the_shipped_calibration_is_the_simulators():
         np.testing.assert_allclose(pose_numbers(pose), camera.pose, atol=2e-5)
 
 
+LIMITS = ("max_velocity", "max_acceleration", "max_jerk")
+
+
 def followed(robot, urdf, late_s=0.0, sag_rad=0.0, still=False) -> tuple[Followed, object]:
     """The plan through the real core, played by an arm that is late, sags or stays."""
     arm, kinematics = ArmCore(robot, urdf), robot_kinematics(robot, urdf)
@@ -282,6 +287,22 @@ def test_a_motion_is_judged_by_lag_and_rest(name):
     assert sags.state == FAIL and "at rest" in sags.detail
     still = judge_motion(*followed(robot, urdf, still=True))
     assert still.state == FAIL and "no controller" in still.detail
+
+
+def test_first_motions_within_a_tenth_of_the_limits_are_followed_too():
+    robot = load_robot(robot_folder("ur5e"))
+    tenth = {f: tuple(0.1 * np.array(getattr(robot, f))) for f in LIMITS}
+    check = judge_motion(*followed(replace(robot, **tenth), read_urdf(Path(robot.urdf))))
+    assert check.state == OK, check.detail
+    assert 1 < check.figures["told_mm"] < 10
+    least = {**tenth, "max_jerk": tuple(0.001 * np.array(robot.max_jerk))}
+    cut = judge_motion(*followed(replace(robot, **least), read_urdf(Path(robot.urdf))))
+    assert cut.state == FAIL and "limits cut its way" in cut.detail
+
+
+def test_a_plan_begins_with_a_hold_which_lets_a_stopped_arm_go_on():
+    plan = plan_motion(load_robot(robot_folder("iiwa14")), (0.1, 0.0, 0.1, 0.0))
+    assert plan.actions[0] == HOLD
 
 
 def test_the_box_of_a_motion_ends_at_the_workspace():

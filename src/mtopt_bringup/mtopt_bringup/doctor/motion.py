@@ -20,6 +20,7 @@ WAY_RAD, STEP_RAD = 0.1, 0.05
 MAX_LAG_S = CONTROL_PERIOD_S
 MAX_REST_M, MAX_REST_RAD = 2e-3, math.radians(1.0)
 _INSET_M = 2e-3
+_LEAST_WAY_M = 1e-3
 _MOST_LAG_S, _LAG_STEP_S = 0.5, 0.002
 
 
@@ -45,8 +46,8 @@ class MotionPlan:
         speed = STEP_M / CONTROL_PERIOD_S
         return (
             f"The tool will move within {axes} m (bin frame) and turn by "
-            f"{math.degrees(WAY_RAD):.0f} degrees to either side, at {100 * speed:.0f} cm/s, for "
-            f"{len(self.actions) * CONTROL_PERIOD_S:.0f} s."
+            f"{math.degrees(WAY_RAD):.0f} degrees to either side, at {100 * speed:.0f} cm/s or "
+            f"less, for {len(self.actions) * CONTROL_PERIOD_S:.0f} s."
         )
 
 
@@ -70,7 +71,7 @@ def plan_motion(robot: RobotConfig, pose: Sequence[float]) -> MotionPlan:
         )  # fmt: skip
     low = np.maximum(here - WAY_M, np.minimum(floor + _INSET_M, here))
     high = np.minimum(here + WAY_M, np.maximum(top - _INSET_M, here))
-    actions: list[Action] = []
+    actions = [Action(Kind.HOLD)]  # lets the arm go on where a motion was broken off before
     for axis in range(3):
         ends = (high[axis] - here[axis], low[axis] - high[axis], here[axis] - low[axis])
         for way_m in ends:
@@ -154,6 +155,7 @@ def judge_motion(
     answers_ms = 1000 * followed.answers_s
     reached = np.array([kinematics.pose(q)[:3] for q in measured])
     moved_m = float(np.ptp(reached, axis=0).max())
+    told_m = float(np.ptp([kinematics.pose(q)[:3] for q in told], axis=0).max())
     figures = {
         "action_to_trajectory_ms": float(np.median(answers_ms)),
         "action_to_trajectory_worst_ms": float(answers_ms.max()),
@@ -163,10 +165,14 @@ def judge_motion(
         "rest_mm": float(1000 * way_m[-1]),
         "rest_degrees": float(math.degrees(turn_rad[-1])),
         "moved_mm": 1000 * moved_m,
+        "told_mm": 1000 * told_m,
     }
     problems = []
-    if moved_m < 0.5 * WAY_M:
-        problems.append(f"the tool moved by {1000 * moved_m:.1f} mm: no controller follows")
+    if told_m < _LEAST_WAY_M:
+        problems.append(f"the robot's limits cut its way to {1000 * told_m:.1f} mm: raise them")
+    elif moved_m < 0.5 * told_m:
+        way = f"{1000 * moved_m:.1f} mm of {1000 * told_m:.1f}"
+        problems.append(f"the tool moved by {way}: no controller follows")
     if lag_s > max_lag_s:
         problems.append(f"follows {1000 * lag_s:.0f} ms late, at most {1000 * max_lag_s:.0f}")
     if way_m[-1] > MAX_REST_M or turn_rad[-1] > MAX_REST_RAD:
@@ -177,6 +183,7 @@ def judge_motion(
         f"{figures['action_to_trajectory_worst_ms']:.1f}), the arm follows {1000 * lag_s:.0f} ms "
         f"later, within {figures['tracking_rms_mm']:.2f} mm (RMS, worst "
         f"{figures['tracking_worst_mm']:.2f}), at rest {figures['rest_mm']:.2f} mm and "
-        f"{figures['rest_degrees']:.2f} degrees",
+        f"{figures['rest_degrees']:.2f} degrees; it moved by {1000 * moved_m:.0f} mm, told "
+        f"{1000 * told_m:.0f}",
         **figures,
     )  # fmt: skip

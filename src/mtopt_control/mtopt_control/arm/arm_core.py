@@ -25,6 +25,8 @@ _ARRIVED_M = 1e-4
 _RISE_SLACK_M = 0.03
 _AT_REST_RAD_S = 0.1
 _LEVEL_RAD = 0.05
+_BEYOND_RAD = 0.1
+"""A reading so far beyond a joint's limits is none."""
 _NO_READING = (ArmError.STALE_STATE, "no joint state with finite numbers")
 
 
@@ -53,6 +55,8 @@ class ArmCore:
     It counts from the posture that it commanded last, so that sagging under a load does not add
     up; where the measured posture is far from that one (a collision), it gives way and reports it.
     Where it must hold, an arm that is so far off was moved by somebody: it is not pulled back.
+    Where time runs freely, an arm at rest that must hold is sent nothing, and one that nobody has
+    moved for a period is counted from where it rests: its driver may have been started again.
 
     Args:
         robot: The robot's file.
@@ -60,6 +64,7 @@ class ArmCore:
         period_s: Control period.
         max_tracking_error_rad: Largest distance of a measured joint from the commanded one.
         max_heartbeat_age_s, max_camera_age_s, max_observation_age_s: Of `Signs`.
+        time_waits: A simulator waits for a trajectory after every action. Else time runs freely.
 
     Raises:
         InputError: The URDF lacks a named joint or link, or a limit contradicts it.
@@ -75,6 +80,7 @@ class ArmCore:
         max_heartbeat_age_s: float = math.inf,
         max_camera_age_s: float = math.inf,
         max_observation_age_s: float = math.inf,
+        time_waits: bool = True,
     ):
         self.robot = robot
         self._kinematics = robot_kinematics(robot, urdf)
@@ -88,6 +94,7 @@ class ArmCore:
             )
         self._clamp = SafetyClamp(robot, self._kinematics, period_s)
         self._max_tracking_error_rad = max_tracking_error_rad
+        self._time_waits = time_waits
         self._home_posture = np.array(robot.home_position, float)
         self._retract = np.array(robot.retract_position, float)
         self._home_goals: dict[tuple[float, float, float], np.ndarray] = {}
@@ -120,10 +127,10 @@ class ArmCore:
         """It was told to close last."""
         return bool(self.gripper_command)
 
-    @property
-    def counts_anew(self) -> bool:
-        """True where the next motion starts at the measured posture, not at the commanded one."""
-        return self._commanded is None
+    def counts_anew(self, now_s: float) -> bool:
+        """True where a motion now starts at the measured posture, not at the commanded one."""
+        idle = not self._time_waits and now_s - self.free_at_s > self._clamp.period_s
+        return self._commanded is None or idle
 
     def stop(self) -> None:
         """Holds from now on, whatever is asked for; `watch` brakes what is under way."""
@@ -157,7 +164,8 @@ class ArmCore:
 
         Returns:
             What was sent, and its trajectory: without points where no reading was ever fresh,
-            where a motion is under way that goes on, or where somebody moved a held arm.
+            where a motion is under way that goes on, where somebody moved a held arm, or where
+            time runs freely and an arm at rest must hold.
 
         Raises:
             InputError: The reading lacks a joint of the robot's file.
@@ -175,7 +183,7 @@ class ArmCore:
             return self._nothing(ArmError.BUSY, busy, self._under_way.rest)
         if self._interrupted is not None and reason is None and action.kind != Kind.HOLD:
             reason = self._interrupted
-        if self._commanded is None:
+        if self.counts_anew(now_s):
             if (unknown := self._no_start(joint_state, measured, signs, now_s)) is not None:
                 return self._nothing(*(reason or unknown), measured)
             self._commanded = measured[:-1]
@@ -257,6 +265,14 @@ class ArmCore:
             return ArmError.STALE_STATE, "no fresh joint state"
         if np.any(np.abs(joint_state.velocity[self._joint_order[1]][:-1]) > _AT_REST_RAD_S):
             return ArmError.STALE_STATE, "the arm still moves: it counts from where it rests"
+        low, high = self._kinematics.position_low, self._kinematics.position_high
+        beyond = np.maximum(low - measured[:-1], measured[:-1] - high)
+        if np.any(beyond > _BEYOND_RAD):
+            joint = int(beyond.argmax())
+            return ArmError.STALE_STATE, (
+                f"{self.robot.arm_joints[joint]} reads {measured[joint]:.3f} rad, its limits are"
+                f" {low[joint]:.3f} to {high[joint]:.3f}: does its driver publish radians?"
+            )
         return None
 
     def _tilt_rad(self, joint_state: JointState) -> float:
@@ -290,7 +306,10 @@ class ArmCore:
         return sent, Trajectory(self.joint_names, nothing, nothing, np.empty(0))
 
     def _hold(self, motion: Motion, now_s: float) -> tuple[SentAction, Trajectory]:
-        """What is refused is a hold of the fingers too."""
+        """What is refused is a hold of the fingers too; at rest it holds by itself."""
+        if not self._time_waits and not np.any(motion.end != self._commanded):
+            rest = np.append(self._commanded, self._finger)
+            return self._nothing(motion.error, motion.error_msg, rest)
         return self._send(HOLD, motion, now_s, self._finger)
 
     def _carry_out(

@@ -10,6 +10,7 @@ from builtin_interfaces.msg import Time
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.timer import Timer
 from sensor_msgs.msg import JointState as JointStateMessage
 from std_msgs.msg import Header, String
 from std_srvs.srv import Trigger
@@ -32,6 +33,9 @@ from mtopt_spec.ros_parameters import declare, installed, robot_of
 from mtopt_spec.ros_qos import driver_qos
 from mtopt_spec.ros_run import run
 from mtopt_spec.ros_time_jump import TimeJumps
+
+_NO_LESS_S = 2e-4
+"""A timer may come so much before its time."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ class ArmNode(Node):
             self._description = self.create_subscription(
                 String, DESCRIPTION_TOPIC, lambda message: self._begin(robot, message.data), latched
             )
+            self.get_logger().info(f"waiting for {self._description.topic_name}")
         else:
             self._begin(robot, read_urdf(Path(robot.urdf)))
 
@@ -112,6 +117,7 @@ class ArmNode(Node):
             max_heartbeat_age_s=p.heartbeat_timeout_s,
             max_camera_age_s=p.max_camera_age_s,
             max_observation_age_s=p.max_observation_age_s,
+            time_waits=p.lockstep,
         )
         self._frame_id = f"{robot_of(self)}/bin"
         self._reading: JointState | None = None
@@ -120,6 +126,7 @@ class ArmNode(Node):
         self._seen_s = dict.fromkeys(p.camera_names, -math.inf)
         self._answered: ActionCommanded | None = None
         self._waiting: ActionCommanded | None = None
+        self._turn: Timer | None = None
         self._answered_stamp = None
         self._tool_tick_s = self._tool_stamp_s = -math.inf
         self._jumps = TimeJumps(self, self._begin_anew)
@@ -199,10 +206,23 @@ class ArmNode(Node):
         if self._reading is None:
             self._complain("no joint state yet: an action was left undone")
             return
-        early = not self._settings.lockstep and self._clock_s() < self._core.free_at_s
-        if early and self._waiting is None:
-            self._waiting = message  # `_watch` takes it when the motion under way is over
+        early_s = 0.0 if self._settings.lockstep else self._core.free_at_s - self._clock_s()
+        if early_s > 0 and self._waiting is None:
+            self._waiting = message
+            self._turn = self.create_timer(early_s + _NO_LESS_S, self._take_waiting)
         else:
+            self._take(message)
+
+    def _take_waiting(self) -> None:
+        """The motion under way is over, to the millisecond: what came late would add up.
+
+        One that was braked meanwhile may last a little longer: `_watch` looks again.
+        """
+        if self._turn is not None:
+            self.destroy_timer(self._turn)
+            self._turn = None
+        if self._waiting is not None and self._clock_s() >= self._core.free_at_s:
+            message, self._waiting = self._waiting, None
             self._take(message)
 
     def _take(self, message: ActionCommanded) -> None:
@@ -214,9 +234,13 @@ class ArmNode(Node):
                 flaw = str(error)
         else:
             flaw = f"action in frame {message.header.frame_id!r}, expected {self._frame_id!r}"
+        if self.count_publishers(self._sent.topic_name) > 1:
+            flaw = "two arm_nodes answer here: end one of them"
         now_s = self._now_s(message)
         signs = self._signs(ros_messages.from_time(message.header.stamp))
         self._answered = message
+        if self._core.counts_anew(now_s):
+            self._outputs.forget_gripper()
         self._publish(message, *self._core.step(action, self._reading, now_s, signs, flaw))
 
     def _publish(self, message: ActionCommanded, sent: SentAction, trajectory: Trajectory) -> None:
@@ -248,9 +272,8 @@ class ArmNode(Node):
             sent, trajectory = stopped
             self._publish(self._answered, sent, trajectory)
             self.get_logger().warning(f"braked: {sent.error_msg}", throttle_duration_sec=1.0)
-        if self._waiting is not None and now_s >= self._core.free_at_s:
-            message, self._waiting = self._waiting, None
-            self._take(message)
+        if self._turn is None:
+            self._take_waiting()
 
     def _now_s(self, message: ActionCommanded) -> float:
         """Time against which ages are measured."""

@@ -86,17 +86,7 @@ class SafetyClamp:
             )
         self._bin = BinShapes(robot)
         for key in ("home_position", "retract_position"):
-            posture = np.array(getattr(robot, key), float)
-            inside = np.all((posture >= self._joint_low) & (posture <= self._joint_high))
-            clear = self._depth_m(posture[None], robot.finger_open_m) <= TOUCH_M
-            if not inside or not clear or kinematics.pose(posture)[2] < self._low[2]:
-                raise InputError(
-                    key,
-                    where=f"robot {robot.name}",
-                    got=posture.tolist(),
-                    expected="within the URDF's joint limits, tool above the workspace's floor,"
-                    " gripper clear of the bin",
-                )
+            self._check_posture(robot, key)
         self._reach = _MARGIN * largest_displacement(
             max_velocity,
             np.array(robot.max_acceleration, float),
@@ -105,6 +95,30 @@ class SafetyClamp:
         )
         self._finger_reach = robot.finger_max_velocity * period_s / PEAK_VELOCITY
         self._joint_names = (*robot.arm_joints, robot.finger_joint)
+
+    def _check_posture(self, robot: RobotConfig, key: str) -> None:
+        """Raises `InputError` where the arm may not rest in a posture of its file."""
+        posture = np.array(getattr(robot, key), float)
+        problems = [
+            f"{name} at {q:.3f} rad, its limits are {low:.3f} to {high:.3f}"
+            for name, q, low, high in zip(
+                robot.arm_joints, posture, self._joint_low, self._joint_high
+            )
+            if not low <= q <= high
+        ]
+        pose = self._kinematics.pose(posture)
+        tool = f"tool at {pose[:3].round(3).tolist()} m in the bin's frame"
+        if pose[2] < self._low[2]:
+            problems.append(f"{tool}, below the workspace's floor at {self._low[2]} m")
+        depth_m = self._depth_m(posture[None], robot.finger_open_m)
+        if depth_m > TOUCH_M:
+            problems.append(f"{tool}, the gripper {depth_m:.3f} m deep in the bin's parts")
+        if problems:
+            raise InputError(
+                key, where=f"robot {robot.name}", got="; ".join(problems),
+                expected="joints within the URDF's limits, in radians, and the open gripper clear",
+                todo="drive the arm over the bin by its pendant and copy its joint_states",
+            )  # fmt: skip
 
     def toward_pose(
         self,

@@ -86,6 +86,13 @@ class ArmKinematics:
         wanted = set(arm_joints)
         locked = [model.getJointId(n) for n in self.urdf_joint_names if n not in wanted]
         model = pin.buildReducedModel(model, locked, pin.neutral(model))
+        turns = [name for name in arm_joints if model.joints[model.getJointId(name)].nq != 1]
+        if turns:
+            raise InputError(
+                "arm_joints", where=f"URDF {model.name}", got=f"{turns} of type continuous",
+                expected="revolute or prismatic joints with limits",
+                todo="make them revolute in the robot's URDF, with the limits of their cables",
+            )  # fmt: skip
         order = [model.joints[model.getJointId(name)].idx_q for name in arm_joints]
         if model.nq != len(arm_joints) or order != list(range(model.nq)):
             raise InputError(

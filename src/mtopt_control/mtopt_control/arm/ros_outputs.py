@@ -50,13 +50,13 @@ class ControllerOutputs:
         make: dict[str, Callable[[], Callable[[GripperGoal], bool]]] = {
             "trajectory": lambda: lambda goal: True,
             "position": lambda: _position_gripper(node, gripper.topic),
-            "action": lambda: _action_gripper(node, gripper.topic, self._tell_again),
+            "action": lambda: _action_gripper(node, gripper.topic, self.forget_gripper),
         }
         self._tell_gripper = make[gripper.command]()
         self._told: bool | None = None
 
-    def _tell_again(self) -> None:
-        """With the next motion: the gripper did not take it."""
+    def forget_gripper(self) -> None:
+        """It is told again with the next motion: it did not take it, or was started again."""
         self._told = None
 
     def send(self, motion: Trajectory, closed: bool | None, stamp: Time) -> None:
@@ -85,9 +85,16 @@ def _position_gripper(node: Node, topic: str) -> Callable[[GripperGoal], bool]:
 
     def tell(goal: GripperGoal) -> bool:
         publisher.publish(Float64MultiArray(data=[float(goal.position)]))
-        return publisher.get_subscription_count() > 0
+        heard = publisher.get_subscription_count() > 0
+        if not heard:
+            _nobody(node, topic)
+        return heard
 
     return tell
+
+
+def _nobody(node: Node, topic: str) -> None:
+    node.get_logger().error(f"{topic}: no gripper answers there", throttle_duration_sec=10.0)
 
 
 def _action_gripper(
@@ -110,7 +117,7 @@ def _action_gripper(
 
     def tell(goal: GripperGoal) -> bool:
         if not client.server_is_ready():
-            node.get_logger().error(f"{topic}: no gripper answers there", once=True)
+            _nobody(node, topic)
             return False
         request = GripperCommand.Goal()
         request.command.position = float(goal.position)

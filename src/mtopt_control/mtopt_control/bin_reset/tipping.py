@@ -7,6 +7,7 @@ import math
 from collections.abc import Generator
 from dataclasses import replace
 
+from mtopt_control.episode.arm_requests import LongWay
 from mtopt_control.episode.requests import Act, CellFault, ReadHinge, Request
 from mtopt_spec import seeds
 from mtopt_spec.action import CONTROL_PERIOD_S, Action, ArmError, Kind
@@ -14,11 +15,11 @@ from mtopt_spec.interfaces import Fault
 from mtopt_spec.observation import Observation
 from mtopt_spec.robot import RobotConfig
 
-_RETRACT_PERIODS = 60
 _LEVEL_PERIODS = 40
 _LEVEL_RAD = 0.02
 _LATE = (ArmError.STALE_STATE, ArmError.STALE_OBSERVATION, ArmError.NO_HEARTBEAT)
 _LATE_PERIODS = 25
+_MOVES = (ArmError.NONE, ArmError.LIMITS, ArmError.TRACKING)
 
 
 class ResetCanceled(Exception):
@@ -91,22 +92,27 @@ def tip_bin(
 
 
 def _retract():
-    for _ in range(_RETRACT_PERIODS):
+    way, stuck = LongWay(), False
+    while not stuck:
         sent = yield from _once_alive(Act(Action(Kind.RETRACT, open=True)))
-        if sent.error not in (ArmError.NONE, ArmError.LIMITS, ArmError.TRACKING):
+        if sent.error not in _MOVES:  # of a motion that was broken off: a hold lets the arm go on
+            sent = yield from _once_alive(Act(Action(Kind.HOLD)))
+        if sent.error not in _MOVES:
             raise ResetFailed("arm", f"cannot retract: {sent.error.name}: {sent.error_msg}")
         if sent.arrived:
             return
-    raise ResetFailed("arm", f"not retracted after {_RETRACT_PERIODS} control periods")
+        stuck = way.is_stuck(sent)
+    raise ResetFailed("arm", f"not retracted: held back in {way.hindered} control periods")
 
 
 def _once_alive(act: Act):
-    """Asks again where a sign of life was late: meanwhile the arm holds, and so does the bin."""
+    """Asks for a hold where a sign of life was late, until there is one; the bin holds, too."""
     moves = act.hinge_angle_rad is not None
     for _ in range(_LATE_PERIODS):
         sent, _ = yield act
         if sent.error not in _LATE:
             break
+        act = Act(Action(Kind.HOLD))
         if moves:
             act = replace(act, hinge_angle_rad=(yield from _where_it_is()))
     return sent

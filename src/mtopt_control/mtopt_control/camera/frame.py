@@ -68,7 +68,7 @@ def to_size(image_hwc_u8: np.ndarray, height_px: int, width_px: int, *, where: s
             where=where,
             got=f"{height} x {width} px (height x width)",
             expected=f"the ratio of {height_px} x {width_px} px",
-            todo="crop in the driver, or set height_px and width_px to the camera's ratio",
+            todo="crop in the driver, or set height_px and width_px of camera_node to its ratio",
         )
     return cv2.resize(
         np.ascontiguousarray(image_hwc_u8), (width_px, height_px), interpolation=cv2.INTER_AREA

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from mtopt_control.episode.requests import Act, CellFault, Recover
 from mtopt_spec.action import Action, ArmError, Kind, SentAction
 from mtopt_spec.interfaces import Fault
@@ -25,19 +27,39 @@ _NOT_READY = {
     ArmError.BUSY,
 }
 """Arm errors that pass, at the latest when somebody has seen to the arm."""
-_HOMING_PERIODS = 60
+_STUCK_PERIODS = 60
+
+
+class LongWay:
+    """An arm that homes or retracts, in as many control periods as its limits make it take.
+
+    Attributes:
+        hindered: Control periods in which it was held back or did not come on.
+    """
+
+    def __init__(self):
+        self.hindered = 0
+        self._at: np.ndarray | None = None
+
+    def is_stuck(self, sent: SentAction) -> bool:
+        """Takes an answer; True where nothing more is to be hoped for."""
+        still = self._at is not None and np.array_equal(sent.target_position, self._at)
+        self._at = sent.target_position
+        self.hindered += still or sent.error in (ArmError.TRACKING, ArmError.BUSY)
+        return self.hindered >= _STUCK_PERIODS
 
 
 def go_home(offset_m: tuple[float, float, float], *, opened: bool):
     """Moves home in as many control periods as it takes, at least one."""
-    action = Action(Kind.HOME, open=opened, home_offset_m=offset_m)
-    for _ in range(_HOMING_PERIODS):
+    action, way, stuck = Action(Kind.HOME, open=opened, home_offset_m=offset_m), LongWay(), False
+    while not stuck:
         sent, observation = yield Act(action)
         if sent.error not in (ArmError.TRACKING, ArmError.BUSY):  # another try may pass
             check_arm(sent)
         if sent.arrived:
             return observation
-    raise CellFault(Fault.ARM, f"not home after {_HOMING_PERIODS} control periods")
+        stuck = way.is_stuck(sent)
+    raise CellFault(Fault.ARM, f"not home: held back in {way.hindered} control periods")
 
 
 def check_arm(sent: SentAction) -> None:

@@ -400,8 +400,8 @@ class EpisodeNode(Node):
             self._throw(CellFault(pending.fault, f"no answer to {what} in time"))
 
     def _canceled(self) -> bool:
-        """Ends the episode whose client wants it to end."""
-        if not self._server.cancel_requested():
+        """Ends the episode whose client wants it to end; one that has ended is the recorder's."""
+        if isinstance(self._pending.request, End) or not self._server.cancel_requested():
             return False
         self._throw(CellFault(Fault.INTERRUPTED, "canceled"))
         return True

@@ -58,7 +58,7 @@ class Outcome:
 
     def report(self) -> EpisodeReport:
         """What the scheduler is told."""
-        return EpisodeReport(self.task, self.policy, self.success, self.void)
+        return EpisodeReport(self.task, self.policy, self.success, self.void, self.message)
 
 
 @dataclass

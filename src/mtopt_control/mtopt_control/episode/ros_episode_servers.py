@@ -70,7 +70,7 @@ class EpisodeServers:
         self._images_jpeg: dict[str, bytes] = {}
         self._scene: SceneTruth | None = None
         self.q_value = math.nan
-        """Of the last action."""
+        """Of the episode's last action; NaN before the first."""
         accept = {
             "goal_callback": lambda goal: GoalResponse.ACCEPT,
             "cancel_callback": lambda goal: CancelResponse.ACCEPT,
@@ -167,9 +167,11 @@ class EpisodeServers:
             return _refuse(goal, action, "BUSY", "an episode is running")
         self._number += 1
         self._goal, self._action, self._canceling = goal, action, False
+        self.q_value = math.nan
         self._wanted = single.goal.truth if single.goal is not None else None
         outcome: Outcome | None = await done
-        self._goal = self._wanted = None
+        if self._goal is goal:  # else the next one has begun
+            self._goal = self._wanted = None
         if outcome is None:
             return _refuse(goal, action, "CANCELED", "the scheduler has no more tasks")
         result = action.Result(

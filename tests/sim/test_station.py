@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from mtopt_sim.station import Station
+from mtopt_sim.station import Station, UnstablePhysics
 from mtopt_sim.trajectory import JointTrajectory
 from mtopt_spec.errors import InputError
 
@@ -74,6 +74,30 @@ def test_time_goes_on_over_a_reset(station):
     station.advance(PERIOD_S)
     station.reset(1)
     assert station.time_s == pytest.approx(before + PERIOD_S)
+
+
+@pytest.mark.parametrize("what", ["qpos", "qvel", "ctrl"])
+def test_physics_that_lost_its_state_is_an_error_until_the_next_scene(
+    what, worlds, root, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)  # where MuJoCo writes its log
+    own = Station(
+        worlds / "one_station.sdf",
+        params=root / "params/sim.yaml",
+        robot_file=root / "params/robots/iiwa14/robot.yaml",
+    )
+    own.advance(PERIOD_S)
+    if what == "ctrl":
+        position = own._servos._set_point
+        own._servos._set_point = np.full_like(position, np.nan)
+    else:
+        getattr(own.data, what)[12] = np.nan
+    with pytest.raises(UnstablePhysics, match=r"one_station\.sdf, robot_1.*finite"):
+        own.advance(PERIOD_S)
+    with pytest.raises(UnstablePhysics):
+        own.advance(PERIOD_S)
+    own.reset(1)
+    own.advance(PERIOD_S)
 
 
 def test_reset_draws_objects_poses_and_looks_by_seed(station):

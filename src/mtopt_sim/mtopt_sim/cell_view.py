@@ -10,7 +10,7 @@ import mujoco
 import numpy as np
 
 from mtopt_sim.renderer import Renderer
-from mtopt_sim.scene import build_spec
+from mtopt_sim.scene import build_spec, compile_scene
 from mtopt_sim.sim_params import load_sim_params
 from mtopt_sim.station import Station
 from mtopt_sim.world_file import read_world
@@ -44,7 +44,7 @@ class CellView:
         description = read_world(world or share_dir() / "worlds" / "bin_cell.sdf")
         params = load_sim_params(share_dir() / "params" / "sim.yaml")
         spec = build_spec(description, params, np.eye(4), coarse=not smooth)
-        self._model = spec.compile()
+        self._model = compile_scene(spec, description)
         self._data = mujoco.MjData(self._model)
         self.size_px = size_px
         self._base = {name: model.pose for name, model in description.models.items()}

@@ -120,6 +120,8 @@ class Joint:
         lower, upper: rad or m.
         velocity, effort: rad/s or m/s; N m or N.
         damping: N m s/rad or N s/m.
+        friction: That it takes to move it, N m or N.
+        spring_stiffness: N m/rad or N/m, of a spring that pulls it to `spring_reference`.
         mimics: Name of the joint that this one copies, or None.
     """
 
@@ -134,6 +136,9 @@ class Joint:
     velocity: float = np.inf
     effort: float = np.inf
     damping: float = 0.0
+    friction: float = 0.0
+    spring_stiffness: float = 0.0
+    spring_reference: float = 0.0
     mimics: str | None = None
 
 
@@ -151,10 +156,9 @@ class Model:
 
 @dataclass(frozen=True)
 class Light:
-    """A light; direction (3,) and position (3,) in the world, colours in [0, 1]."""
+    """A directional light; direction (3,), position (3,) in the world, colours in [0, 1]."""
 
     name: str
-    directional: bool
     position: np.ndarray
     direction: np.ndarray
     diffuse: tuple[float, float, float]

@@ -32,7 +32,7 @@ class JointServos:
         brake: Of the bin.
 
     Raises:
-        InputError: The world has no such joint.
+        InputError: The world has no such joint, or one that nobody would command.
     """
 
     def __init__(
@@ -51,6 +51,12 @@ class JointServos:
         for name in (*joints, hinge):
             if mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_JOINT, name) < 0:
                 raise InputError("joint", where=world, got=f"no {name}", expected="the joint")
+        driven = {model.actuator(i).name for i in range(model.nu)}
+        if driven != {*joints, hinge}:
+            raise InputError(
+                "motors", where=world, got=sorted(driven ^ {*joints, hinge}),
+                expected="one a joint of the robot file, none else; <mimic> copies without one",
+            )  # fmt: skip
         self._data, self._step_s, self._hinge_step = data, step_s, hinge_rate * step_s
         self._qpos, self._qvel, self._effort = data.qpos, data.qvel, data.qfrc_actuator
         self._home = np.array([*config.home_position, config.finger_open_m])
@@ -58,7 +64,9 @@ class JointServos:
         self._state_qpos = np.array([model.joint(n).qposadr[0] for n in (*joints, hinge)])
         self._state_dof = np.array([model.joint(n).dofadr[0] for n in (*joints, hinge)])
         self._arm_qpos = self._state_qpos[: len(config.arm_joints)]
-        self._finger_qpos = model.jnt_qposadr[model.jnt_type == mujoco.mjtJoint.mjJNT_SLIDE]
+        slides = np.flatnonzero(model.jnt_type == mujoco.mjtJoint.mjJNT_SLIDE)
+        fingers = [i for i in slides if model.joint(i).name.startswith(f"{robot}/")]
+        self._finger_qpos = model.jnt_qposadr[fingers]
         self._actuators = np.array([model.actuator(n).id for n in joints])
         self._hinge_actuator = model.actuator(hinge).id
         self._hinge_range = tuple(model.joint(hinge).range)

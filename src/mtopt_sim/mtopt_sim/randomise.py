@@ -13,6 +13,9 @@ from mtopt_sim.sim_params import SimParams
 class Randomiser:
     """Draws a scene's looks and friction anew; remembers the world file's own.
 
+    The tray keeps its friction: of its shapes only the twins at rest are drawn, and the brake gives
+    those the moving ones' again (`HingeBrake.match_friction`).
+
     Args:
         model: The compiled scene; it is changed in place.
         params: Spreads.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import mujoco
 import numpy as np
 
@@ -19,6 +21,8 @@ from mtopt_sim.description import (
 )
 from mtopt_sim.sheet import add_sheet
 from mtopt_sim.sim_params import SimParams
+from mtopt_sim.xml_reader import WorldFileError
+from mtopt_spec.errors import InputError
 
 # Who touches whom. Arm links touch nothing: the safety clamp keeps them out of the way.
 _FIXED_BIT, _OBJECT_BIT, _GRIPPER_BIT = 1, 2, 4
@@ -53,7 +57,8 @@ def build_spec(
     """The scene of a world.
 
     Bodies, joints, sites and cameras are called MODEL/NAME. Links that are fixed to each other
-    become one body; links without shape or mass become sites.
+    become one body; links without shape or mass become sites. A robot's arm and its bin have
+    servos; the joints of any other model only give way.
 
     Args:
         world: Its description.
@@ -62,6 +67,9 @@ def build_spec(
         robot: The scene is this robot's alone: what belongs to no robot (ground, lights) is put as
             if its station stood in the middle of the world, so that all stations are the same.
         coarse: Few facets and no shadows, for fast small pictures.
+
+    Raises:
+        InputError: An arm has another number of joints than `params` has gains.
     """
     spec = mujoco.MjSpec()
     spec.modelname = world.name
@@ -87,8 +95,31 @@ def build_spec(
     for model in world.models.values():
         shared = robot is not None and not _belongs(model.name, robot)
         pose = relative_pose(to_scene_shared if shared else to_scene, model.pose)
-        _ModelBuilder(spec, model, pose, params, coarse).build()
+        _ModelBuilder(spec, model, pose, params, coarse, _part(model.name, world)).build()
     return spec
+
+
+def compile_scene(spec: mujoco.MjSpec, world: World) -> mujoco.MjModel:
+    """Compiles a scene of `build_spec`.
+
+    Raises:
+        WorldFileError: MuJoCo cannot make physics of it.
+    """
+    try:
+        return spec.compile()
+    except ValueError as error:
+        raise WorldFileError(
+            "world file", where=world.path, got=" ".join(str(error).split()),
+            expected="bodies and joints that MuJoCo takes",
+        ) from error  # fmt: skip
+
+
+def _part(name: str, world: World) -> str:
+    """What a model is of a robot: `arm`, `bin` or `other`."""
+    if f"{name}_bin" in world.models:
+        return "arm"
+    is_bin = name.endswith("_bin") and name.removesuffix("_bin") in world.models
+    return "bin" if is_bin else "other"
 
 
 def relative_pose(to_scene: np.ndarray, pose: np.ndarray) -> np.ndarray:
@@ -140,16 +171,14 @@ def _lights(spec: mujoco.MjSpec, world: World, to_scene: np.ndarray, coarse: boo
     for light in world.lights:
         direction = to_scene[:3, :3] @ light.direction
         position = to_scene[:3, :3] @ light.position + to_scene[:3, 3]
-        directional = light.directional
-        if directional and not coarse:
+        kind = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
+        if not coarse:
             # Shadows of a distant lamp are drawn cleanly, those of a true directional light not.
-            directional = False
+            kind = mujoco.mjtLightType.mjLIGHT_SPOT
             position = _middle(world, to_scene) - _LAMP_DISTANCE_M * direction
         spec.worldbody.add_light(
             name=light.name,
-            type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
-            if directional
-            else mujoco.mjtLightType.mjLIGHT_SPOT,
+            type=kind,
             pos=position,
             dir=direction,
             diffuse=light.diffuse,
@@ -178,16 +207,18 @@ def _middle(world: World, to_scene: np.ndarray) -> np.ndarray:
 class _ModelBuilder:
     """Adds one model to a scene."""
 
-    def __init__(self, spec, model: Model, pose: np.ndarray, params: SimParams, coarse: bool):
+    def __init__(
+        self, spec, model: Model, pose: np.ndarray, params: SimParams, coarse: bool, part: str
+    ):
         self._spec, self._model, self._pose, self._params = spec, model, pose, params
-        self._coarse = coarse
-        self._object = _is_object(model)
+        self._coarse, self._part = coarse, part
+        self._gains = _arm_gains(model, params) if part == "arm" else {}
 
     def build(self) -> None:
         """Adds bodies, joints, actuators, equalities."""
         model = self._model
-        moving = {j.child: j for j in model.joints if j.kind != "fixed"}
-        fixed = {j.child: j.parent for j in model.joints if j.kind == "fixed"}
+        moving = {j.child: j for j in model.joints if j.kind != "fixed" and not model.static}
+        fixed = {j.child: j.parent for j in model.joints if j.child not in moving}
         body_links: dict[str, list[str]] = {}
         for name in model.links:
             root = name
@@ -198,9 +229,8 @@ class _ModelBuilder:
         bodies = {"world": (self._spec.worldbody, world_frame)}
         roots = [name for name in body_links if name not in moving]
         for name in roots:
-            free = self._object and name != "world"
-            if free:
-                bodies[name] = self._add_free_body(name, body_links[name])
+            if self._part == "other" and not model.static and (moving or name != "world"):
+                bodies[name] = self._add_own_body(name, body_links[name])
             else:
                 bodies[name] = (self._spec.worldbody, world_frame)
                 self._fill(*bodies[name], body_links[name])
@@ -213,17 +243,28 @@ class _ModelBuilder:
                 if parent in bodies:
                     bodies[child] = self._add_jointed_body(bodies[parent], joint, body_links[child])
                     del waiting[child]
+        if self._part == "other":
+            self._ignore_own_contacts([body for body, _ in bodies.values()])
 
-    def _add_free_body(self, name: str, links: list[str]):
-        pose = self._pose @ self._model.links[name].pose
-        sheet = self._model.links[name].sheet
-        if sheet is not None:
-            add_sheet(self._spec, f"{self._model.name}/{name}", sheet, pose, _TOUCHES["object"])
+    def _ignore_own_contacts(self, bodies: list) -> None:
+        """SDF's rule: the links of one model do not touch each other."""
+        names = [body.name for body in bodies if body is not self._spec.worldbody]
+        for one, other in itertools.combinations(names, 2):
+            self._spec.add_exclude(bodyname1=one, bodyname2=other)
+
+    def _add_own_body(self, name: str, links: list[str]):
+        """A free one, or, as `world`, one that stands where the model is put."""
+        link = self._model.links.get(name, Link(name, np.eye(4)))
+        pose = self._pose @ link.pose
+        if link.sheet is not None:
+            full = f"{self._model.name}/{name}"
+            add_sheet(self._spec, full, link.sheet, pose, _TOUCHES["object"])
             return self._spec.worldbody, pose
         body = self._spec.worldbody.add_body(
             name=f"{self._model.name}/{name}", pos=pose[:3, 3], quat=_quat(pose)
         )
-        body.add_freejoint(name=f"{self._model.name}/free")
+        if name != "world":
+            body.add_freejoint(name=f"{self._model.name}/free")
         self._fill(body, pose, links)
         return body, pose
 
@@ -235,7 +276,6 @@ class _ModelBuilder:
             name=f"{self._model.name}/{joint.child}", pos=local[:3, 3], quat=_quat(local)
         )
         joint_pose = inverse(pose) @ self._pose @ joint.pose
-        is_arm = joint.kind == "revolute" and self._is_arm()
         name = f"{self._model.name}/{joint.name}"
         body.add_joint(
             name=name,
@@ -247,30 +287,25 @@ class _ModelBuilder:
             range=[joint.lower, joint.upper],
             limited=mujoco.mjtLimited.mjLIMITED_TRUE,
             damping=joint.damping,
-            armature=self._params.arm_armature[self._arm_joints().index(joint.name)]
-            if is_arm
-            else 0.0,
+            frictionloss=joint.friction,
+            stiffness=joint.spring_stiffness,
+            springref=joint.spring_reference,
+            armature=self._gains[joint.name][2] if joint.name in self._gains else 0.0,
         )
-        body.gravcomp = 1.0
         self._fill(body, pose, links)
+        driven = self._part != "other"
+        body.gravcomp = float(driven)
         if joint.mimics:
             self._couple(name, f"{self._model.name}/{joint.mimics}")
-        else:
-            self._servo(joint, name, is_arm)
+        elif driven:
+            self._servo(joint, name)
         return body, pose
 
-    def _arm_joints(self) -> list[str]:
-        return [j.name for j in self._model.joints if j.kind == "revolute"]
-
-    def _is_arm(self) -> bool:
-        return len(self._arm_joints()) > 1
-
-    def _servo(self, joint: Joint, name: str, is_arm: bool) -> None:
+    def _servo(self, joint: Joint, name: str) -> None:
         params = self._params
-        if is_arm:
-            index = self._arm_joints().index(joint.name)
-            stiffness, damping = params.arm_stiffness[index], params.arm_damping[index]
-        elif joint.kind == "prismatic":
+        if joint.name in self._gains:
+            stiffness, damping, _ = self._gains[joint.name]
+        elif self._part == "arm":
             stiffness, damping = params.finger_stiffness, params.finger_damping
         else:
             stiffness, damping = params.hinge_stiffness, params.hinge_damping
@@ -282,8 +317,9 @@ class _ModelBuilder:
         actuator.gainprm[0] = stiffness
         actuator.biasprm[1] = -stiffness
         actuator.biasprm[2] = -damping
-        actuator.forcerange = [-joint.effort, joint.effort]
-        actuator.forcelimited = mujoco.mjtLimited.mjLIMITED_TRUE
+        if np.isfinite(joint.effort):
+            actuator.forcerange = [-joint.effort, joint.effort]
+            actuator.forcelimited = mujoco.mjtLimited.mjLIMITED_TRUE
 
     def _couple(self, name: str, to: str) -> None:
         equality = self._spec.add_equality(
@@ -316,16 +352,15 @@ class _ModelBuilder:
             _set_inertia(body, masses)
 
     def _collision(self, body, pose, link: Link, collision: Collision, name: str) -> None:
-        if self._object:
-            touches = "object"
-        elif link.name.startswith("gripper_"):
+        moves = body is not self._spec.worldbody
+        if self._part == "arm":
+            if not link.name.startswith("gripper_"):
+                return
             touches = "gripper"
-        elif self._is_arm():
-            return
         else:
-            touches = "fixed"
+            touches = "object" if moves and self._part == "other" else "fixed"
         places = [(body, pose @ collision.pose, "")]
-        if touches == "fixed" and body is not self._spec.worldbody:
+        if moves and self._part == "bin":
             # The twin at rest: see hinge_brake.py.
             at_rest = self._pose @ link.pose @ collision.pose
             places.append((self._spec.worldbody, at_rest, "/rest"))
@@ -377,6 +412,19 @@ class _ModelBuilder:
             quat=_quat(rotation),
             fovy=np.rad2deg(camera.horizontal_fov_rad),
         )
+
+
+def _arm_gains(model: Model, params: SimParams) -> dict[str, tuple[float, float, float]]:
+    """Stiffness, damping and armature of each of an arm's own joints."""
+    names = [j.name for j in model.joints if j.kind == "revolute" and not j.mimics]
+    if len(names) != len(params.arm_stiffness):
+        raise InputError(
+            "arm_stiffness, arm_damping, arm_armature", where="the simulator's parameters",
+            got=f"{len(params.arm_stiffness)} of each",
+            expected=f"{len(names)}, one a joint of {model.name}",
+        )  # fmt: skip
+    gains = zip(params.arm_stiffness, params.arm_damping, params.arm_armature, strict=True)
+    return dict(zip(names, gains, strict=True))
 
 
 def _size(shape) -> list[float]:

@@ -10,7 +10,7 @@ import numpy as np
 from mtopt_sim.description import Collision, Inertia, Sheet, Visual
 from mtopt_sim.xml_reader import Element
 
-_NAMESPACE = "{urn:mtopt:sdf}"
+NAMESPACE = "{urn:mtopt:sdf}"
 _EDGES_KEEP_LENGTH = 1
 """MuJoCo's kind of flex equality: a constraint an edge."""
 _BENDING_ALONE = 1
@@ -28,19 +28,19 @@ def read_sheet(
     Raises:
         WorldFileError: The link is not one flat box with a mass, or a number is no good.
     """
-    element = link.find(f"{_NAMESPACE}sheet")
+    element = link.find(f"{NAMESPACE}sheet")
     if element is None:
         return None
     flat = len(collisions) == 1 and collisions[0].shape.kind == "box" and len(visuals) == 1
     if inertia is None or not flat:
         raise element.fail("a link of other parts", "one mass, one box that touches, one visual")
-    points = element.numbers(2, f"{_NAMESPACE}points")
+    points = element.numbers(2, f"{NAMESPACE}points")
     if np.any(points < 2) or np.any(points != np.round(points)):
         raise element.fail(f"points {points.tolist()}", "2 or more along each edge")
-    stretch_time_s = element.number(f"{_NAMESPACE}stretch_time_s")
+    stretch_time_s = element.number(f"{NAMESPACE}stretch_time_s")
     names = ("edge_damping", "crease_rad", "bending_stiffness", "bending_damping_s")
     edge_damping, crease_rad, bending, bending_damping = (
-        element.number(f"{_NAMESPACE}{name}") for name in names
+        element.number(f"{NAMESPACE}{name}") for name in names
     )
     others = (edge_damping, crease_rad, bending, bending_damping)
     if stretch_time_s <= 0 or min(others) < 0:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import numpy as np
 import yaml
 
 from mtopt_spec.errors import InputError
@@ -38,12 +38,17 @@ class SimParams:
     randomise_camera_rad: float
 
 
+_LISTS = ("arm_stiffness", "arm_damping", "arm_armature")
+_WHOLE = ("solver_iterations",)
+_ABOVE_0 = ("arm_stiffness", "finger_stiffness", "impratio", "solver_iterations")
+
+
 def load_sim_params(path: Path) -> SimParams:
     """Reads the parameters.
 
     Raises:
-        InputError: The file is missing, lacks a parameter, has an unknown one or one that is no
-            finite number from 0 up.
+        InputError: The file is missing, lacks a parameter, has an unknown one or one of a wrong
+            type or size.
     """
     try:
         data = yaml.safe_load(Path(path).read_text())
@@ -61,7 +66,23 @@ def load_sim_params(path: Path) -> SimParams:
             expected="every parameter of SimParams",
         )
     for name, value in data.items():
-        values = np.asarray(value)
-        if values.dtype.kind not in "if" or not np.all(np.isfinite(values) & (values >= 0)):
-            raise InputError(name, where=path, got=value, expected="finite numbers from 0 up")
+        numbers = value if name in _LISTS else [value]
+        if not isinstance(numbers, list) or not all(_fits(name, number) for number in numbers):
+            kind = "whole number" if name in _WHOLE else "finite number"
+            expected = f"a {kind} {'above 0' if name in _ABOVE_0 else 'from 0 up'}"
+            if name in _LISTS:
+                expected = f"a list, each {expected}"
+            raise InputError(name, where=path, got=value, expected=expected)
+    lengths = [len(data[name]) for name in _LISTS]
+    if len(set(lengths)) != 1:
+        raise InputError(", ".join(_LISTS), where=path, got=lengths, expected="lists of one length")
     return SimParams(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
+
+def _fits(name: str, number: object) -> bool:
+    kinds = (int,) if name in _WHOLE else (int, float)
+    return (
+        type(number) in kinds
+        and math.isfinite(number)
+        and (number > 0 if name in _ABOVE_0 else number >= 0)
+    )

@@ -18,9 +18,10 @@ from mtopt_sim.dropping import drop_objects
 from mtopt_sim.finger_contacts import FingerContacts
 from mtopt_sim.joint_servos import JointServos
 from mtopt_sim.randomise import Randomiser
-from mtopt_sim.scene import build_spec, object_names, relative_pose
+from mtopt_sim.scene import build_spec, compile_scene, object_names, relative_pose
 from mtopt_sim.scene_draw import OBJECTS_IN_SCENE, draw_objects, scene_generator
 from mtopt_sim.sim_params import load_sim_params
+from mtopt_sim.station_parts import check_parts
 from mtopt_sim.truth import SceneTruth, plate_section
 from mtopt_sim.world_file import read_world
 from mtopt_spec.episode import JointState
@@ -30,6 +31,17 @@ from mtopt_spec.resources import share_dir
 from mtopt_spec.robot import load_robot, worlds_robot_folder
 
 _PARKED_M = 30.0
+_UNSTABLE = {
+    mujoco.mjtWarning.mjWARN_BADQPOS: "positions",
+    mujoco.mjtWarning.mjWARN_BADQVEL: "speeds",
+    mujoco.mjtWarning.mjWARN_BADQACC: "accelerations",
+    mujoco.mjtWarning.mjWARN_BADCTRL: "set points",
+}
+"""MuJoCo's warnings upon which it starts the scene anew in silence, and what was no number."""
+
+
+class UnstablePhysics(InputError):
+    """A station's physics came to numbers that are none: world file and parameters do not fit."""
 
 
 class Station:
@@ -65,11 +77,13 @@ class Station:
         self._params = load_sim_params(params or share_dir() / "params" / "sim.yaml")
         config = load_robot(robot_file or worlds_robot_folder())
         description = read_world(world or share_dir() / "worlds" / "bin_cell.sdf", robot)
+        check_parts(description, robot)
         base = description.models[robot].pose
-        self.robot = robot
+        self.robot, self._world = robot, description.path
         self.stepping_s = 0.0
         self.object_names = object_names(description, robot)
-        self.model = build_spec(description, self._params, base, robot=robot).compile()
+        spec = build_spec(description, self._params, base, robot=robot)
+        self.model = compile_scene(spec, description)
         self.data = data = mujoco.MjData(self.model)
         self._cloths = Cloths(self.model, description, robot)
         self._servos = JointServos(
@@ -130,6 +144,7 @@ class Station:
 
         Raises:
             InputError: An object is unknown or there are not so many.
+            UnstablePhysics: The dropped objects' state is lost.
         """
         rng = scene_generator(seed)
         names = self._choose(rng, objects, object_count)
@@ -156,6 +171,7 @@ class Station:
             taken = self._positions_bin()[:, :2]
             self._cloths.drop(data, rng, cloths, taken, self.pose_base_bin, self._params)
         data.time = time_s
+        self._check_stable()
 
     def _choose(self, rng, objects, object_count: int | None) -> tuple[str, ...]:
         if objects is None and object_count is None:
@@ -229,6 +245,7 @@ class Station:
 
         Raises:
             InputError: Duration or readings are no whole number of physics steps.
+            UnstablePhysics: The state is lost; `reset` makes a new one.
         """
         steps = round(duration_s / self._step_s)
         if abs(steps * self._step_s - duration_s) > 1e-9 or steps < 0 or steps % readings:
@@ -249,7 +266,18 @@ class Station:
                 mj_step(model, data)
             self.stepping_s += time.thread_time() - began_s
             states.append(self.joint_state(stamps_s[reading] if stamps_s else None))
+        self._check_stable()
         return states
+
+    def _check_stable(self) -> None:
+        """MuJoCo notes what it repaired in silence; `mj_resetData` forgets it."""
+        found = [what for kind, what in _UNSTABLE.items() if self.data.warning[kind].number]
+        if found:
+            raise UnstablePhysics(
+                "physics", where=f"{self._world}, {self.robot}",
+                got=f"{' and '.join(found)} that are no finite numbers", expected="a stable scene",
+                todo="take a smaller max_step_size, other masses or gains",
+            )  # fmt: skip
 
     # -- cameras ------------------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ import numpy as np
 from mtopt_sim.description import (
     Camera,
     Collision,
-    Inertia,
     Joint,
     Link,
     Model,
@@ -18,6 +17,8 @@ from mtopt_sim.description import (
     Visual,
     transform,
 )
+from mtopt_sim.known_elements import MOMENTS, URDF, check_known
+from mtopt_sim.part_checks import checked_inertia, checked_joint, checked_shape
 from mtopt_sim.xml_reader import Element, read_xml
 
 _DEFAULT_RGBA = (0.7, 0.7, 0.7, 1.0)
@@ -35,6 +36,7 @@ def read_urdf(path: Path, name: str, pose: np.ndarray) -> Model:
         WorldFileError: The file is broken; names file, element and what was expected.
     """
     robot = read_xml(path, "robot")
+    check_known(robot, URDF)
     colours = {
         material.attribute("name"): _colour(material) for material in robot.children("material")
     }
@@ -47,8 +49,7 @@ def read_urdf(path: Path, name: str, pose: np.ndarray) -> Model:
     links = _gazebo_extensions(robot, links)
     joints = [_joint(element, links) for element in robot.children("joint")]
     placed = _place(robot, links, joints)
-    by_child = {joint.child: joint for joint in joints}
-    joints = [replace(joint, pose=placed[joint.child]) for joint in by_child.values()]
+    joints = [replace(joint, pose=placed[joint.child]) for joint in joints]
     links = {key: replace(link, pose=placed[key]) for key, link in links.items() if key != "world"}
     return Model(name=name, pose=pose, static=False, links=links, joints=tuple(joints))
 
@@ -68,18 +69,14 @@ def _origin(element: Element) -> np.ndarray:
 
 
 def _shape(element: Element) -> Shape:
-    geometry = element.need("geometry")
-    for child in geometry.all_children():
-        if child.tag == "box":
-            return Shape("box", tuple(child.attribute_numbers("size", 3)))
-        if child.tag == "sphere":
-            return Shape("sphere", tuple(child.attribute_numbers("radius", 1)))
-        if child.tag in ("cylinder", "capsule"):
-            radius = child.attribute_numbers("radius", 1)[0]
-            return Shape(child.tag, (radius, child.attribute_numbers("length", 1)[0]))
-    raise geometry.fail(
-        [child.tag for child in geometry.all_children()], "a box, sphere, cylinder or capsule"
-    )
+    child = element.need("geometry").only_child()
+    if child.tag == "box":
+        size = child.attribute_numbers("size", 3)
+    elif child.tag == "sphere":
+        size = child.attribute_numbers("radius", 1)
+    else:
+        size = [child.attribute_numbers(key, 1)[0] for key in ("radius", "length")]
+    return checked_shape(child, child.tag, size)
 
 
 def _link(element: Element, colours) -> Link:
@@ -87,12 +84,9 @@ def _link(element: Element, colours) -> Link:
     inertia = None
     if inertial is not None:
         i = inertial.need("inertia")
-        ixx, iyy, izz, ixy, ixz, iyz = (
-            i.attribute_numbers(key, 1)[0] for key in ("ixx", "iyy", "izz", "ixy", "ixz", "iyz")
-        )
-        matrix = np.array([[ixx, ixy, ixz], [ixy, iyy, iyz], [ixz, iyz, izz]])
+        moments = [i.attribute_numbers(key, 1)[0] for key in MOMENTS.split()]
         mass = inertial.need("mass").attribute_numbers("value", 1)[0]
-        inertia = Inertia(mass, _origin(inertial), matrix)
+        inertia = checked_inertia(inertial, mass, _origin(inertial), moments)
     visuals = []
     for visual in element.children("visual"):
         material = visual.find("material")
@@ -119,8 +113,10 @@ def _gazebo_extensions(robot: Element, links: dict[str, Link]) -> dict[str, Link
     out = dict(links)
     for block in robot.children("gazebo"):
         name = block.attribute("reference", "")
-        if name not in out:
+        if not name:
             continue
+        if name not in out:
+            raise block.fail(f"unknown link {name!r}", f"one of {sorted(out)}")
         link = out[name]
         if block.find("mu1") is not None:
             friction = block.number("mu1")
@@ -139,14 +135,13 @@ def _gazebo_extensions(robot: Element, links: dict[str, Link]) -> dict[str, Link
 def read_camera(sensor: Element) -> Camera:
     """A camera from an SDF `<sensor type="camera">`."""
     camera = sensor.need("camera")
-    pose = sensor.numbers(6, "pose", np.zeros(6))
-    return Camera(
-        name=sensor.attribute("name"),
-        pose=transform(pose[:3], pose[3:]),
-        horizontal_fov_rad=camera.number("horizontal_fov"),
-        near_m=camera.number("clip/near", 0.02),
-        far_m=camera.number("clip/far", 20.0),
-    )
+    fov_rad = camera.number("horizontal_fov")
+    if not 0 < fov_rad < np.pi:
+        raise camera.fail(f"horizontal_fov {fov_rad}", "above 0 and below pi rad")
+    near_m, far_m = camera.number("clip/near", 0.02), camera.number("clip/far", 20.0)
+    if not 0 < near_m < far_m:
+        raise camera.fail(f"clip {near_m} to {far_m}", "near above 0, far beyond it")
+    return Camera(sensor.attribute("name"), sensor.pose(), fov_rad, near_m, far_m)
 
 
 def _joint(element: Element, links) -> Joint:
@@ -164,8 +159,7 @@ def _joint(element: Element, links) -> Joint:
     axis = element.find("axis")
     limit = element.need("limit")
     dynamics = element.find("dynamics")
-    mimic = element.find("mimic")
-    return replace(
+    joint = replace(
         joint,
         axis=np.eye(3)[0] if axis is None else axis.attribute_numbers("xyz", 3),
         lower=limit.attribute_numbers("lower", 1)[0],
@@ -173,8 +167,22 @@ def _joint(element: Element, links) -> Joint:
         velocity=limit.attribute_numbers("velocity", 1)[0],
         effort=limit.attribute_numbers("effort", 1)[0],
         damping=0.0 if dynamics is None else dynamics.attribute_numbers("damping", 1, "0")[0],
-        mimics=None if mimic is None else mimic.attribute("joint"),
+        friction=0.0 if dynamics is None else dynamics.attribute_numbers("friction", 1, "0")[0],
+        mimics=_mimicked(element),
     )
+    return checked_joint(element, joint)
+
+
+def _mimicked(element: Element) -> str | None:
+    """The joint that this one copies."""
+    mimic = element.find("mimic")
+    if mimic is None:
+        return None
+    for name, value in (("multiplier", 1), ("offset", 0)):
+        found = mimic.attribute_numbers(name, 1, str(value))[0]
+        if found != value:
+            raise mimic.fail(f"{name} {found}", f"{name} {value}: a copy of the other joint")
+    return mimic.attribute("joint")
 
 
 def _place(robot: Element, links, joints: list[Joint]) -> dict[str, np.ndarray]:

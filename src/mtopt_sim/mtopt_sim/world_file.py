@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from mtopt_sim.description import (
     Collision,
-    Inertia,
     Joint,
     Light,
     Link,
@@ -16,15 +16,14 @@ from mtopt_sim.description import (
     Shape,
     Visual,
     World,
-    transform,
 )
+from mtopt_sim.known_elements import MOMENTS, SDF, check_known
+from mtopt_sim.part_checks import checked_inertia, checked_joint, checked_shape
 from mtopt_sim.sheet import read_sheet
 from mtopt_sim.urdf_file import read_camera, read_urdf
 from mtopt_sim.xml_reader import Element, WorldFileError, read_xml
 
 _SDF_VERSION = "1.9"
-_PASSED_OVER = ("plugin", "pose", "static")
-"""Elements of a world or model for Gazebo alone, or read elsewhere in this file."""
 
 
 def read_world(path: Path, robot: str | None = None) -> World:
@@ -46,7 +45,7 @@ def read_world(path: Path, robot: str | None = None) -> World:
     stations = _station_names(world)
     for element in world.all_children():
         if element.tag == "frame":
-            frames[element.attribute("name")] = _pose(element, frames, models, "attached_to")
+            frames[element.attribute("name")] = _pose(element, frames, models)
         elif element.tag == "include":
             name = element.text("name")
             if robot is not None and _owner(name, stations) not in (None, robot):
@@ -56,8 +55,6 @@ def read_world(path: Path, robot: str | None = None) -> World:
             name = element.attribute("name")
             pose = _pose(element, frames, models)
             _add(models, element, _model(element, name, pose))
-        elif element.tag not in (*_PASSED_OVER, "physics", "gravity", "scene", "light"):
-            raise element.fail(f"<{element.tag}>", "an element that this reader knows")
     if robot is not None and robot not in models:
         raise world.fail(f"no model {robot!r}", f"an <include> named {robot}")
     scene = world.find("scene")
@@ -86,7 +83,7 @@ def _physics(world: Element) -> Element:
 
 
 def robot_names(path: Path) -> tuple[str, ...]:
-    """Names of the robots of a world file: those models that have a bin (`NAME_bin`)."""
+    """Names of the robots of a world file, in its order: the models with a bin (`NAME_bin`)."""
     return _station_names(_sdf_root(Path(path)).need("world"))
 
 
@@ -96,8 +93,8 @@ def world_name(path: Path) -> str:
 
 
 def _station_names(world: Element) -> tuple[str, ...]:
-    names = {include.text("name", "") for include in world.children("include")}
-    return tuple(sorted(name for name in names if f"{name}_bin" in names))
+    names = [include.text("name", "") for include in world.children("include")]
+    return tuple(name for name in names if f"{name}_bin" in names)
 
 
 def _owner(name: str, stations: tuple[str, ...]) -> str | None:
@@ -112,12 +109,16 @@ def _sdf_root(path: Path) -> Element:
     version = root.attribute("version")
     if version != _SDF_VERSION:
         raise root.fail(f"version {version}", f"version {_SDF_VERSION}")
+    check_known(root, SDF)
     return root
 
 
 def _add(models: dict[str, Model], element: Element, model: Model) -> None:
     if model.name in models:
         raise element.fail(f"a second model {model.name!r}", "a name of its own")
+    loose = set(model.links) - {joint.child for joint in model.joints}
+    if len(loose) > 1 and not model.static:
+        raise element.fail(f"links {sorted(loose)} that nothing joins", "one, or a static model")
     models[model.name] = model
 
 
@@ -130,22 +131,20 @@ def _include(element: Element, world_path: Path, name: str, frames, models) -> M
         raise element.fail(f"uri {uri!r}", f"a model at {folder}")
     config = read_xml(folder / "model.config", "model")
     file = folder / config.text("sdf")
-    pose = _pose(element, frames, models)
     if file.suffix == ".urdf":
-        return read_urdf(file, name, pose)
-    return _model(_sdf_root(file).need("model"), name, pose)
+        model = read_urdf(file, name, _pose(element, frames, models))
+    else:
+        inner = _sdf_root(file).need("model")
+        placed = inner if element.find("pose") is None else element
+        model = _model(inner, name, _pose(placed, frames, models))
+    return replace(model, static=element.flag("static", model.static))
 
 
-def _pose(element: Element, frames, models, relative_attribute="relative_to") -> np.ndarray:
+def _pose(element: Element, frames, models, attached_attribute="attached_to") -> np.ndarray:
     """World pose of a frame or model of the world."""
-    pose = element.find("pose")
-    local = np.eye(4)
-    reference = ""
-    if pose is not None:
-        values = pose.numbers(6)
-        local = transform(values[:3], values[3:])
-        reference = pose.attribute("relative_to", "")
-    reference = reference or element.attribute(relative_attribute, "")
+    pose, local = element.find("pose"), element.pose()
+    reference = "" if pose is None else pose.attribute("relative_to", "")
+    reference = reference or element.attribute(attached_attribute, "")
     if reference in ("", "world"):
         return local
     if reference in frames:
@@ -156,9 +155,6 @@ def _pose(element: Element, frames, models, relative_attribute="relative_to") ->
 
 
 def _model(element: Element, name: str, pose: np.ndarray) -> Model:
-    for child in element.all_children():
-        if child.tag not in (*_PASSED_OVER, "link", "joint", "frame"):
-            raise child.fail(f"<{child.tag}>", "an element that this reader knows")
     links: dict[str, Link] = {}
     for child in element.children("link"):
         link = _link(child)
@@ -168,26 +164,36 @@ def _model(element: Element, name: str, pose: np.ndarray) -> Model:
     if not links:
         raise element.fail("no <link>", "at least one link")
     frames = {
-        child.attribute("name"): _local_pose(child, links) for child in element.children("frame")
+        child.attribute("name"): _local_pose(child, links, child.attribute("attached_to", ""))
+        for child in element.children("frame")
     }
+    joints = tuple(_joint(child, links) for child in element.children("joint"))
+    _check_tree(element, joints)
     return Model(
         name=name,
         pose=pose,
-        static=element.text("static", "false") in ("true", "1"),
+        static=element.flag("static", False),
         links=links,
-        joints=tuple(_joint(child, links) for child in element.children("joint")),
+        joints=joints,
         frames=frames,
     )
 
 
+def _check_tree(element: Element, joints: tuple[Joint, ...]) -> None:
+    parents = {joint.child: joint.parent for joint in joints}
+    if len(parents) != len(joints):
+        raise element.fail("a link that is the child of two joints", "a tree of joints")
+    for link in parents:
+        for _ in joints:
+            link = parents.get(link, link)
+        if link in parents:
+            raise element.fail(f"joints in a loop at link {link!r}", "a tree of joints")
+
+
 def _local_pose(element: Element, links: dict[str, Link], default: str = "") -> np.ndarray:
     """Pose in the model's frame; `relative_to` a link, `__model__` or nothing."""
-    pose = element.find("pose")
-    values, reference = np.zeros(6), default
-    if pose is not None:
-        values = pose.numbers(6)
-        reference = pose.attribute("relative_to", default)
-    local = transform(values[:3], values[3:])
+    pose, local = element.find("pose"), element.pose()
+    reference = default if pose is None else pose.attribute("relative_to", default)
     if reference in ("", "__model__"):
         return local
     if reference in links:
@@ -199,13 +205,8 @@ def _link(element: Element) -> Link:
     inertial = element.find("inertial")
     inertia = None
     if inertial is not None:
-        ixx, iyy, izz, ixy, ixz, iyz = (
-            inertial.number(f"inertia/{key}") for key in ("ixx", "iyy", "izz", "ixy", "ixz", "iyz")
-        )
-        matrix = np.array([[ixx, ixy, ixz], [ixy, iyy, iyz], [ixz, iyz, izz]])
-        inertia = Inertia(inertial.number("mass"), _local_pose(inertial, {}), matrix)
-        if inertia.mass_kg <= 0 or np.any(np.linalg.eigvalsh(matrix) <= 0):
-            raise inertial.fail("a mass or inertia that is not positive", "above 0")
+        moments = [inertial.number(f"inertia/{key}") for key in MOMENTS.split()]
+        inertia = checked_inertia(inertial, inertial.number("mass"), inertial.pose(), moments)
     collisions = tuple(_collision(child) for child in element.children("collision"))
     visuals = tuple(_visual(child) for child in element.children("visual"))
     return Link(
@@ -227,9 +228,9 @@ def _link(element: Element) -> Link:
 def _collision(element: Element) -> Collision:
     friction = element.find("surface/friction")
     if friction is None:
-        return Collision(_local_pose(element, {}), _shape(element))
+        return Collision(element.pose(), _shape(element))
     return Collision(
-        _local_pose(element, {}),
+        element.pose(),
         _shape(element),
         friction=friction.number("ode/mu", 1.0),
         torsional_friction=friction.number("torsional/coefficient", 0.005),
@@ -238,31 +239,24 @@ def _collision(element: Element) -> Collision:
 
 def _visual(element: Element) -> Visual:
     rgba = tuple(element.numbers(4, "material/diffuse", (0.7, 0.7, 0.7, 1.0)))
-    return Visual(_local_pose(element, {}), _shape(element), rgba)
+    return Visual(element.pose(), _shape(element), rgba)
 
 
 def _shape(element: Element) -> Shape:
-    geometry = element.need("geometry")
-    for child in geometry.all_children():
-        if child.tag == "box":
-            size = child.numbers(3, "size")
-        elif child.tag == "sphere":
-            size = child.numbers(1, "radius")
-        elif child.tag == "ellipsoid":
-            size = child.numbers(3, "radii")
-        elif child.tag in ("cylinder", "capsule"):
-            size = np.array([child.number("radius"), child.number("length")])
-        elif child.tag == "plane":
-            size = child.numbers(2, "size", (1, 1))
-        else:
-            continue
-        if np.any(size <= 0):
-            raise child.fail(f"size {size.tolist()}", "above 0")
-        return Shape(child.tag, tuple(size))
-    raise geometry.fail(
-        [child.tag for child in geometry.all_children()],
-        "a box, sphere, ellipsoid, cylinder, capsule or plane",
-    )
+    child = element.need("geometry").only_child()
+    if child.tag == "box":
+        size = child.numbers(3, "size")
+    elif child.tag == "sphere":
+        size = child.numbers(1, "radius")
+    elif child.tag == "ellipsoid":
+        size = child.numbers(3, "radii")
+    elif child.tag == "plane":
+        size = child.numbers(2, "size", (1, 1))
+        if child.numbers(3, "normal", (0, 0, 1)).tolist() != [0, 0, 1]:
+            raise child.fail(f"normal {child.text('normal')}", "0 0 1; turn it by its pose")
+    else:
+        size = child.number("radius"), child.number("length")
+    return checked_shape(child, child.tag, size)
 
 
 def _joint(element: Element, links: dict[str, Link]) -> Joint:
@@ -270,9 +264,9 @@ def _joint(element: Element, links: dict[str, Link]) -> Joint:
     if kind not in ("fixed", "revolute", "prismatic"):
         raise element.fail(f"type {kind!r}", "fixed, revolute or prismatic")
     parent, child = element.text("parent"), element.text("child")
-    for name in (parent, child):
-        if name not in links and name != "world":
-            raise element.fail(f"unknown link {name!r}", f"world or one of {sorted(links)}")
+    for name, known in ((parent, ["world", *sorted(links)]), (child, sorted(links))):
+        if name not in known:
+            raise element.fail(f"unknown link {name!r}", f"one of {known}")
     name = element.attribute("name")
     pose = _local_pose(element, links, default=child)
     if kind == "fixed":
@@ -285,7 +279,7 @@ def _joint(element: Element, links: dict[str, Link]) -> Joint:
         vector = pose[:3, :3].T @ vector
     elif expressed_in:
         raise xyz.fail(f"expressed_in {expressed_in!r}", "__model__ or nothing")
-    return Joint(
+    joint = Joint(
         name,
         kind,
         parent,
@@ -294,23 +288,33 @@ def _joint(element: Element, links: dict[str, Link]) -> Joint:
         vector,
         lower=axis.number("limit/lower"),
         upper=axis.number("limit/upper"),
-        velocity=axis.number("limit/velocity"),
-        effort=axis.number("limit/effort"),
+        velocity=_or_endless(axis.number("limit/velocity")),
+        effort=_or_endless(axis.number("limit/effort")),
         damping=axis.number("dynamics/damping", 0.0),
+        friction=axis.number("dynamics/friction", 0.0),
+        spring_stiffness=axis.number("dynamics/spring_stiffness", 0.0),
+        spring_reference=axis.number("dynamics/spring_reference", 0.0),
     )
+    return checked_joint(axis, joint)
+
+
+def _or_endless(limit: float) -> float:
+    """SDF's way to say that there is no limit is a negative one."""
+    return limit if limit >= 0 else np.inf
 
 
 def _light(element: Element) -> Light:
-    pose = element.numbers(6, "pose", np.zeros(6))
-    rotation = transform(rpy=pose[3:])[:3, :3]
+    kind = element.attribute("type")
+    if kind != "directional":
+        raise element.fail(f"type {kind!r}", "directional")
+    pose = element.pose()
     return Light(
         name=element.attribute("name"),
-        directional=element.attribute("type") == "directional",
-        position=pose[:3],
-        direction=rotation @ element.numbers(3, "direction", (0, 0, -1)),
+        position=pose[:3, 3],
+        direction=pose[:3, :3] @ element.numbers(3, "direction", (0, 0, -1)),
         diffuse=_rgb(element, "diffuse", (1, 1, 1)),
         specular=_rgb(element, "specular", (0.1, 0.1, 0.1)),
-        shadows=element.text("cast_shadows", "true") in ("true", "1"),
+        shadows=element.flag("cast_shadows", True),
     )
 
 

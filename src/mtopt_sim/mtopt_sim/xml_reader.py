@@ -7,7 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from mtopt_sim.description import transform
 from mtopt_spec.errors import InputError
+
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class WorldFileError(InputError):
@@ -29,6 +32,11 @@ class Element:
         """The element's name."""
         return self._node.tag
 
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of its attributes."""
+        return tuple(self._node.attrib)
+
     def fail(self, got: object, expected: object, todo: str = "") -> WorldFileError:
         """An error about this element, to raise."""
         where = f"{self.file}, element {self.place}"
@@ -48,6 +56,13 @@ class Element:
     def all_children(self) -> list[Element]:
         """All children."""
         return [Element(node, self.file, self.place) for node in self._node]
+
+    def only_child(self) -> Element:
+        """Its one child."""
+        children = self.all_children()
+        if len(children) != 1:
+            raise self.fail([child.tag for child in children], "one element")
+        return children[0]
 
     def find(self, path: str) -> Element | None:
         """A descendant by path (`surface/friction`), or None."""
@@ -91,6 +106,25 @@ class Element:
     def attribute_numbers(self, name: str, count: int, default: str | None = None) -> np.ndarray:
         """(count,) finite floats from an attribute."""
         return self._parse(self.attribute(name, default), count)
+
+    def flag(self, path: str, default: bool) -> bool:
+        """A descendant's true or false."""
+        return self._flag(self.text(path, str(default).lower()))
+
+    def pose(self) -> np.ndarray:
+        """(4, 4) of an SDF element's `<pose>`, relative to whatever; without one, identity."""
+        pose = self.find("pose")
+        if pose is None:
+            return np.eye(4)
+        values = pose.numbers(6)
+        if pose._flag(pose.attribute("degrees", "false")):
+            values[3:] = np.deg2rad(values[3:])
+        return transform(values[:3], values[3:])
+
+    def _flag(self, text: str) -> bool:
+        if text not in _FLAGS:
+            raise self.fail(repr(text), "true or false")
+        return _FLAGS[text]
 
     def _parse(self, text: str, count: int) -> np.ndarray:
         try:

@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 
 from mtopt_bringup.conformance.mechanism import JointFacts, Placed
-from mtopt_sim.scene import build_spec
+from mtopt_sim.scene import build_spec, compile_scene
 from mtopt_sim.sim_params import load_sim_params
 from mtopt_sim.world_file import read_world
 from mtopt_spec.resources import share_dir
@@ -32,7 +32,7 @@ class MujocoMechanism:
         description = read_world(world)
         self._poses = {name: model.pose for name, model in description.models.items()}
         spec = build_spec(description, params, np.eye(4))
-        self._model = model = spec.compile()
+        self._model = model = compile_scene(spec, description)
         self._data = mujoco.MjData(model)
         self._joint = {model.joint(i).name: i for i in range(model.njnt) if model.joint(i).name}
         moving = {name: i for name, i in self._joint.items() if int(model.jnt_type[i]) in _KINDS}

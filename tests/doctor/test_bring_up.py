@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -10,12 +11,14 @@ from pathlib import Path
 
 import pytest
 import rclpy
+import yaml
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, JointState
+from trajectory_msgs.msg import JointTrajectory
 
 from mtopt_bringup.doctor.bring_up import BringUp, bring_up
 from mtopt_bringup.doctor.mover_node import MoverNode
@@ -113,6 +116,39 @@ def test_a_driver_that_the_cells_nodes_do_not_hear_fails_though_the_doctor_hears
     assert "/robot_1/camera/camera_node does not hear" in told and "reliable: false" in told
     for name in ("joint states", "wrist pictures"):
         assert "does not hear" not in checks[name]["detail"]
+
+
+def test_what_the_robot_cannot_work_with_fails(driver, tmp_path):
+    """No description, pictures of a foreign encoding, controllers that are not there."""
+    node, thread = driver
+    folder = tmp_path / "robot"
+    shutil.copytree(robot_folder("panda"), folder)
+    fields = yaml.safe_load((folder / "robot.yaml").read_text())
+    fields["urdf"] = "robot_description"
+    fields["gripper"] = {**fields["gripper"], "command": "position", "topic": "hand/commands"}
+    (folder / "robot.yaml").write_text(yaml.safe_dump(fields))
+    joints = node.create_publisher(JointState, "joint_states", 10)
+    camera = node.create_publisher(Image, "camera/image_raw", 10)
+    node.create_subscription(JointTrajectory, PANDA.trajectory_topic, lambda message: None, 10)
+
+    def publish():
+        state, stamp = joint_state(), node.get_clock().now().to_msg()
+        image = Image(height=64, width=64, step=128, encoding="yuv422_yuy2", data=bytes(64 * 128))
+        state.header.stamp = image.header.stamp = stamp
+        joints.publish(state)
+        camera.publish(image)
+
+    node.create_timer(1 / 30, publish)
+    thread.start()
+    result = bring_up(BringUp(str(folder), seconds=1.0, wait_s=5.0), lambda box: False)
+    checks = {check["name"]: check for check in result["checks"]}
+    for name, told in (
+        ("description", "nothing on /robot_1/robot_description"),
+        ("controllers", "nobody hears /robot_1/hand/commands"),
+        ("shoulder quality", "yuv422_yuy2"),
+    ):
+        assert checks[name]["state"] == "FAIL" and told in checks[name]["detail"], checks[name]
+    assert PANDA.trajectory_topic not in checks["controllers"]["detail"]
 
 
 def test_the_motions_judge_hears_joint_states_of_a_driver_that_publishes_best_effort(driver):

@@ -13,7 +13,13 @@ from board_scene import HEIGHT_PX, WIDTH_PX, BoardScene, focal_length_px, lookin
 from scipy.spatial.transform import Rotation
 
 from mtopt_bringup.doctor.boards import calibrate, find_corners, is_new_view, parse_board
-from mtopt_bringup.doctor.calibration_checks import check_board, check_camera_info, pose_numbers
+from mtopt_bringup.doctor.calibrating import keep_calibration
+from mtopt_bringup.doctor.calibration_checks import (
+    MAX_RESIDUAL_PX,
+    check_board,
+    check_camera_info,
+    pose_numbers,
+)
 from mtopt_bringup.doctor.camera_file import CameraInfo, read_camera_info, write_camera_info
 from mtopt_bringup.doctor.checks import FAIL, NOT_DONE, OK, table
 from mtopt_bringup.doctor.folder_checks import check_folder
@@ -199,6 +205,19 @@ def test_a_calibration_finds_the_lens_and_goes_through_its_file(scene, camera_in
     assert check_camera_info("i", camera, None).state == FAIL
     other = CameraInfo("x", WIDTH_PX, HEIGHT_PX, 1.1 * info.matrix, info.distortion)
     assert "driver says K" in check_camera_info("i", camera, other).detail
+
+
+def test_a_calibration_that_is_too_bad_leaves_the_good_one(tmp_path, capsys):
+    good = read_camera_info(robot_folder("iiwa14") / "wrist_camera.yaml")
+    path, rejected = tmp_path / "c.yaml", tmp_path / "c.yaml.rejected"
+    kept = keep_calibration(path, good, MAX_RESIDUAL_PX)
+    assert (kept["file"], kept["ok"], kept["exit_code"]) == (str(path), True, 0)
+    before = path.read_bytes()
+    bad = replace(good, matrix=1.3 * good.matrix)
+    kept = keep_calibration(path, bad, 1.01 * MAX_RESIDUAL_PX)
+    assert (kept["file"], kept["ok"], kept["exit_code"]) == (str(rejected), False, 1)
+    assert path.read_bytes() == before and f"{path} is left as it is" in capsys.readouterr().err
+    np.testing.assert_array_equal(read_camera_info(rejected).matrix, bad.matrix)
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def _folder_checks(asked: BringUp, robot: RobotConfig) -> list[Check]:
 
 def _live_names(asked: BringUp) -> list[str]:
     """Names of the checks that need the robot."""
-    names = ["joint states", "joints"]
+    names = ["joint states", "joints", "controllers"]
     for camera in asked.cameras:
         names += [f"{camera} {part}" for part in ("pictures", "quality", "camera_info", "board")]
     return [*names, "motion"]
@@ -124,11 +124,15 @@ def _visit(asked: BringUp, robot: RobotConfig, may_move: Callable[[str], bool]) 
             node.begin()
             visit.listen(asked.seconds)
             node.ask_who_hears()
+        missing = node.missing_controllers(robot)
         by_topic = robot.urdf == DESCRIPTION_TOPIC
         if by_topic and node.urdf is None:
             visit.until(lambda: node.urdf is not None, asked.wait_s)
         urdf = node.urdf if by_topic else read_urdf(Path(robot.urdf))
     checks = check_folder(robot, urdf)
+    if urdf is None:
+        why = f"nothing on /{asked.namespace}/{DESCRIPTION_TOPIC} in {asked.wait_s:g} s"
+        checks[0] = judged("description", [why], "robot_state_publisher publishes it")
     if not found:
         first = judged(
             "joint states",
@@ -145,7 +149,7 @@ def _visit(asked: BringUp, robot: RobotConfig, may_move: Callable[[str], bool]) 
         )
     )  # fmt: skip
     joints = check_joints(robot, kinematics, node.names, node.position)
-    checks.append(joints)
+    checks += [joints, judged("controllers", missing, "" if missing else "they listen")]
     pose_bin_tool = None
     if kinematics is not None and joints.state != FAIL:
         here = dict(zip(node.names, node.position))
@@ -193,7 +197,8 @@ def _check_camera(
     pictures = heard.pictures()
     if not pictures:
         why = heard.refused or "no picture came"
-        return [stream, *(not_done(part, why) for part in (quality, info, board))]
+        first = judged(quality, [why], "") if heard.refused else not_done(quality, why)
+        return [stream, first, *(not_done(part, why) for part in (info, board))]
     checks = [stream, check_pictures(quality, pictures, DEFAULT_IMAGE_SIZES[name])]
     if name not in robot.cameras:
         why = "the folder has no calibration of it"

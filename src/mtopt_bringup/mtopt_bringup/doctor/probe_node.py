@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ from mtopt_spec import ros_messages
 from mtopt_spec.bag_topics import CAMERA_NAMESPACES
 from mtopt_spec.errors import InputError
 from mtopt_spec.image_codec import decode_jpeg
-from mtopt_spec.robot import DESCRIPTION_TOPIC
+from mtopt_spec.robot import DESCRIPTION_TOPIC, RobotConfig
 from mtopt_spec.ros_qos import driver_qos
 
 KEPT_PICTURES = 10
@@ -175,6 +176,24 @@ class ProbeNode(Node):
                         f"{node.node_namespace.rstrip('/')}/{node.node_name} does not hear {topic} "
                         f"({why.strip(' ;')}): set its `reliable: false`, or the driver's QoS"
                     )
+        return found
+
+    def missing_controllers(self, robot: RobotConfig) -> list[str]:
+        """What the robot's folder names and no controller takes, in words."""
+        gripper, found = robot.gripper, []
+        topics = [robot.trajectory_topic, *([gripper.topic] * (gripper.command == "position"))]
+        for name in topics:
+            topic = self.resolve_topic_name(name)
+            heard_by = {info.node_name for info in self.get_subscriptions_info_by_topic(topic)}
+            if not heard_by - {"recorder_node"}:
+                found.append(f"nobody hears {topic}")
+        if gripper.command == "action":
+            if importlib.util.find_spec("control_msgs") is None:
+                found.append("gripper: action needs control_msgs, which is not installed")
+            action = self.resolve_topic_name(gripper.topic)
+            services = dict(self.get_service_names_and_types())
+            if f"{action}/_action/send_goal" not in services:
+                found.append(f"no action server answers at {action}")
         return found
 
     def _info_topic(self, camera: str) -> str:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mtopt_bringup import in_process, ros_cell
+from mtopt_bringup.main import main
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -32,6 +35,19 @@ def test_cell_says_where_the_time_goes():
     assert set(result["share"]) == {"physics", "render", "policy", "transport", "other"}
     assert sum(result["share"].values()) == pytest.approx(1, abs=0.01)
     assert result["control_steps_per_s"] > 0 and result["dropped_frames"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "interrupted"), [("cell", [True]), ("cell", [False, True]), ("collect", [True])]
+)
+def test_what_was_interrupted_gives_no_figures(monkeypatch, capsys, name, interrupted):
+    def run(*_, **__):
+        return ros_cell.CellRun(interrupted=interrupted.pop(0))
+
+    monkeypatch.setattr(ros_cell, "run_cell", run)
+    monkeypatch.setattr(in_process, "collect", run)
+    assert main(["benchmark", name]) == 130
+    assert not interrupted and not capsys.readouterr().out
 
 
 def test_policy_asks_a_policy_node_and_counts_what_tiling_saves():

@@ -147,3 +147,14 @@ def test_bad_arguments_are_refused_before_anything_starts(tmp_path, mtopt, argum
         assert result["exit_code"] == 2
         assert said in result["stderr"] and "expected" in result["stderr"]
         assert not (tmp_path / "bags").exists()
+
+
+@pytest.mark.parametrize("option", ["--checkpoint", "--detector"])
+def test_a_checkpoint_that_cannot_be_served_is_refused_before_anything_starts(
+    tmp_path, mtopt, option
+):
+    (tmp_path / "empty").mkdir()
+    for command in ("collect", "cell"):
+        result = mtopt(command, "--out", tmp_path / "bags", option, tmp_path / "empty")
+        assert result["exit_code"] == 2 and str(tmp_path / "empty") in result["stderr"]
+        assert not (tmp_path / "bags").exists()

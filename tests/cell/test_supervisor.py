@@ -63,11 +63,12 @@ def test_the_end_of_an_essential_process_ends_the_cell_and_says_why(tmp_path):
         assert "simulator" in supervisor.failure and "no world" in supervisor.failure
 
 
-def test_one_that_cannot_run_is_given_up(tmp_path):
+def test_one_that_cannot_run_is_given_up_and_each_time_its_last_words_are_told(tmp_path, caplog):
     specs = [spec("robot", "raise SystemExit('broken')", Role.WORKER)]
     with Supervisor(specs, tmp_path, max_restarts=1) as supervisor:
         assert run(supervisor, lambda: False) is False
         assert "broken" in supervisor.failure
+    assert "starting it again" in caplog.text and "broken" in caplog.text
 
 
 def test_stops_in_order_and_stubborn_ones_too(tmp_path):
@@ -90,6 +91,27 @@ def test_stops_in_order_and_stubborn_ones_too(tmp_path):
         pids = [supervisor.pid(s.name) for s in specs]
     assert order.read_text() == "ab"
     assert not any(alive(pid) for pid in pids)
+
+
+def test_ctrl_c_while_it_stops_hurries_it_and_leaves_nobody_behind(tmp_path):
+    impatient = (
+        f"import os, signal\ndef again(*_): os.kill({os.getpid()}, signal.SIGINT)\n"
+        "for s in (2, 15): signal.signal(s, again)\nprint('up', flush=True)\n" + FOREVER
+    )
+    specs = [
+        spec("stubborn", impatient, Role.SERVER, 1),
+        spec("later", "print('up', flush=True)\n" + FOREVER, Role.SERVER, 2),
+    ]
+    supervisor = Supervisor(specs, tmp_path, patience_s=60.0)
+    begun_s = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), supervisor:
+        run(supervisor, lambda: all("up" in supervisor.log_file(s.name).read_text() for s in specs))
+        pids = [supervisor.pid(s.name) for s in specs]
+    left = [pid for pid in pids if alive(pid)]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
+    assert time.monotonic() - begun_s < 30
 
 
 def test_no_orphans_when_the_supervisor_is_killed(tmp_path):

@@ -13,7 +13,7 @@ PHASES = {"targets", "forward", "backward", "optimiser", "other"}
 
 
 @pytest.mark.parametrize("backup", ["sarsa", "cem_max"])
-def test_a_steps_time_and_its_shares(capsys, backup):
+def test_a_steps_time_and_its_shares(capsys, caplog, backup):
     command = ["benchmark", "train", "--steps", "5", "--episodes", "60", "--batch", "8"]
     assert main([*command, "--threads", "1", "--backup", backup, "--json"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -26,6 +26,7 @@ def test_a_steps_time_and_its_shares(capsys, backup):
     assert all(0 < share[name] < 1 for name in PHASES - {"other"})
     assert -0.01 < share["other"] < 0.5 and 0 <= result["data_share"] < 1
     assert (result["batch"], result["threads"], result["network"]) == (8, 1, "small")
+    assert "affordance map" not in caplog.text, "nothing is wrong with its own empty pictures"
 
 
 def test_a_data_set_that_is_there_is_taken_and_one_that_is_not_is_refused(tmp_path, capsys):
@@ -33,7 +34,7 @@ def test_a_data_set_that_is_there_is_taken_and_one_that_is_not_is_refused(tmp_pa
     assert "nothing" in capsys.readouterr().err
 
 
-def test_what_negatives_cost_a_step_that_learns_goals(capsys):
+def test_what_negatives_cost_a_step_that_learns_goals(capsys, caplog):
     command = ["benchmark", "train", "--goals", "--steps", "5", "--episodes", "60", "--batch", "8"]
     assert main([*command, "--threads", "1", "--json"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -41,6 +42,7 @@ def test_what_negatives_cost_a_step_that_learns_goals(capsys):
     assert least <= result["negatives_share"] <= most < 1 and "share" not in result
     assert result["step_ms"] > 0 and result["without_negatives_ms"] > 0
     assert (result["batch"], result["threads"], result["network"]) == (8, 1, "small")
+    assert "affordance map" not in caplog.text, "nothing is wrong with its own empty pictures"
 
 
 def test_the_share_is_what_a_step_takes_longer_in_the_same_round(monkeypatch):

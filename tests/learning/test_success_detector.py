@@ -54,6 +54,20 @@ def test_a_detector_of_other_tasks_and_a_wrong_picture_are_refused(trained, toy,
         detector.judge("robot_1", Observation(0.0, small, False, 0.1, (0, 0, 0.1, 0)))
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("false_positive_rate", 0.0),
+        ("false_positive_rate", 1.0),
+        ("pair_share", -0.1),
+        ("validation_share", float("nan")),
+    ],
+)
+def test_a_share_or_rate_that_cannot_be_is_refused(name, value):
+    with pytest.raises(InputError, match=f"{name} .*got {value}"):
+        SuccessTrainConfig(**{name: value})
+
+
 def test_too_few_labels_are_said(toy):
     labels = np.full_like(toy.labels(), np.nan)
     labels[:4] = 1

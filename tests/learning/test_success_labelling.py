@@ -1,8 +1,11 @@
 """The detector's labels of a data set that grows while the detector is retrained."""
 
 import numpy as np
+import pytest
 from reach_bags import open_dataset, write_bags
 
+from mtopt_bringup.main import main
+from mtopt_learning.success import labelling
 from mtopt_learning.success.detector import SuccessDetector, save_detector
 from mtopt_learning.success.labelling import label_episodes
 from mtopt_learning.success.training import SuccessTrainConfig, train_detector
@@ -37,3 +40,27 @@ def test_only_new_episodes_are_judged_until_the_detector_changes(tmp_path):
     relabelled = dataset.labels("detector")
     np.testing.assert_allclose(relabelled, second.label(dataset, np.arange(40)), atol=1e-6)
     assert np.abs(relabelled[:30] - before).max() > 0.01
+
+
+def test_what_was_judged_when_it_was_interrupted_is_kept(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(labelling, "CHUNK", 8)
+    dataset = open_dataset(write_bags(tmp_path / "bags", 30), tmp_path / "data")
+    first, second = (trained(dataset, tmp_path / str(seed), seed) for seed in (0, 1))
+    label_episodes(dataset, first)
+    seen = []
+
+    def interrupt(count):
+        seen.append(count)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        label_episodes(dataset, second, interrupt)
+    labels = dataset.labels("detector")
+    np.testing.assert_allclose(labels[:16], second.label(dataset, np.arange(16)), atol=1e-6)
+    assert np.isnan(labels[16:]).all(), "none of another detector"
+    assert label_episodes(dataset, second) == 14
+    whole = second.label(dataset, np.arange(30))
+    np.testing.assert_allclose(dataset.labels("detector"), whole, atol=1e-6)
+    assert main(["label", str(tmp_path / "data"), "--detector", str(tmp_path / "0")]) == 0
+    assert "30/30" in capfd.readouterr().err

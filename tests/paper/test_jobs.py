@@ -11,6 +11,7 @@ import job_work
 import pytest
 
 from mtopt_bringup.jobs import Job, run_jobs
+from mtopt_spec.errors import InputError
 
 WAIT_S = 60
 
@@ -52,6 +53,13 @@ def test_one_fails_one_dies_the_others_give_their_results(tmp_path, capfd):
     assert "Traceback" in log and "no data" in log
     # Both that gave a result are full, though they told of less; the one that died had told of 1.
     assert "7/12" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("processes", [0, -1])
+def test_jobs_without_a_process_are_refused(tmp_path, processes):
+    jobs = [Job("first", 3, job_work.give, (1,))]
+    with pytest.raises(InputError, match=f"processes .*got {processes}, expected 1 or more"):
+        run_jobs(jobs, processes, "step", tmp_path, pytest.fail, time.monotonic() + 1)
 
 
 def test_nothing_to_do_is_no_error(tmp_path):

@@ -17,8 +17,8 @@ from mtopt_learning.checkpoint.q_function import QFunction, save_q_function
 from mtopt_learning.dataset.build import build_dataset
 from mtopt_learning.dataset.cache import Dataset
 from mtopt_learning.qlearn.network import QNetwork, default_network
-from mtopt_learning.success.detector import save_detector
-from mtopt_learning.success.training import SuccessTrainConfig, train_detector
+from mtopt_learning.success.teaching import teach
+from mtopt_learning.success.training import SuccessTrainConfig
 from mtopt_learning.train.run_folder import CHECKPOINT
 from mtopt_spec.action import Action, SentAction
 from mtopt_spec.episode import Episode, EpisodeBegin, EpisodeEnd, JointState, Step
@@ -120,8 +120,7 @@ def detector_folder(bags, dataset_folder) -> Path:
     """A detector after a few steps on this dataset."""
     folder, dataset = bags.parent / "detector", Dataset.open(dataset_folder)
     config = SuccessTrainConfig(steps=5, batch=32, threads=1)
-    trained = train_detector(dataset, dataset.labels("simulator"), config)
-    save_detector(folder, trained, TASKS, dataset.cameras, config, dataset.fingerprint)
+    teach(dataset, folder, config)
     return folder
 
 

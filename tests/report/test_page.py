@@ -132,7 +132,17 @@ def test_bad_input_is_named(tmp_path, dataset_folder):
         build_report(ReportInputs(argv=["mtopt"], **given), tmp_path / "out.html")
 
     result = tmp_path / "result.json"
-    for text in ("", "no json", "[1]", '{"tasks": {"lift-any": {"attempts": 3}}}'):
+    task = '{"tasks": {"lift-any": %s}%s}'
+    for text in (
+        "", "no json", "[1]", "[" * 100_000, task % ('{"attempts": 3}', ""), task % ("3", ""),
+        task % ('{"attempts": 3, "successes": 5}', ""),
+        task % ('{"attempts": "x", "successes": 5}', ""),
+        task % ('{"attempts": null, "successes": null}', ""),
+        task % ('{"attempts": 3, "successes": 1.5}', ""),
+        task % ('{"attempts": 3, "successes": 1, "low": "a", "high": 1}', ""),
+        task % ('{"attempts": 3, "successes": 1}', ', "dropped_frames": "a<b"'),
+        task % ('{"attempts": 3, "successes": 1}', ', "control_steps_per_s": NaN'),
+    ):  # fmt: skip
         result.write_text(text)
         with pytest.raises(InputError, match=r"eval result.*result\.json"):
             report(evaluations=[result])
@@ -143,6 +153,13 @@ def test_bad_input_is_named(tmp_path, dataset_folder):
     (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 2}\nrubbish\n{"step": 3}\n')
     with pytest.raises(InputError, match="line 2"):
         report(run=tmp_path)
+    for metrics in (
+        b'{"step": 1}\n\xff\xfe\n{"step": 3}',
+        b'{"step": 1}\n{"step": NaN, "loss": 1}',
+    ):
+        (tmp_path / "metrics.jsonl").write_bytes(metrics)
+        with pytest.raises(InputError, match=r"metrics\.jsonl"):
+            report(run=tmp_path)
     assert not (tmp_path / "out.html").exists()
     with pytest.raises(InputError, match="--strips"):
         report(strips=-1)

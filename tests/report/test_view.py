@@ -87,7 +87,7 @@ def test_bad_input_is_named(bags, tmp_path, monkeypatch, words, message):
         words += ["--save", "out.rrd"]
     with pytest.raises(InputError, match=message):
         view(*words)
-    assert not list(tmp_path.glob("*.rrd"))
+    assert not list(tmp_path.glob("*.rrd*"))
 
 
 @pytest.mark.parametrize(("option", "number"), [("--episode", -1), ("--limit", 0)])

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from mtopt_spec.errors import InputError
+
 _LOG = logging.getLogger("mtopt.jobs")
 Progress = Callable[[int], None]
 
@@ -56,9 +58,12 @@ def run_jobs(
         Job to error, of those that failed.
 
     Raises:
+        InputError: No process at a time.
         TimeoutError: The deadline is over.
         KeyboardInterrupt: Interrupted. In either case the processes are gone.
     """
+    if processes < 1:
+        raise InputError("processes", where="jobs", got=processes, expected="1 or more")
     waiting, running, errors = list(jobs), [], {}
     logs.mkdir(parents=True, exist_ok=True)
     try:

@@ -25,3 +25,4 @@ nonnegative_int = _bounded(int, "a whole number from 0 to 2^31 - 1", lambda n: 0
 positive_float = _bounded(float, "a number above 0", lambda x: 0 < x < math.inf)
 nonnegative_float = _bounded(float, "a number from 0 on", lambda x: 0 <= x < math.inf)
 share = _bounded(float, "a number from 0 to 1", lambda x: 0 <= x <= 1)
+proper_share = _bounded(float, "a number above 0 and below 1", lambda x: 0 < x < 1)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from mtopt_bringup.bag_results import BagResults, count_run
+from mtopt_bringup.bag_results import BagResults, closed_bags, count_run
 from mtopt_bringup.cell_monitor_node import CellMonitor
 from mtopt_bringup.cell_options import CellOptions
 from mtopt_bringup.domain import domain_environment
@@ -92,6 +92,7 @@ def run_cell(
         What it did; Ctrl-C ends it in the same order, with `interrupted` set.
     """
     out = Path(options.out)
+    before = closed_bags(out)
     folder = options.run_folder
     environment = domain_environment()
     os.environ.update(environment)
@@ -126,7 +127,7 @@ def run_cell(
             run.steady_cpu_s = _since(start[0], run.cpu_s)
             run.steady_simulator = _since(start[1], run.simulator)
         begun = monitor.node.begun
-    run.counted = count_run(out, options.run)
+    run.counted = count_run(out, options.run, before)
     run.void_episodes = len((begun | run.counted.void) - run.counted.complete)
     if not run.failure and not run.interrupted and run.counted.episodes < options.episodes:
         run.failure = f"{run.counted.episodes} of {options.episodes} episodes; see {folder}"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import enum
 import logging
 import os
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -151,7 +153,8 @@ class Supervisor:
         else:
             running.start_again_s = time.monotonic() + min(4.0, 0.25 * 2**running.restarts)
             running.restarts += 1
-            _LOG.warning("%s ended (%s): starting it again", name, how)
+            said = self._last_line(name)
+            _LOG.warning("%s ended (%s): starting it again; it said: %s", name, how, said)
 
     def _last_line(self, name: str) -> str:
         path = self.log_file(name)
@@ -175,31 +178,63 @@ class Supervisor:
             running.log.close()
 
     def stop(self) -> None:
-        """Ends everything, by stop order: SIGINT, then SIGTERM, then SIGKILL."""
-        orders = sorted({r.spec.stop_order for r in self._running.values()})
-        for order in orders:
-            group = [
-                r
-                for r in self._running.values()
-                if r.spec.stop_order == order and r.process is not None
-            ]
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-                alive = [r for r in group if r.process.poll() is None]
-                for running in alive:
-                    _signal(running.process, number)
-                if not alive or self._all_ended(alive):
-                    break
-            for running in group:
-                _signal(running.process, signal.SIGKILL)  # whatever it started itself
-                running.process = None
+        """Ends everything, by stop order: SIGINT, then SIGTERM, then SIGKILL.
 
-    def _all_ended(self, group: Sequence[_Running]) -> bool:
+        Raises:
+            KeyboardInterrupt: Ctrl-C meanwhile, which means "hurry": the next signal is sent at
+                once. Everything is ended all the same.
+        """
+        orders = sorted({r.spec.stop_order for r in self._running.values()})
+        with _interrupts_noted() as noted:
+            for order in orders:
+                self._stop_group(
+                    [
+                        r
+                        for r in self._running.values()
+                        if r.spec.stop_order == order and r.process is not None
+                    ],
+                    noted,
+                )
+
+    def _stop_group(self, group: Sequence[_Running], noted: Sequence[int]) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            before = len(noted)
+            for running in group:
+                if running.process.poll() is None:
+                    _signal(running.process, number)
+            if self._all_ended(group, lambda before=before: len(noted) > before):
+                break
+        for running in group:
+            _signal(running.process, signal.SIGKILL)  # whatever it started itself
+            running.process = None
+
+    def _all_ended(self, group: Sequence[_Running], hurried: Callable[[], bool]) -> bool:
         deadline_s = time.monotonic() + self._patience_s
-        while time.monotonic() < deadline_s:
+        while time.monotonic() < deadline_s and not hurried():
             if all(r.process.poll() is not None for r in group):
                 return True
             time.sleep(0.02)
         return False
+
+
+@contextlib.contextmanager
+def _interrupts_noted() -> Iterator[list[int]]:
+    """Ctrl-C adds to a list, wherever it comes, and raises `KeyboardInterrupt` only at the end.
+
+    Where it would not raise one at once (in another thread, or handled otherwise) nothing changes.
+    """
+    noted: list[int] = []
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield noted
+        return
+    signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if noted:
+        raise KeyboardInterrupt
 
 
 def _die_with_parent() -> None:

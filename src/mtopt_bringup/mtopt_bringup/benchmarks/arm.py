@@ -10,15 +10,23 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from mtopt_bringup.number_types import nonnegative_int, positive_int
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("--actions", type=int, default=500, help="that the arm node is asked for")
-    parser.add_argument("--steps", type=int, default=300, help="of the arm in MuJoCo")
-    parser.add_argument("--stops", type=int, default=20, help="of robots of a running cell")
-    parser.add_argument("--robots", type=int, default=7, help="of that cell")
-    parser.add_argument("--load", type=int, default=2, help="processes that do nothing but work")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--actions", type=positive_int, default=500, help="that the arm node is asked for"
+    )
+    parser.add_argument("--steps", type=positive_int, default=300, help="of the arm in MuJoCo")
+    parser.add_argument(
+        "--stops", type=positive_int, default=20, help="of robots of a running cell"
+    )
+    parser.add_argument("--robots", type=positive_int, default=7, help="of that cell")
+    parser.add_argument(
+        "--load", type=nonnegative_int, default=2, help="processes that do nothing but work"
+    )
+    parser.add_argument("--seed", type=nonnegative_int, default=0)
 
 
 def run(arguments: argparse.Namespace) -> dict:

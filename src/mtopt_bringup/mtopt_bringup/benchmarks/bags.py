@@ -19,6 +19,7 @@ import psutil
 
 from mtopt_bringup.benchmarks.synthetic_robot import noisy_picture
 from mtopt_bringup.domain import domain_environment
+from mtopt_bringup.number_types import positive_float, positive_int
 from mtopt_bringup.supervisor import end_process
 from mtopt_control.recorder.bag_writer import BagWriter
 from mtopt_control.recorder.ros_episode_messages import episode_messages
@@ -43,11 +44,11 @@ _BATCH = 256
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How much and how long."""
     parser.add_argument(
-        "--seconds", type=float, default=30.0, help="of recording (published figure: 300)"
+        "--seconds", type=positive_float, default=30.0, help="of recording (published figure: 300)"
     )
-    parser.add_argument("--robots", type=int, default=7, help="one 640x480 camera each")
+    parser.add_argument("--robots", type=positive_int, default=7, help="one 640x480 camera each")
     parser.add_argument(
-        "--megabytes", type=float, default=100.0, help="of bags to build the cache from"
+        "--megabytes", type=positive_float, default=100.0, help="of bags to build the cache from"
     )
 
 

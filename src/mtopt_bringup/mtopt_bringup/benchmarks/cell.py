@@ -6,12 +6,16 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from mtopt_bringup.number_types import nonnegative_int, positive_int
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to run."""
-    parser.add_argument("--robots", type=int, default=7, help="default 7")
-    parser.add_argument("--episodes", type=int, default=42, help="to record (default 42)")
-    parser.add_argument("--seed", type=int, default=0, help="of every random draw (default 0)")
+    parser.add_argument("--robots", type=positive_int, default=7, help="default 7")
+    parser.add_argument("--episodes", type=positive_int, default=42, help="to record (default 42)")
+    parser.add_argument(
+        "--seed", type=nonnegative_int, default=0, help="of every random draw (default 0)"
+    )
     parser.add_argument("--checkpoint", type=Path, help="let this Q-function act")
 
 
@@ -23,6 +27,9 @@ def run(arguments: argparse.Namespace) -> dict:
         of all processes: `physics` and `render` in the simulator, `policy` the policy's process,
         `other` what observing, arm, episode and recorder cores take in-process for as many steps,
         `transport` the rest: messages and the nodes that carry them.
+
+    Raises:
+        KeyboardInterrupt: Interrupted: there are no figures.
     """
     from mtopt_bringup.cell_options import CellOptions
     from mtopt_bringup.in_process import CollectConfig, collect
@@ -38,6 +45,8 @@ def run(arguments: argparse.Namespace) -> dict:
                 checkpoint=str(arguments.checkpoint.resolve()) if learned else "", run="benchmark",
             )
         )  # fmt: skip
+        if cell.interrupted:
+            raise KeyboardInterrupt
         if cell.failure:
             raise RuntimeError(cell.failure)
         cores = collect(
@@ -46,6 +55,8 @@ def run(arguments: argparse.Namespace) -> dict:
                 out=Path(folder) / "in_process", processes=1,
             )
         )  # fmt: skip
+        if cores.interrupted:
+            raise KeyboardInterrupt
     steps = cell.steady_steps
     core_s = sum(cores.spent_s[name] for name in ("arm", "observe", "record", "new_scene"))
     total_s = max(sum(cell.steady_cpu_s.values()), 1e-9)

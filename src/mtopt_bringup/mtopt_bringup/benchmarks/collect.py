@@ -7,12 +7,18 @@ import tempfile
 import time
 from pathlib import Path
 
+from mtopt_bringup.number_types import nonnegative_int, positive_int
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How much to collect."""
-    parser.add_argument("--episodes", type=int, default=210, help="to collect (default 210)")
-    parser.add_argument("--robots", type=int, default=7, help="stations (default 7)")
-    parser.add_argument("--seed", type=int, default=0, help="of every random draw (default 0)")
+    parser.add_argument(
+        "--episodes", type=positive_int, default=210, help="to collect (default 210)"
+    )
+    parser.add_argument("--robots", type=positive_int, default=7, help="stations (default 7)")
+    parser.add_argument(
+        "--seed", type=nonnegative_int, default=0, help="of every random draw (default 0)"
+    )
     parser.add_argument(
         "--tasks", nargs="+", default=[], metavar="TASK", help="default: all, by the scheduler"
     )
@@ -27,6 +33,9 @@ def run(arguments: argparse.Namespace) -> dict:
         `episodes_per_s_per_core`; `limit_ratio`: the time of `mj_step` and of drawing the pictures
         over the whole time, which is the rate over that of the bare steps and pictures; and what
         else the time went to.
+
+    Raises:
+        KeyboardInterrupt: Interrupted: there are no figures.
     """
     from mtopt_bringup.in_process import CollectConfig, collect
 
@@ -45,6 +54,8 @@ def run(arguments: argparse.Namespace) -> dict:
             seed=arguments.seed, tasks=tuple(arguments.tasks), processes=1,
         )  # fmt: skip
         collected = collect(config, on_tick=mark)
+        if collected.interrupted:
+            raise KeyboardInterrupt
         spent_s = time.process_time() - begun["process"]
     bare = {name: value - begun[name] for name, value in _bare(stations).items()}
     return {

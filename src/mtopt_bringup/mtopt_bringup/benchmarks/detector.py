@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mtopt_bringup.number_types import nonnegative_int, positive_int, share
+
 COUNTS = ("true_positive", "false_positive", "false_negative", "true_negative")
 
 
@@ -13,17 +15,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True,
                         help="folder of data and results; what is done there is not done "
                              "again")  # fmt: skip
-    parser.add_argument("--labels", type=int, nargs="+", default=[100, 500, 2000, 5000],
+    parser.add_argument("--labels", type=positive_int, nargs="+", default=[100, 500, 2000, 5000],
                         help="labels a task (default 100 500 2000 5000)")  # fmt: skip
-    parser.add_argument("--seeds", type=int, default=3, help="detectors each (default 3)")
-    parser.add_argument("--episodes", type=int, default=10000, help="to choose labels from")
-    parser.add_argument("--pick-place-episodes", type=int, default=0,
-                        help="more, of lift-any and place-any alone (default 0)")  # fmt: skip
-    parser.add_argument("--test-episodes", type=int, default=4000, help="fresh ones to test on")
-    parser.add_argument("--steps", type=int, default=1500, help="gradient steps (default 1500)")
-    parser.add_argument("--pair-share", type=float, default=0.5, help="of the labels, in pairs")
+    parser.add_argument("--seeds", type=positive_int, default=3, help="detectors each (default 3)")
     parser.add_argument(
-        "--threads", type=int, default=0, help="of torch (default: as many as cores)"
+        "--episodes", type=positive_int, default=10000, help="to choose labels from"
+    )
+    parser.add_argument("--pick-place-episodes", type=nonnegative_int, default=0,
+                        help="more, of lift-any and place-any alone (default 0)")  # fmt: skip
+    parser.add_argument(
+        "--test-episodes", type=positive_int, default=4000, help="fresh ones to test on"
+    )
+    parser.add_argument(
+        "--steps", type=positive_int, default=1500, help="gradient steps (default 1500)"
+    )
+    parser.add_argument("--pair-share", type=share, default=0.5, help="of the labels, in pairs")
+    parser.add_argument(
+        "--threads", type=nonnegative_int, default=0, help="of torch (default: as many as cores)"
     )
 
 

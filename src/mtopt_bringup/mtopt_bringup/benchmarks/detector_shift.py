@@ -10,21 +10,27 @@ import argparse
 import shutil
 from pathlib import Path
 
+from mtopt_bringup.number_types import nonnegative_int, positive_int
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     parser.add_argument("--out", type=Path, required=True,
                         help="folder of data and results; what is done there is not done "
                              "again")  # fmt: skip
-    parser.add_argument("--episodes", type=int, default=5000, help="before the shift")
-    parser.add_argument("--new-episodes", type=int, default=1000, help="after the shift")
-    parser.add_argument("--test-episodes", type=int, default=2000, help="to test on, each")
-    parser.add_argument("--labels-per-task", type=int, default=1500, help="before the shift")
-    parser.add_argument("--new-labels", type=int, default=50, help="a task and turn")
-    parser.add_argument("--turns", type=int, default=4, help="of labelling and retraining")
-    parser.add_argument("--steps", type=int, default=1500, help="before the shift")
-    parser.add_argument("--turn-steps", type=int, default=300, help="a turn")
-    parser.add_argument("--threads", type=int, default=0, help="of torch (default: one a core)")
+    parser.add_argument("--episodes", type=positive_int, default=5000, help="before the shift")
+    parser.add_argument("--new-episodes", type=positive_int, default=1000, help="after the shift")
+    parser.add_argument("--test-episodes", type=positive_int, default=2000, help="to test on, each")
+    parser.add_argument(
+        "--labels-per-task", type=positive_int, default=1500, help="before the shift"
+    )
+    parser.add_argument("--new-labels", type=positive_int, default=50, help="a task and turn")
+    parser.add_argument("--turns", type=positive_int, default=4, help="of labelling and retraining")
+    parser.add_argument("--steps", type=positive_int, default=1500, help="before the shift")
+    parser.add_argument("--turn-steps", type=positive_int, default=300, help="a turn")
+    parser.add_argument(
+        "--threads", type=nonnegative_int, default=0, help="of torch (default: one a core)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict:

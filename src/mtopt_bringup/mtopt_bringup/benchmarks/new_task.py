@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mtopt_bringup.number_types import positive_float
 from mtopt_spec.resources import share_dir
 
 SCALES = ("small", "medium", "full")
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="rounds, gradient steps and episodes of evaluation, for a base of the same scale",
     )  # fmt: skip
     parser.add_argument(
-        "--minutes", type=float, help="stop after about so long; a later call goes on"
+        "--minutes", type=positive_float, help="stop after about so long; a later call goes on"
     )
     parser.add_argument(
         "--tasks-file", type=Path, metavar="YAML",

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mtopt_bringup.number_types import nonnegative_int, positive_float, positive_int
+
 SCALES = ("small", "medium", "full")
 PARTS = ("collect", "train", "evaluate", "online", "write")
 
@@ -54,16 +56,19 @@ def configuration(arguments: argparse.Namespace):
 def add_run_arguments(parser: argparse.ArgumentParser, sizes: str) -> None:
     """What experiments of rows have in common; `sizes` names the dataclass of `--set`."""
     parser.add_argument(
-        "--minutes", type=float, help="stop after about so long; a later call goes on"
+        "--minutes", type=positive_float, help="stop after about so long; a later call goes on"
     )
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="NAME=VALUE", dest="sizes",
         help=f"other sizes than the scale's, by the names in {sizes}: steps=2000 robots=3",
     )  # fmt: skip
     parser.add_argument("--rows", nargs="+", help="only these rows of the tables")
-    parser.add_argument("--seeds", type=int, help="trainings of each row")
+    parser.add_argument("--seeds", type=positive_int, help="trainings of each row")
     parser.add_argument(
-        "--processes", type=int, default=0, help="rows side by side (default: one a core)"
+        "--processes",
+        type=nonnegative_int,
+        default=0,
+        help="rows side by side (default: one a core)",
     )
 
 

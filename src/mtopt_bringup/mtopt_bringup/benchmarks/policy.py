@@ -10,15 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
+from mtopt_bringup.number_types import nonnegative_int, positive_int
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     parser.add_argument(
         "--checkpoint", type=Path, help="a Q-function; default: an untrained one of the same size"
     )
-    parser.add_argument("--robots", type=int, default=7, help="requests at once")
-    parser.add_argument("--rounds", type=int, default=200, help="times all robots ask")
-    parser.add_argument("--threads", type=int, default=1, help="of torch in the policy node")
+    parser.add_argument("--robots", type=positive_int, default=7, help="requests at once")
+    parser.add_argument("--rounds", type=positive_int, default=200, help="times all robots ask")
+    parser.add_argument(
+        "--threads", type=nonnegative_int, default=1, help="of torch in the policy node"
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict:

@@ -16,6 +16,7 @@ import psutil
 from tqdm import tqdm
 
 from mtopt_bringup.benchmarks.synthetic_dataset import write_synthetic
+from mtopt_bringup.number_types import positive_int
 from mtopt_spec.errors import InputError
 from mtopt_spec.resources import share_dir
 from mtopt_spec.task import load_tasks
@@ -29,7 +30,10 @@ _TASKS = share_dir() / "params" / "tasks.yaml"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How much."""
     parser.add_argument(
-        "--episodes", type=int, default=800_000, help="5 to 15 steps each (default 800,000)"
+        "--episodes",
+        type=positive_int,
+        default=800_000,
+        help="5 to 15 steps each (default 800,000)",
     )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="keep the data set here and use it again"

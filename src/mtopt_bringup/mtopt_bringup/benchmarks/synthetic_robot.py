@@ -17,6 +17,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, JointState
 
+from mtopt_bringup.number_types import nonnegative_int, positive_float, positive_int
 from mtopt_msgs.msg import (
     ActionCommanded,
     ActionSent,
@@ -184,14 +185,16 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--robot", default="robot_1")
     parser.add_argument("--cameras", nargs="+", default=["shoulder"])
-    parser.add_argument("--width", type=int, default=640, help="px")
-    parser.add_argument("--height", type=int, default=480, help="px")
-    parser.add_argument("--period-s", type=float, default=0.1, help="of observations")
-    parser.add_argument("--readings", type=int, default=10, help="joint states a period")
-    parser.add_argument("--steps", type=int, default=100, help="of an episode")
-    parser.add_argument("--episodes", type=int, default=10)
-    parser.add_argument("--first-number", type=int, default=0, help="of the episodes")
-    parser.add_argument("--patience-s", type=float, default=10.0, help="for an acknowledgement")
+    parser.add_argument("--width", type=positive_int, default=640, help="px")
+    parser.add_argument("--height", type=positive_int, default=480, help="px")
+    parser.add_argument("--period-s", type=positive_float, default=0.1, help="of observations")
+    parser.add_argument("--readings", type=positive_int, default=10, help="joint states a period")
+    parser.add_argument("--steps", type=positive_int, default=100, help="of an episode")
+    parser.add_argument("--episodes", type=positive_int, default=10)
+    parser.add_argument("--first-number", type=nonnegative_int, default=0, help="of the episodes")
+    parser.add_argument(
+        "--patience-s", type=positive_float, default=10.0, help="for an acknowledgement"
+    )
     parser.add_argument("--fast", action="store_true", help="as fast as it goes, not in real time")
     return parser.parse_args(argv)
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import tempfile
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from mtopt_bringup.benchmarks.goal_step import goal_step_cost, seconds_of
+from mtopt_bringup.number_types import nonnegative_int, positive_int
 
 _PUBLISHED_PICTURE_PX = (512, 640)
 _WARM_STEPS = 10
@@ -30,10 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--goals", action="store_true",
         help="time steps that learn goals alone: what pushing down actions that nobody took costs",
     )  # fmt: skip
-    parser.add_argument("--batch", type=int, help="states a step")
-    parser.add_argument("--threads", type=int, default=0, help="of torch (default: its own)")
-    parser.add_argument("--steps", type=int, default=100, help="that each figure is taken from")
-    parser.add_argument("--episodes", type=int, default=2000, help="of the data set it writes")
+    parser.add_argument("--batch", type=positive_int, help="states a step")
+    parser.add_argument(
+        "--threads", type=nonnegative_int, default=0, help="of torch (default: its own)"
+    )
+    parser.add_argument(
+        "--steps", type=positive_int, default=100, help="that each figure is taken from"
+    )
+    parser.add_argument(
+        "--episodes", type=positive_int, default=2000, help="of the data set it writes"
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict:
@@ -70,7 +79,7 @@ def run(arguments: argparse.Namespace) -> dict:
     if arguments.goals:
         config = replace(config, batch=0, goals=replace(config.goals, batch=config.batch))
     steps = -(-arguments.steps // _ROUNDS)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _told_of_pictures(arguments.dataset is not None):
         path = arguments.dataset or _write(Path(folder), tasks.names, arguments)
         dataset = Dataset.open(path)
         if arguments.goals:
@@ -113,6 +122,18 @@ def run(arguments: argparse.Namespace) -> dict:
         "threads": torch.get_num_threads(),
         "pictures_on_device": trainer.store.resident,
     }
+
+
+@contextmanager
+def _told_of_pictures(real: bool) -> Iterator[None]:
+    """Lets no warning through that no arm is to be seen in pictures that are empty on purpose."""
+    log = logging.getLogger("mtopt_learning.train.self_calibration")
+    before = log.level
+    log.setLevel(before if real else logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 class _Switch:

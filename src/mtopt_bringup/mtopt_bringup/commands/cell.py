@@ -32,15 +32,17 @@ def add_arguments(parser) -> None:
 def run(arguments) -> dict:
     """Runs the cell until its robots have their episodes, or Ctrl-C."""
     from mtopt_bringup.cell_options import CellOptions
+    from mtopt_bringup.policies import policy_fingerprint, success_judge
     from mtopt_bringup.progress import episode_bar
     from mtopt_bringup.ros_cell import run_cell
     from mtopt_bringup.run_folder import start_run
-    from mtopt_spec.errors import InputError
+    from mtopt_sim.cell import cell_tasks
 
     check_run_arguments(arguments)
-    for folder in (arguments.checkpoint, arguments.detector):
-        if folder is not None and not folder.is_dir():
-            raise InputError("checkpoint", where=folder, got="no folder", expected="a checkpoint")
+    if arguments.checkpoint is not None:
+        policy_fingerprint(arguments.checkpoint, cell_tasks())
+    if arguments.detector is not None:
+        success_judge(arguments.detector, cell_tasks())
     start = start_run(arguments.out, arguments.seed)
     options = CellOptions(
         robots=arguments.robots,

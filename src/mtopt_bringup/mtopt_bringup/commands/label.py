@@ -21,11 +21,12 @@ def run(arguments: argparse.Namespace) -> dict:
 
     from mtopt_learning.dataset.cache import Dataset
     from mtopt_learning.success.detector import SuccessDetector
-    from mtopt_learning.success.labelling import label_episodes
+    from mtopt_learning.success.labelling import judged_before, label_episodes
 
     dataset = Dataset.open(arguments.dataset)
     detector = SuccessDetector.load(arguments.detector, dataset.tasks, dataset.cameras)
-    with tqdm(desc="label", unit="episode") as bar:
+    before = judged_before(dataset, detector)
+    with tqdm(total=dataset.n_episodes, initial=before, desc="label", unit="episode") as bar:
         judged = label_episodes(dataset, detector, bar.update)
     successes = (dataset.labels("detector") >= 0.5).sum(0)
     return {

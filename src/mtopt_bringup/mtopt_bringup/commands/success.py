@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from mtopt_bringup.number_types import nonnegative_int, positive_int, share
+from mtopt_bringup.number_types import nonnegative_int, positive_int, proper_share, share
 from mtopt_bringup.result_text import as_text
 
 SUMMARY = "Teach and test the success detector; pick the episodes whose label helps it most."
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     train.add_argument("--pair-share", type=share,
                        help="in pairs of success and near miss (default 0.5)")  # fmt: skip
-    train.add_argument("--false-positive-rate", type=share,
+    train.add_argument("--false-positive-rate", type=proper_share,
                        help="that the thresholds hold to (default 0.02)")  # fmt: skip
     train.add_argument("--validation-share", type=share, help="of the episodes (default 0.2)")
     train.add_argument("--first-image", action="store_const", const=True,

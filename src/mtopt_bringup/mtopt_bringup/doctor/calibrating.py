@@ -7,13 +7,15 @@ from pathlib import Path
 
 from mtopt_bringup.doctor.boards import Board, Corners, calibrate, find_corners, is_new_view
 from mtopt_bringup.doctor.calibration_checks import MAX_RESIDUAL_PX
-from mtopt_bringup.doctor.camera_file import write_camera_info
+from mtopt_bringup.doctor.camera_file import CameraInfo, write_camera_info
 from mtopt_bringup.doctor.probe_node import ProbeNode
 from mtopt_bringup.ros_visit import RosVisit
 from mtopt_spec.errors import InputError
 from mtopt_spec.robot import robot_folder
 
 VIEWS = 15
+REJECTED = ".rejected"
+"""Ending of the file of a calibration that is too bad to be used."""
 _PATIENCE_S = 60.0
 
 
@@ -31,7 +33,8 @@ def calibrate_camera(
         wait_s: For the first picture, wall time.
 
     Returns:
-        `file`, `views`, `residual_px`; `exit_code` 1 where that is too large.
+        `file` that was written, `views`, `residual_px`, `ok`; `exit_code` 1 where the residual is
+        too large.
 
     Raises:
         InputError: No board is told, no picture comes, or the board is not shown.
@@ -61,13 +64,22 @@ def calibrate_camera(
             sys.stderr.write(f"view {len(views)} of {VIEWS}\n")
         height, width = heard.pictures()[-1].shape[:2]
     info, residual = calibrate(views, camera, width, height)
-    write_camera_info(path, info)
-    good = residual <= MAX_RESIDUAL_PX
-    sys.stderr.write(
-        f"{path}: residual {residual:.2f} px{'' if good else ', too large: print the board flat'}\n"
-    )
+    return keep_calibration(path, info, residual)
+
+
+def keep_calibration(path: Path, info: CameraInfo, residual_px: float) -> dict:
+    """Writes a calibration to its file; one of too large a residual to `<file>.rejected` instead.
+
+    Returns:
+        As `calibrate_camera`.
+    """
+    good = residual_px <= MAX_RESIDUAL_PX
+    file = path if good else path.with_name(path.name + REJECTED)
+    write_camera_info(file, info)
+    said = "" if good else f", too large: print the board flat; {path} is left as it is"
+    sys.stderr.write(f"{file}: residual {residual_px:.2f} px{said}\n")
     return {
-        "file": str(path), "views": len(views), "residual_px": residual, "ok": good,
+        "file": str(file), "views": VIEWS, "residual_px": residual_px, "ok": good,
         "exit_code": int(not good),
     }  # fmt: skip
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +16,9 @@ from mtopt_learning.bag.find import find_bags
 from mtopt_learning.bag.reader import BagEpisode, BagReader
 from mtopt_spec.errors import InputError
 from mtopt_spec.whole_file import partial_path
+
+if TYPE_CHECKING:
+    import rerun as rr
 
 log = logging.getLogger("mtopt.bags.view")
 
@@ -42,20 +47,15 @@ def view(
     Raises:
         InputError: No such bag or episode, or the file cannot be written.
     """
-    import rerun as rr  # here, as only viewing needs it
-
     from mtopt_learning.bag.rerun_episode import GOAL, blueprint, log_episode
 
     bag = find_bags([folder])[0]
     q_curves = _q_curves(checkpoint) if checkpoint else None
-    recording = rr.RecordingStream(APPLICATION, recording_id=f"{bag.parent.name}/{bag.name}")
-    partial = _partial(save) if save else None
-    if partial is not None:
-        recording.save(partial)
-    else:
-        recording.spawn()
     shown = observations = 0
-    with BagReader(bag, joint_states=True) as reader:
+    with (
+        _recording(f"{bag.parent.name}/{bag.name}", save) as recording,
+        BagReader(bag, joint_states=True) as reader,
+    ):
         for each in _chosen(bag, reader, episode, limit):
             if not shown:
                 goal = [f"{GOAL}/{camera}" for camera in each.goal_images_jpeg]
@@ -64,12 +64,31 @@ def view(
             curves = q_curves(each) if q_curves else {}
             observations = log_episode(recording, each, curves, observations)
             shown += 1
-    recording.flush()
-    recording.disconnect()
-    if partial is not None:
-        os.replace(partial, save)
     log.info("%d episode(s) of %s", shown, bag)
     return {"bag": str(bag), "episodes": shown, "saved": str(save or "")}
+
+
+@contextlib.contextmanager
+def _recording(name: str, save: Path | None) -> Iterator[rr.RecordingStream]:
+    """A stream to a viewer, or to a file, of which nothing stays where that fails."""
+    import rerun as rr  # here, as only viewing needs it
+
+    recording = rr.RecordingStream(APPLICATION, recording_id=name)
+    partial = _partial(save) if save else None
+    try:
+        if partial is not None:
+            recording.save(partial)
+        else:
+            recording.spawn()
+        yield recording
+        recording.flush()
+        recording.disconnect()
+        if partial is not None:
+            os.replace(partial, save)
+    except BaseException:
+        if partial is not None:
+            partial.unlink(missing_ok=True)
+        raise
 
 
 def _partial(path: Path) -> Path:

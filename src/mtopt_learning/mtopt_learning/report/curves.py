@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,12 +65,13 @@ def metrics_by_step(folder: Path) -> list[dict[str, float]]:
     run wrote a step again, the later line counts.
 
     Raises:
-        InputError: No such file, or a line before the last is no JSON object with a `step`.
+        InputError: No such file, no text, a line before the last is no JSON object with a `step`,
+            or a step is not finite.
     """
     path = Path(folder) / METRICS
     try:
         lines = path.read_text().splitlines()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             "training run", where=path, got=str(error), expected=f"a folder with {METRICS}"
         ) from error
@@ -80,13 +82,17 @@ def metrics_by_step(folder: Path) -> list[dict[str, float]]:
         try:
             record = dict(_flat(json.loads(line)))
             by_step.setdefault(record["step"], {}).update(record)
-        except (ValueError, KeyError, AttributeError) as error:
+        except (ValueError, KeyError, AttributeError, OverflowError) as error:
             if i == len(lines) - 1:
                 break
             raise InputError(
                 "metrics", where=f"{path}, line {i + 1}", got=repr(line[:80]),
                 expected="a JSON object with `step`",
             ) from error  # fmt: skip
+    if not all(math.isfinite(step) for step in by_step):
+        raise InputError(
+            "metrics", where=path, got="a step that is not finite", expected="numbers of steps"
+        )
     return [by_step[step] for step in sorted(by_step)]
 
 

@@ -7,21 +7,20 @@ from pathlib import Path
 import numpy as np
 
 from mtopt_learning.dataset.cache import Dataset
-from mtopt_learning.evaluate.intervals import wilson_interval
 from mtopt_learning.report.charts import Series, line_chart
 from mtopt_learning.report.judgements import Judgements, held_out_judgements, stored_judgements
 from mtopt_learning.report.pictures import data_uri, strip
 from mtopt_learning.report.section import Section
+from mtopt_learning.success.metrics import calibration_error, reliability
 from mtopt_learning.train.diagnostics import area_under_curve
 
-BINS = 10
 MISTAKES = 12
 
 
 def detector_section(
     folder: Path | None, dataset: Dataset | None, shown: int = MISTAKES
 ) -> Section:
-    """Confusion, calibration and gravest mistakes against people's or the simulator's labels."""
+    """Confusion, calibration and gravest mistakes against labels that count as true."""
     if dataset is None:
         lacks = "--dataset DIR" if folder else "--detector DIR and --dataset DIR"
         return Section("detector", missing=f"There is nothing to judge: {lacks} was not given.")
@@ -41,7 +40,7 @@ def detector_section(
     total = confusion_row("All tasks", *(a[known] for a in _parts(judged))) | {"total": True}
     probability, truth = judged.probability[known], judged.truth[known]
     chart = line_chart(
-        [reliability(probability, truth)],
+        [reliability_curve(probability, truth)],
         title="Reliability",
         x_label="judged probability of success",
         y_range=(0, 1),
@@ -96,31 +95,12 @@ def confusion_row(name: str, probability: np.ndarray, said: np.ndarray, truth: n
     }
 
 
-def _bins(probability: np.ndarray) -> np.ndarray:
-    """(n,) int, the tenth of [0, 1] that a probability lies in."""
-    return np.minimum((probability * BINS).astype(int), BINS - 1)
-
-
-def reliability(probability: np.ndarray, truth: np.ndarray) -> Series:
+def reliability_curve(probability: np.ndarray, truth: np.ndarray) -> Series:
     """Share of successes against the mean judged probability, in ten bins, with 95 % intervals."""
-    points = []
-    for b in range(BINS):
-        mine = _bins(probability) == b
-        if mine.any():
-            n, k = int(mine.sum()), int(truth[mine].sum())
-            points.append((probability[mine].mean(), k / n, *wilson_interval(k, n)))
-    x, y, low, high = np.array(points).reshape(-1, 4).T
+    points = reliability(probability, truth)
+    names = ("judged", "succeeded", "low", "high")
+    x, y, low, high = (np.array([point[name] for point in points]) for name in names)
     return Series("detector", x, y, "s0", low, high, dots=True)
-
-
-def calibration_error(probability: np.ndarray, truth: np.ndarray) -> float:
-    """Mean distance between judged probability and share of successes, over ten bins."""
-    bins = _bins(probability)
-    gaps = [
-        (bins == b).sum() * abs(probability[bins == b].mean() - truth[bins == b].mean())
-        for b in np.unique(bins)
-    ]
-    return float(np.sum(gaps) / max(len(probability), 1))
 
 
 def mistakes(dataset: Dataset, judged: Judgements, count: int) -> list[dict]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from mtopt_spec.errors import InputError
 
 if TYPE_CHECKING:
     from mtopt_learning.dataset.cache import Dataset
+
+LOSSES = ("episodes", "void_episodes", "dropped_frames", "late_frames", "control_steps_per_s")
+"""Keys of a result that tell what of a run was kept, and how fast it went."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ def load_result(path: Path, kind: str) -> Result:
     """Reads a result: a JSON file, or a log whose last line is the JSON object.
 
     Raises:
-        InputError: No file, no JSON object, or one without `tasks`.
+        InputError: No file, no JSON object, one without `tasks`, or with counts that cannot be.
     """
     path = Path(path)
     try:
@@ -54,7 +58,7 @@ def load_result(path: Path, kind: str) -> Result:
         try:
             content = json.loads(candidate)
             break
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             continue
     tasks = content.get("tasks") if isinstance(content, dict) else None
     if not isinstance(tasks, dict):
@@ -65,15 +69,34 @@ def load_result(path: Path, kind: str) -> Result:
             expected=f"what `mtopt {kind} --json` prints as its last line",
         )
     for task, counts in tasks.items():
-        if not isinstance(counts, dict) or not {"attempts", "successes"} <= set(counts):
+        if not _is_count(counts):
             raise InputError(
                 f"{kind} result, task {task}",
                 where=path,
                 got=repr(counts),
-                expected="a mapping with `attempts` and `successes`",
+                expected="`attempts` and at most as many `successes`; `low`, `high`: numbers",
+            )
+    for key in LOSSES:
+        if not _is_number(content.get(key)):
+            raise InputError(
+                f"{kind} result, {key}", where=path, got=repr(content[key]), expected="a number"
             )
     name = content.get("policy") or content.get("name") or path.stem
     return Result(str(name), path.name, kind, content)
+
+
+def _is_count(counts) -> bool:
+    """Whether these are a task's attempts and successes, with the interval's ends or without."""
+    if not isinstance(counts, dict):
+        return False
+    attempts, successes = counts.get("attempts"), counts.get("successes")
+    whole = type(attempts) is int and type(successes) is int and 0 <= successes <= attempts
+    return whole and _is_number(counts.get("low")) and _is_number(counts.get("high"))
+
+
+def _is_number(value) -> bool:
+    """Whether it is a number, or nothing."""
+    return value is None or type(value) is int or (type(value) is float and math.isfinite(value))
 
 
 def _rows(result: Result) -> dict[str, dict]:

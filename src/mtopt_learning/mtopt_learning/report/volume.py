@@ -68,6 +68,7 @@ def _sources(dataset: Dataset) -> str:
     """Who judged: the number of labels of each source."""
     names = {
         "person": "a person",
+        "import": "an imported table",
         "simulator": "the simulator's truth (in a person's place)",
         "detector": "the success detector",
     }

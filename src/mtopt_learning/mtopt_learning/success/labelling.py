@@ -16,6 +16,8 @@ def label_episodes(
 ) -> int:
     """Writes the detector's labels beside the data set; those it has judged before stay.
 
+    What it has judged when it is interrupted is written too, and the next call goes on there.
+
     Labels of another detector (the same one before it was retrained, too) are replaced, all of
     them: one data set holds the judgements of one detector. So it may be called after each
     collection and after each retraining, and does what is new.
@@ -29,17 +31,26 @@ def label_episodes(
     Returns:
         Number of episodes that were judged now.
     """
+    first = judged = judged_before(dataset, detector)
+    labels = dataset.labels(SOURCE)
+    try:
+        while judged < dataset.n_episodes:
+            episodes = np.arange(judged, min(judged + CHUNK, dataset.n_episodes))
+            labels[episodes] = detector.label(dataset, episodes)
+            judged += len(episodes)
+            if progress:
+                progress(len(episodes))
+    finally:
+        labels[judged:] = np.nan
+        if judged > first:
+            dataset.write_labels(
+                SOURCE, labels, {"fingerprint": detector.fingerprint, "episodes": judged}
+            )
+    return judged - first
+
+
+def judged_before(dataset, detector: SuccessDetector) -> int:
+    """How many episodes, the first ones, this very detector has judged already."""
     about = dataset.labels_about(SOURCE)
     same = detector.fingerprint != "" and about.get("fingerprint") == detector.fingerprint
-    first = int(about.get("episodes", 0)) if same else 0
-    labels = dataset.labels(SOURCE)
-    for begin in range(first, dataset.n_episodes, CHUNK):
-        episodes = np.arange(begin, min(begin + CHUNK, dataset.n_episodes))
-        labels[episodes] = detector.label(dataset, episodes)
-        if progress:
-            progress(len(episodes))
-    if first < dataset.n_episodes or not same:
-        dataset.write_labels(
-            SOURCE, labels, {"fingerprint": detector.fingerprint, "episodes": dataset.n_episodes}
-        )
-    return dataset.n_episodes - first
+    return int(about.get("episodes", 0)) if same else 0

@@ -38,6 +38,9 @@ class SuccessTrainConfig:
         bf16: Compute in bfloat16 where the processor has it.
         threads: Of torch; 0 leaves them as they are.
         seed: Of weights and draws.
+
+    Raises:
+        InputError: A share that is none, or a rate that no threshold can hold to.
     """
 
     steps: int = 400
@@ -55,6 +58,18 @@ class SuccessTrainConfig:
     bf16: bool = True
     threads: int = 0
     seed: int = 0
+
+    def __post_init__(self):
+        for name in ("rare_share", "newest_share", "validation_share", "pair_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise self._refused(name, "0 to 1")
+        if not 0 < self.false_positive_rate < 1:
+            raise self._refused("false_positive_rate", "above 0 and below 1")
+
+    def _refused(self, name: str, expected: str) -> InputError:
+        return InputError(
+            name, where="success detector's settings", got=getattr(self, name), expected=expected
+        )
 
 
 @dataclass(frozen=True)

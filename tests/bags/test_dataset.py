@@ -455,3 +455,63 @@ def test_the_commands_say_what_they_did(bags, tmp_path, capsys):
     assert main(["bags", "check", str(tmp_path / "bags")]) == 1
     told = yaml.safe_load(capsys.readouterr().out)
     assert told == result, "a person is told as much as a program"
+
+
+def test_a_folder_of_something_else_is_left_alone(bags, tmp_path):
+    own = {"mine.arrow": b"1", "images_holiday.u8": b"2"}
+    (tmp_path / "mine").mkdir()
+    for name, data in own.items():
+        (tmp_path / "mine" / name).write_bytes(data)
+    with pytest.raises(InputError, match="mine: got mine.arrow, expected none"):
+        build_dataset(bags, tmp_path / "mine", TASKS)
+    assert {p.name: p.read_bytes() for p in (tmp_path / "mine").iterdir()} == own
+
+
+def test_files_of_ones_own_beside_a_cache_stay(bags, tmp_path, dataset):
+    (dataset.folder / "mine.arrow").write_bytes(b"1")
+    (dataset.folder / "steps_000099.arrow").write_bytes(b"left over")
+    build_dataset(bags, dataset.folder, TASKS)
+    assert (dataset.folder / "mine.arrow").read_bytes() == b"1"
+    assert not (dataset.folder / "steps_000099.arrow").exists()
+
+
+def labelled(episode, **values):
+    """The same episode with one label of `lift-any`."""
+    label = {"task": "lift-any", "success": True, "probability": 1.0, "source": "person"}
+    return replace(episode, end=replace(episode.end, labels=(TaskLabel(**(label | values)),)))
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"probability": 9.0}, "got probability 9.0, expected 0 to 1"),
+        ({"probability": float("nan")}, "got probability nan, expected 0 to 1"),
+        ({"probability": 0.0}, "got success True, probability of success 0.0"),
+        ({"success": False, "probability": 0.9}, "got success False"),
+        ({"source": "human"}, "got source 'human', expected one of .*person"),
+    ],
+)
+def test_a_label_that_would_teach_something_else_is_refused(
+    tmp_path, make_episode, write_bag, values, told
+):
+    bags = write_bag(tmp_path / "bags", [labelled(make_episode(0), **values)])
+    with pytest.raises(InputError, match=f"lift-any in .*test-robot_1-0: {told}"):
+        build_dataset(bags, tmp_path / "data", TASKS)
+
+
+def test_labels_of_tasks_that_are_not_known_are_counted(tmp_path, make_episode, write_bag):
+    episodes = [
+        labelled(make_episode(0), task="lift_any"),
+        labelled(make_episode(1), task=REACH_GOAL),
+        labelled(make_episode(2), source="detector:abc", probability=0.5),
+    ]
+    done = build_dataset(write_bag(tmp_path / "bags", episodes), tmp_path / "data", TASKS)
+    assert done["labels_of_other_tasks"] == 1
+    assert done["picture_age_s"]["wrist"] == {"mean": 0.0, "max": 0.0}
+    assert Dataset.open(tmp_path / "data").labels("detector")[2, 0] == 0.5
+
+
+def test_two_episodes_of_one_id_in_a_bag_are_refused(tmp_path, make_episode, write_bag):
+    bags = write_bag(tmp_path / "bags", [make_episode(0), make_episode(0, start_s=30.0)])
+    with pytest.raises(InputError, match="1 ids of several episodes .test-robot_1-0"):
+        build_dataset(bags, tmp_path / "data", TASKS)

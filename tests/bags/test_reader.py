@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import struct
 
 import numpy as np
 import pytest
 import yaml
 
+from mtopt_bringup.commands.bags import check
 from mtopt_control.recorder.bag_writer import BagWriter, write_metadata
 from mtopt_control.recorder.mcap_file import McapFile
 from mtopt_control.recorder.mcap_scan import scan
 from mtopt_control.recorder.ros_episode_messages import episode_messages
-from mtopt_learning.bag.reader import BagReader
+from mtopt_learning.bag.reader import BagReader, DamagedBag
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import EndReason, Fault
+
+_with = dataclasses.replace
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 def read(bag, **options):
@@ -141,6 +146,30 @@ def test_a_bag_that_is_cut_off_is_refused(bag, keep):
         read(bag)
 
 
+def test_a_damaged_message_definition_is_refused_and_repaired(bag):
+    file = next(bag.glob("*.mcap"))
+    data = bytearray(file.read_bytes())
+    text = b"builtin_interfaces/Time stamp"
+    data[data.rfind(text)] = ord("$")  # the last copy, in the summary, is the one that is read
+    file.write_bytes(data)
+    with pytest.raises(InputError, match="damaged"):
+        read(bag)
+    found = check([bag], repair=True)
+    assert (found["episodes"], found["set_aside"], found["errors"]) == (3, 0, [])
+
+
+def test_a_chunk_that_cannot_be_unpacked_is_refused_and_set_aside(bag):
+    file = next(bag.glob("*.mcap"))
+    data = bytearray(file.read_bytes())
+    start = scan(file)[0].chunks[1].chunk_start_offset
+    data[data.index(ZSTD_MAGIC, start)] ^= 0xFF
+    file.write_bytes(data)
+    with pytest.raises(InputError, match="damaged"):
+        read(bag)
+    found = check([bag], repair=True)
+    assert (found["episodes"], found["set_aside"], found["errors"]) == (2, 1, [])
+
+
 def test_flipped_bits_and_broken_metadata_are_refused(bag):
     file = next(bag.glob("*.mcap"))
     good = file.read_bytes()
@@ -156,3 +185,136 @@ def test_flipped_bits_and_broken_metadata_are_refused(bag):
     (bag / "metadata.yaml").unlink()
     with pytest.raises(InputError, match="no metadata.yaml"):
         read(bag)
+
+
+def _another_format(episode):
+    return [m._replace(cdr=m.cdr.replace(b"jpeg", b"png!")) for m in episode_messages(episode)]
+
+
+def _another_reason(episode):
+    return episode_messages(_with(episode, end=_with(episode.end, reason=7)))
+
+
+def _without_cameras(episode):
+    blind = [
+        _with(step, observation=_with(step.observation, images_jpeg={})) for step in episode.steps
+    ]
+    last = _with(episode.last_observation, images_jpeg={})
+    begin = _with(episode.begin, camera_names=())
+    return episode_messages(_with(episode, begin=begin, steps=tuple(blind), last_observation=last))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (_another_format, "camera/image/compressed: got format 'png!', expected jpeg"),
+        (_another_reason, "episode/end .*7 is not a valid EndReason"),
+        (_without_cameras, "camera_names of episode test-robot_1-0 .*got none"),
+    ],
+)
+def test_a_bag_that_is_whole_and_breaks_the_contract_is_not_repaired(
+    tmp_path, make_episode, change, told
+):
+    with BagWriter(tmp_path, "robot_1") as writer:
+        bag = writer.write_episode(change(make_episode(0)))
+    before = {p.name: p.read_bytes() for p in bag.iterdir()}
+    with pytest.raises(InputError, match=told) as error:
+        read(bag)
+    assert not isinstance(error.value, DamagedBag) and "--repair" not in str(error.value)
+    found = check([bag], repair=True)
+    assert len(found["errors"]) == 1 and found["recovered"] == 0
+    assert {p.name: p.read_bytes() for p in bag.iterdir()} == before
+
+
+def test_joints_that_come_in_messages_of_their_own_are_put_together(tmp_path, make_episode):
+    episode = make_episode(0)
+    parts = [
+        _with(state, names=state.names[part], position=state.position[part],
+              velocity=state.velocity[part], effort=state.effort[part])
+        for state in episode.joint_states for part in (slice(0, 7), slice(7, 9))
+    ]  # fmt: skip
+    late = parts.pop(1)  # the fingers are told later than the arm
+    with BagWriter(tmp_path, "robot_1") as writer:
+        bag = writer.write_episode(episode_messages(_with(episode, joint_states=tuple(parts))))
+    with BagReader(bag, joint_states=True) as reader:
+        (got,) = reader.episodes()
+    assert got.joint_names == (*episode.joint_states[0].names[:7], *late.names)
+    want = np.array([state.position for state in episode.joint_states])
+    want[0, 7:] = np.nan
+    assert got.joint_position == pytest.approx(want, nan_ok=True)
+    assert check([bag], repair=False)["errors"] == []
+
+
+def _changed(episode, step, **values):
+    observation = _with(episode.steps[step].observation, **values)
+    steps = list(episode.steps)
+    steps[step] = _with(steps[step], observation=observation)
+    return _with(episode, steps=tuple(steps))
+
+
+def _state_not_finite(episode):
+    pose = (float("nan"), 0.0, 0.2, 0.0)
+    return episode_messages(_changed(episode, 1, tool_pose_bin=pose))
+
+
+def _action_not_finite(episode):
+    steps = list(episode.steps)
+    bad = _with(steps[2].commanded, translation_m=(0.0, float("inf"), 0.0))
+    steps[2] = _with(steps[2], commanded=bad)
+    return episode_messages(_with(episode, steps=tuple(steps)))
+
+
+def _steps_back_in_time(episode):
+    first, second, *rest = episode.steps
+    swapped = [
+        _with(first, observation=second.observation), _with(second, observation=first.observation)
+    ]  # fmt: skip
+    return episode_messages(_with(episode, steps=(*swapped, *rest)))
+
+
+def _more_actions_than_steps(episode):
+    return episode_messages(_with(episode, end=_with(episode.end, steps=2)))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (_state_not_finite, "tool state 1 not finite"),
+        (_action_not_finite, "action 2 not finite"),
+        (_steps_back_in_time, "stamps that do not rise"),
+        (_more_actions_than_steps, "actions of more than its 2 steps"),
+    ],
+)
+def test_an_episode_that_cannot_be_learned_from_is_incomplete(tmp_path, make_episode, change, told):
+    with BagWriter(tmp_path, "robot_1") as writer:
+        writer.write_episode(change(make_episode(0)))
+        bag = writer.write_episode(episode_messages(make_episode(1)))
+    episodes, reader = read(bag)
+    assert [e.begin.episode_number for e in episodes] == [1]
+    assert len(reader.problems) == 1 and told in reader.problems[0]
+
+
+def test_pictures_of_the_step_before_are_told(tmp_path, make_episode, caplog):
+    """Stamps 2 ms behind the tool state's: each observation takes the picture of the last tick."""
+    messages = [
+        m._replace(cdr=later(m.cdr), log_time_ns=m.log_time_ns + 2_000_000)
+        if m.topic.endswith("/camera/image/compressed") else m
+        for m in episode_messages(make_episode(1))
+    ]  # fmt: skip
+    first = next(m for m in messages if m.topic.endswith("/camera/image/compressed"))
+    before = first._replace(cdr=later(first.cdr, -200), log_time_ns=first.log_time_ns - 200_000_000)
+    begin = messages[0]._replace(log_time_ns=before.log_time_ns)
+    messages = [begin, before, *messages[1:]]
+    with BagWriter(tmp_path, "robot_1") as writer:
+        bag = writer.write_episode(messages)
+    found = check([bag], repair=False)
+    assert found["picture_age_s"]["wrist"] == {"mean": 0.0, "max": 0.0}
+    assert found["picture_age_s"]["shoulder"] == pytest.approx({"mean": 0.198, "max": 0.198})
+    assert "camera shoulder are 0.198 s old" in caplog.text and "wrist" not in caplog.text
+
+
+def later(cdr: bytes, by_ms: int = 2) -> bytes:
+    """A message of a later stamp."""
+    sec, nanosec = struct.unpack_from("<iI", cdr, 4)
+    stamp = sec * 1_000_000_000 + nanosec + by_ms * 1_000_000
+    return cdr[:4] + struct.pack("<iI", *divmod(stamp, 1_000_000_000)) + cdr[12:]

@@ -21,6 +21,7 @@ from mtopt_control.recorder.recovery import recover_bag, recover_bags
 from mtopt_control.recorder.ros_episode_messages import episode_messages
 from mtopt_learning.bag.reader import BagReader
 from mtopt_spec.bag_topics import JOINT_TRAJECTORY
+from mtopt_spec.errors import InputError
 from mtopt_spec.goal import Goal
 from mtopt_spec.whole_file import partial_path
 
@@ -295,3 +296,18 @@ def test_a_closed_bag_that_was_damaged_in_the_middle_is_told_and_repaired(bag):
     repaired = command.check([bag.parent], repair=True)
     keys = ("bags", "episodes", "recovered", "set_aside", "errors")
     assert [repaired[k] for k in keys] == [1, 2, 2, 1, []]
+
+
+def test_a_bag_of_several_files_is_told_and_left_as_it_is(left_open, bag):
+    """As `ros2 bag record -d` makes them: a repair would keep one of them alone."""
+    partial, _ = left_open
+    for folder in (partial, bag):
+        shutil.copy(next(folder.glob("*.mcap")), folder / "more_1.mcap")
+        (folder / "metadata.yaml").write_text("{")
+        before = {p.name: p.read_bytes() for p in folder.iterdir()}
+        for act in (recover_bag, recovery.inspect_bag):
+            with pytest.raises(InputError, match="got 2 .mcap files, expected one"):
+                act(folder)
+        result = command.check([folder], repair=True)
+        assert result["exit_code"] == 1 and "2 .mcap files" in result["errors"][0]
+        assert {p.name: p.read_bytes() for p in folder.iterdir()} == before

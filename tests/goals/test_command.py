@@ -72,6 +72,8 @@ def test_bad_input_ends_with_2_and_says_what_to_do(mtopt, folder, tmp_path):
     short = mtopt("goals", "reach", folder, "--policy", "random", "--out", tmp_path / "r",
                   "--max-steps", 5)  # fmt: skip
     assert short["exit_code"] == 2 and "at least 20" in short["stderr"]
+    own = mtopt("goals", "reach", folder, "--policy", "bootstrap", "--out", tmp_path / "r")
+    assert own["exit_code"] == 2 and "got 'bootstrap'" in own["stderr"]
     kind = mtopt("goals", "demonstrate", "--out", tmp_path / "g", "--kinds", "throw")
     assert kind["exit_code"] == 2
 

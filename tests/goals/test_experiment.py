@@ -23,10 +23,12 @@ from mtopt_bringup.actionable.downstream import (
 )
 from mtopt_bringup.actionable.experiment import PARTS, GoalsExperiment
 from mtopt_bringup.actionable.goal_sets import GOAL_SETS, goals_folder
+from mtopt_bringup.actionable.reach import reached_folder
 from mtopt_bringup.actionable.rows import FIRST, ROWS, chosen_rows
 from mtopt_bringup.actionable.scoring import ALL, pooled, verdict
 from mtopt_bringup.benchmarks import goals as command
 from mtopt_bringup.goalset.goal_set import read_goal_set
+from mtopt_bringup.goalset.reached import SHEET
 from mtopt_bringup.paper.config import PaperConfig
 from mtopt_bringup.paper.experiment import Experiment
 from mtopt_learning.checkpoint.configuration import to_plain
@@ -134,7 +136,7 @@ def test_the_page_and_the_numbers_are_there(done):
         "## Objects in no training episode", "about 0.92",
         "| goal-conditioned behaviour cloning of direct ways |", "from-bags",
         "## Goals beside tasks", "about 0.00 to 0.27", "![known goals](goals_known.png)",
-        "Machine: ",
+        "Machine: ", "known: Actionable Models, Q among proposals, seed 0",
     ):  # fmt: skip
         assert text in page, text
     assert (out / "goals_known.png").stat().st_size > 1000
@@ -221,11 +223,22 @@ def test_a_row_differs_from_the_first_in_what_its_title_says(row):
         return plain, {**goals.pop("pairs"), **goals}
 
     (common, goals), (first_common, first_goals) = flat(row), flat(ROWS[0])
+    assert "published" not in row.title
     assert common == first_common and common["batch"] == 0 and common["seed"] == 3
     assert {k: v for k, v in goals.items() if v != first_goals[k]} == DIFFERENCES[row.name]
     assert first_goals["batch"] == 128 and first_goals["negative_weight"] > 0
     assert row.every_way == (row.name == "clone_all")
     assert first_goals["chained_share"] == 0.5 and row.clone == row.name.startswith("clone")
+
+
+def test_a_picture_says_whose_it_is(base, tmp_path):
+    experiment = GoalsExperiment(base / "data", tmp_path, replace(TINY, seeds=2, rows=()))
+    sheet = reached_folder(tmp_path, ROWS[1], 1, "known") / SHEET
+    sheet.parent.mkdir(parents=True)
+    sheet.write_bytes(b"a sheet")
+    sheets = experiment._sheets()
+    assert sheets == {"known": {"file": "goals_known.png", "row": ROWS[1].name, "seed": 1}}
+    assert (tmp_path / "goals_known.png").read_bytes() == b"a sheet"
 
 
 def test_goals_beside_tasks_change_nothing_else():
@@ -298,7 +311,6 @@ def test_what_is_no_data_set_of_this_cell_is_refused(base, tmp_path):
         (["--set", "goals=0"], "goals in experiment: got 0"),
         (["--set", "max_steps=5"], "max_steps in experiment: got 5"),
         (["--set", "episodes=[0]"], "episodes in experiment"),
-        (["--seeds", "0"], "seeds in experiment: got 0"),
     ],
 )
 def test_what_the_command_line_cannot_mean_is_named(options, says):

@@ -2,6 +2,8 @@
 
 import json
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage
 
-from mtopt_bringup.goalset.goal_set import RECORDED, read_goal_set
+from mtopt_bringup.goalset.from_camera import add_goal
+from mtopt_bringup.goalset.goal_set import RECORDED, ShownGoal, read_goal_set
 from mtopt_bringup.main import main
 from mtopt_spec import bag_topics, ros_messages
 from mtopt_spec.image_codec import encode_jpeg
@@ -111,3 +114,21 @@ def test_where_no_picture_comes_it_says_where_it_waited(camera, tmp_path, capsys
     assert not (tmp_path / "goals").exists()
     assert take(tmp_path / "goals", "--cameras", "elbow") == 2
     assert "elbow" in capsys.readouterr().err
+
+
+def test_goals_are_added_to_those_that_a_killed_call_left_between_its_renames(
+    shown, tmp_path, monkeypatch
+):
+    folder, seen = tmp_path / "goals", replace(shown.goals[0].goal, truth=None)
+    goals = [ShownGoal(seen, picture(value), source=str(value)) for value in (1, 2, 3)]
+    add_goal(folder, goals[0])
+
+    def killed(path, target, rename=Path.rename):
+        rename(path, target)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "rename", killed)
+        add_goal(folder, goals[1])
+    assert not folder.exists()
+    assert [goal.source for goal in add_goal(folder, goals[2]).goals] == ["1", "2", "3"]

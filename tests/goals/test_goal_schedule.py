@@ -22,7 +22,7 @@ def schedule(*goals, robots=("robot_1",)):
 def ask(schedule, holding=False, success=None, void=False, robot="robot_1"):
     report = None
     if success is not None:
-        report = EpisodeReport("any", "any", success, void)
+        report = EpisodeReport("any", "any", success, void, "no answer" if void else "")
     return schedule.assign(TaskRequest(0.0, robot, 0, holding, report))
 
 
@@ -66,13 +66,13 @@ def test_a_void_episode_is_run_again_with_all_that_goes_before_it():
     reach = ask(plan, holding=True, success=True)
     assert reach.goal == PLACE and plan.results == {}
     assert ask(plan, success=False, void=True) is None
-    assert plan.results == {0: False} and plan.failed_by_fault == [0]
+    assert plan.results == {0: False} and plan.failed_by_fault == {0: "no answer"}
 
 
 def test_nothing_but_void_episodes_ends_it():
     plan = schedule(*[GRASP] * 9)
     ask(plan)
-    with pytest.raises(InputError, match="void episodes only"):
+    with pytest.raises(InputError, match="void episodes only: no answer"):
         for _ in range(3 * 9):
             ask(plan, success=False, void=True)
 

@@ -6,6 +6,7 @@ import pytest
 
 from mtopt_bringup.goalset.goal_set import GoalSet
 from mtopt_bringup.goalset.outcomes import PROGRESS
+from mtopt_bringup.goalset.reached import RESULT, write_reached
 from mtopt_bringup.goalset.reaching import ReachConfig, evaluate_goals
 from mtopt_bringup.goalset.scripts import CLEAN_PICK, CLEAN_PLACE, clean_scripts
 from mtopt_learning.evaluate.intervals import wilson_interval
@@ -99,3 +100,59 @@ def test_a_damaged_progress_file_is_refused(shown, tmp_path):
     (tmp_path / PROGRESS).write_text('{"about": 3')
     with pytest.raises(InputError, match="remove the folder"):
         evaluate_goals(shown, Rests(), ReachConfig("rest"), tmp_path)
+
+
+def test_a_folder_of_somebody_else_is_refused_and_stays(shown, tmp_path):
+    theirs = tmp_path / "ends" / "00000_end.jpg"
+    theirs.parent.mkdir()
+    theirs.write_bytes(b"theirs")
+    with pytest.raises(InputError, match="folder to write.*name another one"):
+        evaluate_goals(shown, Rests(), ReachConfig("rest"), tmp_path)
+    assert theirs.read_bytes() == b"theirs"
+    with pytest.raises(InputError, match="folder to write"):
+        evaluate_goals(shown, Rests(), ReachConfig("rest"), theirs)
+
+
+class Refuses:
+    """Answers with an error."""
+
+    def choose(self, requests):
+        return [PolicyAnswer(Action(), 0.0, error=3, error_msg="no such policy") for _ in requests]
+
+
+def test_where_no_episode_is_complete_there_is_no_result(shown, tmp_path):
+    goals, config = some(shown, "grasp"), ReachConfig("refuses", robots=2, processes=1)
+    with pytest.raises(InputError, match="3 goals with void episodes only.*no such policy"):
+        evaluate_goals(goals, Refuses(), config, tmp_path)
+    with pytest.raises(InputError, match="3 goals with void.*no such policy.*remove the folder"):
+        evaluate_goals(goals, Rests(), config, tmp_path)
+
+
+class Breaks:
+    """Cannot be asked anything."""
+
+    def choose(self, requests):
+        raise RuntimeError("broken")
+
+
+def test_what_another_policy_begins_anew_takes_no_earlier_outcome_with_it(shown, tmp_path):
+    goals, config = some(shown, "grasp"), ReachConfig("repeat", robots=1, processes=1)
+    evaluate_goals(goals, Repeats(), config, tmp_path)
+    (tmp_path / "ends" / "notes.txt").write_text("mine")
+    with pytest.raises(RuntimeError, match="broken"):
+        evaluate_goals(goals, Breaks(), ReachConfig("broken", processes=1), tmp_path)
+    assert [path.name for path in (tmp_path / "ends").iterdir()] == ["notes.txt"]
+    again = Repeats()
+    result = evaluate_goals(goals, again, config, tmp_path)
+    assert len(again.asked) == 3 and all(row["end"] for row in result["goals"])
+
+
+def test_its_table_is_written_whole(shown, tmp_path, monkeypatch):
+    def killed(*paths):
+        raise KeyboardInterrupt
+
+    (tmp_path / RESULT).write_text("as before")
+    monkeypatch.setattr("os.rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_reached(tmp_path, shown, {"goals": []})
+    assert (tmp_path / RESULT).read_text() == "as before"

@@ -80,7 +80,7 @@ class ToyDataset:
     def labels(self, source="simulator"):
         if source == "best":
             return self.stored.get("detector", self.stored["simulator"])
-        return self.stored[source]
+        return self.stored.get(source, np.full_like(self.stored["simulator"], np.nan))
 
     def write_labels(self, source, probability, about=None):
         self.stored[source] = probability

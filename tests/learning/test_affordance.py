@@ -22,6 +22,7 @@ from mtopt_learning.qlearn.affordance_losses import (
     place_loss,
 )
 from mtopt_learning.qlearn.trunk import Trunk, default_trunk
+from mtopt_learning.train import self_calibration
 from mtopt_learning.train.config import TrainConfig
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.run_folder import load_run, save_run
@@ -402,6 +403,19 @@ def places_found(trainer):
         )
     best = scores.score[:, :2].argmax(-1)
     return scores.place_m[torch.arange(40)[:, None], best].numpy(), patches
+
+
+def test_places_are_found_in_portions_alike_and_with_little_memory(monkeypatch):
+    """Pictures of 640x480: all pairs at once would take more than a robot's computer has."""
+    data, taken = walks(20, seed=3), []
+    store = PictureStore(data.images, {"shoulder": (SIDE, SIDE)}, torch.device("cpu"))
+    whole = place_of_pixels(data, store, "shoulder", np.random.default_rng(0))
+    monkeypatch.setattr(self_calibration, "_PORTION_PX", 50 * SIDE * SIDE)
+    take = store.take_one
+    monkeypatch.setattr(store, "take_one", lambda c, r: (taken.append(len(r)), take(c, r))[1])
+    parts = place_of_pixels(data, store, "shoulder", np.random.default_rng(0))
+    assert max(taken) <= 50 and sum(taken) == 2 * 2000
+    assert parts[0] == pytest.approx(whole[0], abs=1e-6) and parts[1] == pytest.approx(whole[1])
 
 
 def test_terms_of_the_quadratic():

@@ -140,8 +140,9 @@ def test_loss_of_stops_alone_is_that_of_the_command():
 
 
 def test_only_successes_that_count_for_the_task_are_in_the_index(toy):
-    few = replace(toy, episode_task=np.array([0, 0, 1, 2], np.int16))
     labels = np.array([[1, 0, 0], [0.4, 0.6, 1], [np.nan, 1, 0], [1, 1, 1]], np.float32)
+    own_task = np.array([0, 0, 1, 2], np.int16)
+    few = replace(toy, episode_task=own_task, stored={"simulator": labels})
     nan = np.nan
     own = [[1, nan, nan], [nan, nan, nan], [nan, 1, nan], [nan, nan, 1]]
     by_skill = [[1, nan, nan], [nan, 1, nan], [nan, 1, nan], [nan, nan, 1]]

@@ -22,8 +22,10 @@ from mtopt_learning.qlearn.affordance import AffordanceScores
 from mtopt_learning.qlearn.affordance_losses import affordance_loss, carried_loss, place_loss
 from mtopt_learning.qlearn.behaviour import STOP, ProposalConfig, command_class
 from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
+from mtopt_learning.qlearn.distortion import DistortionConfig
 from mtopt_learning.qlearn.losses import conservative_loss
 from mtopt_learning.qlearn.network import QNetwork
+from mtopt_learning.qlearn.pictures import to_unit
 from mtopt_learning.relabel.deciding_steps import GripperChanges, next_gripper_row
 from mtopt_learning.relabel.hindsight import HindsightConfig, HindsightSampler
 from mtopt_learning.relabel.near_misses import NearMisses
@@ -445,6 +447,38 @@ def test_learns_from_unlabelled_episodes_to_reach_what_a_picture_shows(toy):
     assert after > 0.4 > before + 0.3, (before, after)
 
 
+@pytest.mark.parametrize("map_camera", ["", "shoulder"])
+@pytest.mark.parametrize("moving", [("wrist",), ("shoulder", "elbow"), ()])
+def test_goals_of_cameras_that_move_are_seen_from_elsewhere_with_a_map_and_without(
+    toy, monkeypatch, map_camera, moving
+):
+    network = dataclasses.replace(GOALS, map_camera=map_camera, moving_cameras=moving)
+    config = dataclasses.replace(ONLY_GOALS, goals=GoalConfig(batch=8, behaviour_weight=0.0))
+    config = dataclasses.replace(config, distortion=DistortionConfig(gain=0.0))
+    trainer, shown = Trainer(TASKS, CAMERAS, config, network), []
+    prepare = trainer.online.prepare_goal
+    monkeypatch.setattr(trainer.online, "prepare_goal", lambda x: shown.append(x) or prepare(x))
+    trainer.set_data(toy)
+    batch = trainer.goal_batches.take(0)
+    trainer.gradient_step()
+    trainer.close()
+    changed = {c for c in CAMERAS if not torch.equal(shown[-1][c], to_unit(batch.goal[c]))}
+    assert changed == set(moving) & set(CAMERAS)
+
+
+def test_figures_that_a_batch_does_not_have_are_left_out(toy):
+    pairs = HindsightConfig(chained_share=0.0)
+    config = dataclasses.replace(ONLY_GOALS, goals=GoalConfig(batch=8, pairs=pairs))
+    trainer = Trainer(TASKS, CAMERAS, config, GOALS)
+    trainer.set_data(toy)
+    record = trainer.train(steps=2)
+    trainer.close()
+    assert "q_hindsight" in record and "q_chained" not in record
+    assert np.isfinite(list(record.values())).all()
+    mixed = trainer._record([{"loss": 1.0}, {"loss": 3.0, "q_chained": 0.5}], 1.0)
+    assert (mixed["loss"], mixed["q_chained"]) == (2.0, 0.5)
+
+
 def test_a_clone_learns_the_ways_to_later_pictures(toy):
     config = CloneConfig(steps=1200, batch=128, learning_rate=2e-3, goals=True, bf16=False)
     trainer = CloneTrainer(dataclasses.replace(toy, stored={}), TASKS, config)
@@ -504,6 +538,16 @@ def test_resumes_exactly_with_goals_alone_and_beside_tasks(toy, tmp_path, batch)
         assert torch.equal(one, other)
     for trainer in (straight, first, second):
         trainer.close()
+
+
+@pytest.mark.parametrize("batch", [0, 32])
+def test_a_resumed_run_refuses_pictures_of_another_size(toy, tmp_path, batch):
+    trainer = Trainer(TASKS, CAMERAS, dataclasses.replace(ONLY_GOALS, batch=batch), GOALS)
+    large = {**toy.images, "shoulder": np.repeat(toy.images["shoulder"], 2, axis=1)}
+    cameras = {**CAMERAS, "shoulder": (32, 16)}
+    save_run(tmp_path, trainer)
+    with pytest.raises(InputError, match="pictures of shoulder.*data set"):
+        load_run(tmp_path, TASKS).set_data(dataclasses.replace(toy, images=large, cameras=cameras))
 
 
 def test_the_policy_serves_goals_and_refuses_what_the_checkpoint_cannot_do(toy, tmp_path):

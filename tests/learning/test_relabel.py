@@ -1,7 +1,7 @@
 """Impersonation and re-balancing."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -36,6 +36,34 @@ class Episodes:
     """All that a sharing needs of a data set."""
 
     episode_task: np.ndarray
+    told: dict = field(default_factory=dict)
+
+    def labels(self, source):
+        nothing = np.full((len(self.episode_task), len(TASKS)), NAN, np.float32)
+        return self.told.get(source, nothing)
+
+
+@pytest.mark.parametrize(
+    ("sharing", "counts"),
+    [
+        ("f_orig", [[True, False, False]]),
+        ("f_skill", [[True, True, False]]),
+        ("f_all", [[True, True, True]]),
+    ],
+)
+def test_an_episode_of_no_task_counts_for_those_that_a_person_or_an_import_judged(sharing, counts):
+    """The simulator judges every episode for every task, which does not make it data of them."""
+    labels = np.array([[1, 0, 1], [NAN, 0, 1], [0, 1, 0]], np.float32)
+    person = np.array([[NAN, NAN, NAN], [NAN, 0, NAN], [NAN, NAN, NAN]], np.float32)
+    imported = np.array([[NAN, NAN, NAN], [NAN, NAN, NAN], [0, NAN, NAN]], np.float32)
+    data = Episodes(np.array([0, -1, -1]), {"person": person, "import": imported})
+    index = sharing_index(data, TASKS, labels, sharing)
+    of_none = {
+        "f_orig": [[False] * 3, [False] * 3],
+        "f_skill": [[False, True, False], [True, False, False]],
+        "f_all": [[False, True, True], [True] * 3],
+    }[sharing]
+    np.testing.assert_array_equal(np.isfinite(index), [*counts, *of_none])
 
 
 def test_a_rule_that_no_one_knows_is_named(monkeypatch, tmp_path):

@@ -12,11 +12,13 @@ from mtopt_bringup.main import main
 from mtopt_learning.checkpoint.configuration import to_plain
 from mtopt_learning.checkpoint.q_function import load_q_function
 from mtopt_learning.qlearn.distortion import PUBLISHED, DistortionConfig
-from mtopt_learning.train.config import TrainConfig
+from mtopt_learning.train.config import GoalConfig, TrainConfig
 from mtopt_learning.train.settings_file import read_settings
 from mtopt_learning.train.step_clock import StepClock
 from mtopt_sim.cell import cell_tasks
 from mtopt_spec.errors import InputError
+from mtopt_spec.resources import share_dir
+from mtopt_spec.task import load_tasks
 
 
 @pytest.fixture
@@ -101,11 +103,11 @@ def test_what_is_no_text_file_is_named(tmp_path, content):
 # -- the options of `mtopt train` -------------------------------------------------------------
 
 
-def settings_of(*options):
+def settings_of(*options, run=None):
     parser = argparse.ArgumentParser()
     train_command.add_arguments(parser)
     arguments = parser.parse_args(["data", "--out", "run", *map(str, options)])
-    return train_command._settings(arguments, TrainConfig())
+    return train_command._settings(arguments, run or TrainConfig())
 
 
 def test_without_options_the_defaults_hold():
@@ -174,6 +176,29 @@ def test_goals_alone_have_no_tasks_and_one_cannot_ask_for_both(capsys):
     assert "not allowed with" in capsys.readouterr().err
 
 
+def test_a_run_of_goals_alone_goes_on_as_one():
+    run = settings_of("--goals", "--batch", 24)
+    assert settings_of("--resume", run=run) == run
+    more = settings_of("--resume", "--batch", 8, run=run)
+    assert more == replace(run, goals=replace(run.goals, batch=8))
+    with pytest.raises(InputError, match="--goals-beside.*a run of goals alone"):
+        settings_of("--resume", "--goals-beside", run=run)
+    with pytest.raises(InputError, match="--tasks"):
+        settings_of("--resume", "--tasks", "lift-any", run=run)
+
+
+@pytest.mark.parametrize(
+    "name, value, says",
+    [("backup", "cem_max", "recorded next action"), ("step_cost", 0.1, "cost nothing")],
+)
+def test_what_goals_alone_do_not_heed_is_refused(name, value, says):
+    beside = replace(TrainConfig(), **{name: value}, goals=GoalConfig(batch=8))
+    with pytest.raises(InputError, match=f"{name}.*{value}.*{says}"):
+        replace(beside, batch=0)
+    with pytest.raises(InputError, match="backup.*'monte_carlo'"):
+        settings_of("--goals", "--backup", "monte_carlo")
+
+
 def test_a_model_of_goals_is_fine_tuned_to_tasks(small_dataset, tmp_path, capsys):
     """And gone on with as one of goals; where its goals join is its own."""
 
@@ -202,6 +227,20 @@ def test_a_model_of_goals_is_fine_tuned_to_tasks(small_dataset, tmp_path, capsys
     assert code == 2 and "goals.join" in says
     code, says = train("lift", "--resume", "--goals-beside", "--goal-join", "input")
     assert code == 2 and "goals.join" in says
+
+
+def test_tasks_of_ones_own_file_are_trained(tmp_path, capsys):
+    from mtopt_bringup.benchmarks.synthetic_dataset import write_synthetic
+
+    mine = share_dir() / "params" / "tasks_cloth.yaml"
+    names, data = load_tasks(mine).names, str(tmp_path / "data")
+    write_synthetic(tmp_path / "data", names, 30)
+    command = ["train", data, "--steps", "1", "--batch", "4", "--threads", "1", "--out"]
+    assert main([*command, str(tmp_path / "other")]) == 2
+    assert "--tasks-file" in capsys.readouterr().err
+    for more in ([], ["--resume"]):
+        assert main([*command, str(tmp_path / "run"), "--tasks-file", str(mine), *more]) == 0
+    assert load_q_function(tmp_path / "run" / "checkpoint", names).tasks == names
 
 
 @pytest.mark.parametrize(

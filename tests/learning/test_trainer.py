@@ -20,6 +20,7 @@ from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
 from mtopt_learning.qlearn.distortion import DistortionConfig
 from mtopt_learning.qlearn.network import NetworkConfig
 from mtopt_learning.qlearn.networks import network_config
+from mtopt_learning.qlearn.published import PublishedConfig
 from mtopt_learning.qlearn.tower import TowerConfig
 from mtopt_learning.relabel.deciding_steps import GripperChanges, deciding_rows
 from mtopt_learning.relabel.sampler import Draw, SamplerConfig
@@ -427,6 +428,26 @@ def test_fine_tuning_begins_with_the_weights_of_a_checkpoint(toy):
         Trainer(TASKS, CAMERAS, dataclasses.replace(QUICK, cameras=("wrist",)), SMALL)
 
 
+@pytest.mark.parametrize(
+    "cameras, says",
+    [
+        ({"shoulder": (32, 32), "wrist": (16, 16)}, "shoulder.*got 32x32.*expected 16x16"),
+        ({"shoulder": (16, 16)}, "wrist.*shoulder.*alone.*expected 16x16"),
+    ],
+)
+def test_pictures_of_another_size_than_the_networks_are_refused(cameras, says):
+    with pytest.raises(InputError, match=says):
+        Trainer(TASKS, cameras, QUICK, SMALL)
+
+
+def test_a_network_that_cuts_the_middle_takes_larger_pictures_only():
+    network = PublishedConfig(len(TASKS), "shoulder", crop_px=218)
+    config = dataclasses.replace(QUICK, network="published", affordance_weight=0.0)
+    assert Trainer(TASKS, {"shoulder": (240, 220)}, config, network).cameras["shoulder"][0] == 240
+    with pytest.raises(InputError, match="got 240x210.*expected 218x218 or more"):
+        Trainer(TASKS, {"shoulder": (240, 210)}, config, network)
+
+
 def test_nothing_is_decided_before_the_gripper_moves(toy):
     config = dataclasses.replace(QUICK, terminate_states=8, undecided_states=200)
     trainer = Trainer(TASKS, CAMERAS, config, SMALL)
@@ -440,3 +461,21 @@ def test_nothing_is_decided_before_the_gripper_moves(toy):
     assert (step <= decided).all() and (step == decided).any() and (step == 0).any()
     assert batch.judged_success[8:].sum() == 0 and batch.judged_success[:8].sum() > 0
     assert set(batch.judged_weight[8:].flatten().tolist()) <= {0.0, 1.0}
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_its_last_save_stays(toy, tmp_path):
+    trainer = Trainer(TASKS, CAMERAS, QUICK, SMALL)
+    trainer.set_data(toy)
+    records = []
+    trainer.train(2, write=records.append)
+    save_run(tmp_path, trainer)
+    saved = {p: p.read_bytes() for p in tmp_path.rglob("*.*")}
+    with torch.no_grad():
+        next(trainer.online.parameters()).fill_(torch.nan)
+    with pytest.raises(InputError, match="loss in training, by step 3: .*nothing is saved"):
+        trainer.train(1, write=records.append)
+    with pytest.raises(InputError, match="online/.* in training, by step 3"):
+        save_run(tmp_path, trainer)
+    trainer.close()
+    assert len(records) == 1
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*.*")} == saved

@@ -68,6 +68,16 @@ def test_a_task_file_extends_another_behind_its_tasks(tmp_path):
         load_tasks(again)
 
 
+def test_a_copied_task_file_extends_the_installed_one(tmp_path):
+    installed = share_dir() / "params/tasks_cloth.yaml"
+    copied = tmp_path / "mine.yaml"
+    copied.write_text(installed.read_text())
+    assert load_tasks(copied).names == load_tasks(installed).names
+    beside = tmp_path / "tasks.yaml"
+    beside.write_text((share_dir() / "params/tasks.yaml").read_text().replace("lift-can", "can"))
+    assert "can" in load_tasks(copied).names, "one beside it goes before"
+
+
 def test_a_task_of_any_object_includes_those_of_each():
     tasks = load_tasks(share_dir() / "params/tasks_cloth.yaml")
     included = {

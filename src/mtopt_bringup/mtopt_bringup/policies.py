@@ -50,11 +50,17 @@ def learned_policy(checkpoint: Path, tasks: TaskList, epsilon: float = 0.0) -> P
     return PolicyMux({QFUNCTION: policy})
 
 
-def check_policy(name: str, checkpoint: Path | None) -> None:
-    """Raises `InputError` for a policy that nobody serves."""
+def check_policy(name: str, checkpoint: Path | None, *, of_tasks: bool = True) -> None:
+    """Raises `InputError` for a policy that nobody serves.
+
+    Args:
+        name: Of the policy.
+        checkpoint: That it is to have.
+        of_tasks: Whether it may be each task's own.
+    """
     from mtopt_control.schedule.scheduler import BOOTSTRAP
 
-    known = (BOOTSTRAP, QFUNCTION, *SCRIPTS)
+    known = (QFUNCTION, *SCRIPTS, *((BOOTSTRAP,) if of_tasks else ()))
     if name not in known:
         raise InputError("policy", where="--policy", got=repr(name), expected=f"one of {known}")
     if name == QFUNCTION and checkpoint is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,19 @@ class RecordedStamps:
             return stamp
         return max((s for s in stamps if stamp - self.period < s < stamp), default=None)
 
+    def problem(self) -> str | None:
+        """What keeps the episode from being complete, in words; None where it is complete."""
+        lacking = self.lacking()
+        if lacking:
+            return ", ".join(f"{count} {what} missing" for what, count in lacking.items())
+        if any(step >= self.steps for step in (*self.commanded, *self.sent)):
+            return f"actions of more than its {self.steps} steps"
+        if any(later <= earlier for earlier, later in pairwise(self.observations())):
+            return "stamps that do not rise from step to step"
+        return None
+
     def lacking(self) -> dict[str, int]:
-        """What is missing to how many messages of it; empty where the episode is complete."""
+        """What is missing, to how many messages of it."""
         observations = self.observations()
         counts = {
             "actions commanded": sum(k not in self.commanded for k in range(self.steps)),

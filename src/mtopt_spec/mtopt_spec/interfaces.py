@@ -67,12 +67,13 @@ class SuccessJudge(Protocol):
 
 @dataclass(frozen=True)
 class EpisodeReport:
-    """How the last episode went, as told to the scheduler."""
+    """How the last episode went, as told to the scheduler; `message`: of a fault, where known."""
 
     task: str
     policy: str
     success: bool
     void: bool
+    message: str = ""
 
 
 @dataclass(frozen=True)

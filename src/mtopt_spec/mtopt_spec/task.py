@@ -10,6 +10,7 @@ import yaml
 
 from mtopt_spec.errors import InputError
 from mtopt_spec.observation import MAX_OPENING_M
+from mtopt_spec.resources import share_dir
 
 SKILLS = ("lift", "place")
 REQUIREMENTS = ("empty_gripper", "holding")
@@ -156,6 +157,8 @@ class TaskList(Sequence[Task]):
 def load_tasks(path: Path) -> TaskList:
     """Reads a task file; those of the file that it extends come first.
 
+    That file lies beside it, or in the installed params/.
+
     Raises:
         InputError: The file is missing, is no YAML, or a task lacks or misspells a field, or is
             there twice.
@@ -172,7 +175,9 @@ def load_tasks(path: Path) -> TaskList:
         )
     before: Sequence[Task] = ()
     if "extends" in data:
-        before = load_tasks(Path(path).parent / str(data["extends"]))
+        named = str(data["extends"])
+        beside = Path(path).parent / named
+        before = load_tasks(beside if beside.is_file() else share_dir() / "params" / named)
     twice = {task.name for task in before} & set(data["tasks"])
     if twice:
         raise InputError("tasks", where=path, got=f"{sorted(twice)} again", expected="other names")

@@ -225,15 +225,19 @@ class GoalsExperiment:
         successes = [one["successes"] for one in self._of_seeds(f"train_{what.name}")]
         return {**asdict(what), "score": score, "own_successes": successes}
 
-    def _sheets(self) -> dict[str, str]:
-        """Goal set to the name of a picture beside the page: what the first row reached."""
+    def _sheets(self) -> dict[str, dict]:
+        """Goal set to `file`, a picture beside the page of what a `row` of a `seed` reached.
+
+        The first one of which there is a picture.
+        """
         found = {}
         for name in GOAL_SETS:
             for row, seed in self._runs():
                 sheet = reached_folder(self.out, row, seed, name) / SHEET
                 if sheet.is_file():
-                    found[name] = f"goals_{name}.png"
-                    shutil.copyfile(sheet, self.out / found[name])
+                    file = f"goals_{name}.png"
+                    shutil.copyfile(sheet, self.out / file)
+                    found[name] = {"file": file, "row": row.name, "seed": seed}
                     break
         return found
 

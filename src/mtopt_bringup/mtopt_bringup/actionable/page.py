@@ -32,7 +32,8 @@ def _head(results: dict) -> str:
     missing = "".join(f"\n\n**Failed: {n}: {text}**" for n, text in results["errors"].items())
     return (
         "# Actionable Models and what it is compared with\n\n"
-        "Written by `mtopt benchmark goals`; docs/experiments.md says what its stages do. All rows "
+        "Written by `mtopt benchmark goals`; docs/experiments.md says what its stages do "
+        "and what differs from the paper. All rows "
         f"learned to reach goal pictures from one data set ({data['episodes']:,} episodes, "
         f"{data['observations']:,} observations, fingerprint `{data['fingerprint'][:12]}`"
         f"{with_shown}), "
@@ -115,11 +116,14 @@ def _ahead(results: dict) -> str:
 def _sheets(results: dict) -> str:
     if not results["sheets"]:
         return ""
-    first = next(iter(results["titles"].values()))
-    pictures = "\n\n".join(f"![{name} goals]({file})" for name, file in results["sheets"].items())
+    pictures = "\n\n".join(
+        f"{name}: {results['titles'][sheet['row']]}, seed {sheet['seed']}\n\n"
+        f"![{name} goals]({sheet['file']})"
+        for name, sheet in results["sheets"].items()
+    )
     return (
-        f"## Pictures\n\n{first}, seed 0: start, goal and end of some goals of each kind, spread "
-        f"evenly over the set; green: reached, red: not.\n\n{pictures}"
+        "## Pictures\n\nStart, goal and end of some goals of each kind, spread evenly over the "
+        f"set; green: reached, red: not.\n\n{pictures}"
     )
 
 

@@ -49,14 +49,21 @@ class Row:
 FIRST = "actionable"
 ROWS = (
     Row(FIRST, "Actionable Models, Q among proposals", proposes=True),
-    Row("searched", "Actionable Models as published, Q among all actions"),
+    Row("searched", "Actionable Models, Q among all actions (CEM)"),
     Row("no_negatives", "the same without negatives", negatives=False),
     Row("no_chaining", "the same without goal chaining", chaining=False),
-    Row("neither", "hindsight Q-learning (neither)", negatives=False, chaining=False),
+    Row(
+        "neither", "without both (hindsight Q-learning with the bound)", negatives=False,
+        chaining=False,
+    ),
     Row("clone", "goal-conditioned behaviour cloning of direct ways", clone=True),
-    Row("clone_all", "goal-conditioned behaviour cloning as published", clone=True, every_way=True),
-    Row("late", "as published, goal joined late, not at the input", join="late"),
-)
+    Row(
+        "clone_all", "goal-conditioned behaviour cloning of every sub-sequence", clone=True,
+        every_way=True,
+    ),
+    Row("late", "Q among all actions (CEM), goal joined late, not at the input", join="late"),
+)  # fmt: skip
+"""How all of them differ from the paper: docs/experiments.md."""
 
 
 def chosen_rows(names: Sequence[str]) -> tuple[Row, ...]:

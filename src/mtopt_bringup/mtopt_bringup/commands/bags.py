@@ -14,6 +14,8 @@ from mtopt_bringup.number_types import nonnegative_int, positive_int
 from mtopt_control.recorder.recovery import CUT, Found, inspect_bag, recover_bag, unclosed_bags
 from mtopt_learning.bag.check import check_bag
 from mtopt_learning.bag.find import find_bags
+from mtopt_learning.bag.picture_ages import PictureAges
+from mtopt_learning.bag.reader import DamagedBag
 from mtopt_spec.errors import InputError
 
 SUMMARY = "Check bags from end to end, close those that a crash left open, look at episodes."
@@ -74,14 +76,19 @@ def check(folders: list[Path], *, repair: bool) -> dict:
     Returns:
         `bags`, `episodes`, `void_episodes`, `dropped_frames`, `late_frames`; `recovered`: episodes
         in bags that were closed after their writer had died; `set_aside`: what was of no whole
-        episode, beside them; `errors`.
+        episode, beside them; `picture_age_s`: mean and largest at an observation, by camera;
+        `errors`.
     """
     for folder in folders:
         if not folder.exists():
             raise InputError("bags", where=folder, got="no such folder", expected="a folder")
     errors: list[str] = []
     for partial in sorted({bag.resolve() for folder in folders for bag in unclosed_bags(folder)}):
-        found = recover_bag(partial) if repair else inspect_bag(partial)
+        try:
+            found = recover_bag(partial) if repair else inspect_bag(partial)
+        except InputError as error:
+            errors.append(str(error))
+            continue
         if found.being_written:
             _LOG.info("%s is being written; %s", partial, "left alone")
         elif repair:
@@ -95,15 +102,18 @@ def check(folders: list[Path], *, repair: bool) -> dict:
         bags = find_bags(folders)
     except InputError as error:
         bags, errors = [], errors or [str(error)]
-    counts: Counter = Counter()
+    counts, ages = Counter(), PictureAges()
     for bag in tqdm(bags, unit="bag", disable=None):
         try:
-            found, problems = _repaired(bag) if repair else check_bag(bag)
+            found, its_ages, problems = _repaired(bag) if repair else check_bag(bag)
         except InputError as error:
             errors.append(str(error))
         else:
             counts += found
+            ages.merge(its_ages)
             errors += problems
+    for warning in ages.warnings():
+        _LOG.warning(warning)
     rests = {cut for folder in folders for cut in folder.resolve().rglob(f"*{CUT}")}
     rests |= {bag.with_name(bag.name + CUT) for bag in bags} & {
         cut for bag in bags for cut in bag.parent.glob(f"*{CUT}")
@@ -117,20 +127,22 @@ def check(folders: list[Path], *, repair: bool) -> dict:
         "late_frames": counts["late_frames"],
         "recovered": sum(_recovered_episodes(bag) for bag in bags),
         "set_aside": len(rests),
+        "picture_age_s": ages.summary(),
         "errors": errors,
         "exit_code": 1 if errors else 0,
     }
 
 
-def _repaired(bag: Path) -> tuple[Counter, list[str]]:
+def _repaired(bag: Path) -> tuple[Counter, PictureAges, list[str]]:
     """What `check_bag` tells, once whole episodes of a damaged bag are put in order.
 
     Raises:
-        InputError: The bag has no whole episode, or is being written.
+        InputError: The bag has no whole episode or several files, is being written, or says what
+            it must not.
     """
     try:
         return check_bag(bag)
-    except InputError:
+    except DamagedBag:
         found = inspect_bag(bag)
         if not found.episodes or found.being_written:
             raise

@@ -41,7 +41,7 @@ def add_arguments(parser) -> None:
     parser.add_argument(
         "--progress", type=Path,
         help="file that keeps finished episodes, so that it can go on after an interruption "
-        "(default: evaluation.json beside the checkpoint)",
+        "(default: CHECKPOINT.evaluation.json; without a checkpoint none)",
     )  # fmt: skip
 
 

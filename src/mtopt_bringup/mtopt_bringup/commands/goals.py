@@ -260,7 +260,7 @@ def _reach(arguments: argparse.Namespace) -> dict:
 
     goals = read_goal_set(arguments.goals)
     tasks = cell_tasks(Path(goals.tasks_file) if goals.tasks_file else None)
-    check_policy(arguments.policy, arguments.checkpoint)
+    check_policy(arguments.policy, arguments.checkpoint, of_tasks=False)
     if arguments.policy == QFUNCTION:
         fingerprint = goal_fingerprint(arguments.checkpoint, tasks, goals.cameras)
         policy = learned_policy(arguments.checkpoint, tasks)

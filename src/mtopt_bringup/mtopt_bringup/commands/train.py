@@ -31,11 +31,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments; defaults are those of `TrainConfig`."""
     parser.add_argument("dataset", type=Path, help="folder that `mtopt dataset build` wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--steps", type=positive_int, help="gradient steps to take (default 4000)")
+    parser.add_argument("--steps", type=positive_int,
+                        help="gradient steps to take in this call, with --resume on top of those "
+                             "before (default 4000)")  # fmt: skip
     parser.add_argument(
         "--minutes", type=positive_float, help="or so long, whichever is over first"
     )
     parser.add_argument("--tasks", nargs="+", default=[], help="tasks to learn (default: all)")
+    parser.add_argument(
+        "--tasks-file", type=Path, metavar="YAML",
+        help="that the data set was built with (default: params/tasks.yaml)",
+    )  # fmt: skip
     parser.add_argument("--backup", choices=("sarsa", "cem_max", "monte_carlo"),
                         help="V(s'): Q of the recorded next action; Q of CEM's action, as "
                              "published; the recorded outcome (default: sarsa)")  # fmt: skip
@@ -56,7 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--goal-join", choices=("input", "late"),
                         help="where a goal picture joins the network (default: input)")  # fmt: skip
     parser.add_argument("--sharing", help="which episodes count for which task: f_orig, f_all, "
-                        "f_skill (default) or module:function")  # fmt: skip
+                        "f_skill (default) or module:function, of a file module.py in the "
+                        "working directory or an installed package")  # fmt: skip
     parser.add_argument("--balance", choices=("rebalanced", "uniform"),
                         help="how batches are made up (default rebalanced)")  # fmt: skip
     parser.add_argument("--success-share", type=share, help="of re-balanced batches")
@@ -122,7 +129,7 @@ def run(arguments: argparse.Namespace) -> dict:
     from mtopt_spec.resources import share_dir
     from mtopt_spec.task import load_tasks
 
-    tasks = load_tasks(share_dir() / "params" / "tasks.yaml")
+    tasks = load_tasks(arguments.tasks_file or share_dir() / "params" / "tasks.yaml")
     resuming = arguments.resume and can_resume(arguments.out)
     if can_resume(arguments.out) and not arguments.resume:
         raise InputError(
@@ -247,21 +254,27 @@ def _settings(arguments: argparse.Namespace, config):
         updater = replace(updater, kind=arguments.updater)
     config = replace(config, distortion=distortion, updater=updater)
     config = replace(config, sampler=_given(config.sampler, arguments))
-    return _with_goals(_given(config, arguments), arguments)
+    alone = arguments.goals_alone or not config.batch
+    return _with_goals(_given(config, arguments), arguments, alone)
 
 
-def _with_goals(config, arguments: argparse.Namespace):
-    """The configuration with what the command line says of goals."""
+def _with_goals(config, arguments: argparse.Namespace, alone: bool):
+    """The configuration with what the command line says of goals, or `alone` of nothing else."""
     from mtopt_spec.errors import InputError
 
     goals = config.goals
     if arguments.goal_join is not None:
         goals = replace(goals, join=arguments.goal_join)
-    if arguments.goals_alone:
+    if alone:
         if arguments.tasks:
             raise InputError(
                 "--tasks", where="--goals", got=arguments.tasks, expected="none: goals are no task",
                 todo="learn goals beside tasks with --goals-beside",
+            )  # fmt: skip
+        if arguments.goals_beside:
+            raise InputError(
+                "--goals-beside", where="arguments", got="a run of goals alone",
+                expected="one of tasks", todo="begin a new one with --from its checkpoint",
             )  # fmt: skip
         goals = replace(goals, batch=arguments.batch or goals.batch or _GOAL_BATCH)
         return replace(config, goals=goals, batch=0, tasks=())

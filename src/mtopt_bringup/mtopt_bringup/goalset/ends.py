@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from mtopt_spec.goal import REACH_GOAL
 from mtopt_spec.image_codec import decode_jpeg
 from mtopt_spec.interfaces import EndReason
 from mtopt_spec.whole_file import write_aside
+
+_FILES = r"\d{5}(_end\.jpg|\.json)"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,12 @@ class EndFolder:
         note = {**known, "start_difference": picture_difference(first_jpeg, start)}
         write_aside(self.picture(number), last_jpeg)
         write_aside(self.note(number), json.dumps(note).encode())
+
+    def clear(self) -> None:
+        """Removes all such files, and nothing else."""
+        for path in self.folder.glob("*"):
+            if re.fullmatch(_FILES, path.name):
+                path.unlink()
 
     def read(self, number: int) -> dict:
         """`distance_m`, `steps`, `start_difference` of a goal's episode; {} without one."""

@@ -13,6 +13,7 @@ from sensor_msgs.msg import CompressedImage
 
 from mtopt_bringup.goalset.goal_set import RECORDED, TABLE, GoalSet, ShownGoal, read_goal_set
 from mtopt_bringup.ros_visit import RosVisit
+from mtopt_learning.checkpoint.folder import finish_write
 from mtopt_spec import bag_topics, ros_messages
 from mtopt_spec.errors import InputError
 from mtopt_spec.goal import Goal
@@ -92,6 +93,7 @@ def add_goal(folder: Path, shown: ShownGoal) -> GoalSet:
         InputError: The folder holds something else, or goals of other cameras or with scenes.
     """
     folder = Path(folder)
+    finish_write(folder)
     if not folder.exists() or not any(folder.iterdir()):
         goals = GoalSet((shown,), tuple(shown.goal.images_jpeg))
     else:

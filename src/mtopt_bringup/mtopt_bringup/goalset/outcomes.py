@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import statistics
 from collections import Counter
 from pathlib import Path
@@ -21,7 +20,19 @@ _SAME_START = 4.0
 
 
 def outcome_result(goals: GoalSet, done: dict[int, dict], ends: EndFolder) -> dict:
-    """The result of `evaluate_goals`, of every goal's outcome."""
+    """The result of `evaluate_goals`, of every goal's outcome.
+
+    Raises:
+        InputError: Of all that were tried no episode was complete: this says nothing of a policy.
+    """
+    tried = [outcome for outcome in done.values() if outcome["success"] is not None]
+    if tried and all("fault" in outcome for outcome in tried):
+        raise InputError(
+            "evaluation", where=ends.folder.parent,
+            got=f"{len(tried)} goals with void episodes only: {tried[-1]['fault']}",
+            expected="episodes that are complete",
+            todo="remove the folder to try again, or name another one",
+        )  # fmt: skip
     rows, attempts, successes, distances = [], Counter(), Counter(), {}
     for number, shown in enumerate(goals.goals):
         outcome = done[number]
@@ -56,23 +67,39 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def read_outcomes(out: Path, about: dict) -> dict[int, dict]:
-    """The outcomes of finished episodes; what another evaluation left in `out` is removed."""
-    path = out / PROGRESS
+def begin_or_go_on(out: Path, about: dict, ends: EndFolder) -> dict[int, dict]:
+    """The outcomes that `out` holds of this evaluation; those of another one are removed.
+
+    Raises:
+        InputError: The folder is somebody else's, or damaged.
+    """
+    done = _read_outcomes(out, about)
+    if not done:
+        write_outcomes(out, about, {})  # first: what is removed belongs to nothing any more
+        ends.clear()
+    return done
+
+
+def _read_outcomes(out: Path, about: dict) -> dict[int, dict]:
+    path, todo = out / PROGRESS, "remove the folder to begin anew, or name another one"
     if not path.exists():
-        shutil.rmtree(out / "ends", ignore_errors=True)
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise InputError(
+                "folder to write", where=out, got=f"no {PROGRESS}, and other files",
+                expected=f"none, an empty one, or one with a {PROGRESS} of `mtopt goals reach`",
+                todo=todo,
+            )  # fmt: skip
         return {}
     try:
         stored = json.loads(path.read_text())
-        if stored["about"] == about:
-            return {int(number): dict(outcome) for number, outcome in stored["goals"].items()}
+        if stored["about"] != about:
+            return {}
+        return {int(number): dict(outcome) for number, outcome in stored["goals"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             "progress", where=path, got=f"{error}", expected="what `mtopt goals reach` wrote",
-            todo="remove the folder to begin anew",
+            todo=todo,
         ) from error  # fmt: skip
-    shutil.rmtree(out / "ends", ignore_errors=True)
-    return {}
 
 
 def write_outcomes(out: Path, about: dict, done: dict[int, dict]) -> None:

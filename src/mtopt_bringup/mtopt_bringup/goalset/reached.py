@@ -10,6 +10,7 @@ from mtopt_bringup.goalset.goal_set import GoalSet
 from mtopt_bringup.goalset.stories import goal_stories, some_of_each
 from mtopt_bringup.result_text import finite
 from mtopt_learning.report.goals import GoalStory, write_contact_sheet
+from mtopt_spec.whole_file import write_aside
 
 RESULT, SHEET = "reached.json", "goals.png"
 _SHEET_GOALS = 12
@@ -26,7 +27,7 @@ def write_reached(out: Path, goals: GoalSet, result: Mapping) -> list[GoalStory]
     Returns:
         A story a goal.
     """
-    (out / RESULT).write_text(json.dumps(finite(dict(result)), indent=1))
+    write_aside(out / RESULT, json.dumps(finite(dict(result)), indent=1).encode())
     stories = goal_stories(goals, result)
     write_contact_sheet(out / SHEET, some_of_each(stories, _SHEET_GOALS), columns=3)
     return stories

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mtopt_bringup.goalset.ends import EndFolder
 from mtopt_bringup.goalset.goal_set import GoalSet
-from mtopt_bringup.goalset.outcomes import outcome_result, read_outcomes, write_outcomes
+from mtopt_bringup.goalset.outcomes import begin_or_go_on, outcome_result, write_outcomes
 from mtopt_bringup.goalset.scripts import CLEAN_PICK, clean_pick
 from mtopt_bringup.in_process import CollectConfig, collect
 from mtopt_learning.evaluate.goal_schedule import GoalJob, GoalSchedule
@@ -75,14 +75,15 @@ def evaluate_goals(
         than in the demonstration; of this call `failed_by_fault`.
 
     Raises:
-        InputError: The goals have no scene, or `out` is damaged.
+        InputError: The goals have no scene, `out` is damaged or somebody else's, or no episode
+            is complete.
         KeyboardInterrupt: Interrupted; finished episodes are kept.
     """
     world = goals.world_file()
     tasks_file = Path(goals.tasks_file) if goals.tasks_file else None
     about = evaluation_about(goals, config)
-    done = read_outcomes(out, about)
     ends = EndFolder(out / "ends", goals)
+    done = begin_or_go_on(out, about, ends)
     jobs = [
         GoalJob(number, shown.scene_seed, shown.goal)
         for number, shown in enumerate(goals.goals)
@@ -101,8 +102,9 @@ def evaluate_goals(
             found = {number: {"success": None} for number in schedule.unprepared}
             for number, success in schedule.results.items():
                 q = watched.q.get(goals.goals[number].scene_seed, math.nan)
-                note = {} if number in schedule.failed_by_fault else ends.read(number)
-                found[number] = {"success": success, "q": q, **note}
+                fault = schedule.failed_by_fault.get(number)
+                known = ends.read(number) if fault is None else {"fault": fault}
+                found[number] = {"success": success, "q": q, **known}
             return {**done, **found}
 
         def note(begin, end) -> None:

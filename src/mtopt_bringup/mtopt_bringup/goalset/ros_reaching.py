@@ -15,7 +15,7 @@ from mtopt_bringup.domain import domain_environment
 from mtopt_bringup.goalset.end_watch_node import EndWatchNode
 from mtopt_bringup.goalset.ends import EndFolder
 from mtopt_bringup.goalset.goal_set import GoalSet, ShownGoal
-from mtopt_bringup.goalset.outcomes import outcome_result, read_outcomes, write_outcomes
+from mtopt_bringup.goalset.outcomes import begin_or_go_on, outcome_result, write_outcomes
 from mtopt_bringup.goalset.reaching import ReachConfig, evaluation_about
 from mtopt_bringup.graph import robot_names
 from mtopt_bringup.policies import QFUNCTION
@@ -69,15 +69,16 @@ def evaluate_goals_in_cell(
         As `evaluate_goals`.
 
     Raises:
-        InputError: The goals have no scene, or `out` is damaged.
+        InputError: The goals have no scene, `out` is damaged or somebody else's, or no episode
+            is complete.
         RuntimeError: The cell failed; finished episodes are kept.
         KeyboardInterrupt: Interrupted; finished episodes are kept.
     """
     world = goals.world_file()
     about = evaluation_about(goals, config)
     stored_as = {**about, "harness": "ros"}
-    done = read_outcomes(out, stored_as)
     ends = EndFolder(out / "ends", goals)
+    done = begin_or_go_on(out, stored_as, ends)
     left = [n for n in range(len(goals.goals)) if n not in done]
     faults = 0
     if left:
@@ -104,7 +105,8 @@ def evaluate_goals_in_cell(
             elif shown.goal.holding and not recorded.lifted.get(shown.scene_seed, not over):
                 done[number] = {"success": None}  # it never had what it starts with
             elif over:
-                done[number], faults = {"success": False, "q": math.nan}, faults + 1
+                done[number] = {"success": False, "fault": f"see the logs in {out / BAGS}"}
+                faults += 1
         write_outcomes(out, stored_as, done)
         if on_episode:
             on_episode(len(done))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rclpy.action import ActionClient
 from rclpy.node import Node
+from rclpy.task import Future
 
 from mtopt_bringup.ros_visit import RosVisit
 from mtopt_msgs.action import ReachGoal
@@ -16,7 +17,6 @@ from mtopt_spec.errors import InputError
 from mtopt_spec.goal import Goal
 
 _CANCEL_S = 10.0
-_ACTED = ("step", "judge", "record")
 
 
 def _names(message: type, prefix: str) -> dict[int, str]:
@@ -87,12 +87,8 @@ def send_goal(goal: Goal, config: SendConfig, on_feedback: Callable[[Feedback], 
     def hear(message) -> None:
         nonlocal last
         f = message.feedback
-        state = _STATES.get(f.state, "")
-        acted = state in _ACTED and (state != "step" or f.step_index > 0)
-        q = f.q_value if acted else math.nan  # that of an earlier episode
-        told = Feedback(state, f.step_index, q, f.distance_m)
-        last = told if told.state in _ACTED else last
-        on_feedback(told)
+        last = Feedback(_STATES.get(f.state, ""), f.step_index, f.q_value, f.distance_m)
+        on_feedback(last)
 
     with RosVisit(lambda context: Node("goal_sender", context=context)) as visit:
         client = ActionClient(visit.node, ReachGoal, name)
@@ -107,16 +103,15 @@ def send_goal(goal: Goal, config: SendConfig, on_feedback: Callable[[Feedback], 
             reset_bin=config.reset_bin,
         )  # fmt: skip
         sent = client.send_goal_async(message, hear)
-        if not visit.until(sent.done, config.timeout_s):
-            raise InputError(
-                "robot", where=name, got=f"no answer in {config.timeout_s:g} s", expected="one"
-            )
-        answer = sent.result().get_result_async()
         try:
+            if not visit.until(sent.done, config.timeout_s):
+                raise InputError(
+                    "robot", where=name, got=f"no answer in {config.timeout_s:g} s", expected="one"
+                )
+            answer = sent.result().get_result_async()
             visit.until(lambda: answer.done() or not client.server_is_ready(), math.inf)
         except KeyboardInterrupt:
-            visit.until(sent.result().cancel_goal_async().done, _CANCEL_S)
-            visit.until(answer.done, _CANCEL_S)
+            _cancel(visit, sent)
             raise
         if not answer.done():
             raise InputError("robot", where=name, got="the cell has ended", expected="a result")
@@ -133,3 +128,10 @@ def send_goal(goal: Goal, config: SendConfig, on_feedback: Callable[[Feedback], 
         "q": last.q,
         "distance_m": last.distance_m,
     }
+
+
+def _cancel(visit: RosVisit, sent: Future) -> None:
+    """Takes a goal back, once the robot has taken it."""
+    if visit.until(sent.done, _CANCEL_S):
+        visit.until(sent.result().cancel_goal_async().done, _CANCEL_S)
+        visit.until(sent.result().get_result_async().done, _CANCEL_S)

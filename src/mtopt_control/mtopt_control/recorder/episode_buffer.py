@@ -176,7 +176,8 @@ class EpisodeBuffer:
             problem = "time went back in it" if cut_off else "its begin was not heard"
             return Refused(ended.end, problem)
         messages = self._own_messages(begun, ended)
-        lacking = self._lacking(begun.begin, ended, messages)
+        recorded = self._recorded(begun.begin, ended, messages)
+        lacking = recorded.lacking()
         if not overdue and (lacking or not self._stream_is_past(ended.stamp_ns)):
             return None
         self._ended.popleft()
@@ -190,8 +191,8 @@ class EpisodeBuffer:
             dropped_frames=ended.end.dropped_frames + sum(lacking.values()),
             late_frames=ended.end.late_frames + self._late_frames - begun.late_frames_before,
         )
-        if lacking and end.reason != EndReason.FAULT:
-            problem = ", ".join(f"{count} {what} missing" for what, count in lacking.items())
+        problem = recorded.problem()
+        if problem and end.reason != EndReason.FAULT:
             end = replace(
                 end, reason=EndReason.FAULT, fault=Fault.RECORDER, fault_msg=problem, success=False
             )
@@ -263,8 +264,8 @@ class EpisodeBuffer:
         return [*own.values(), *trajectories]
 
     @staticmethod
-    def _lacking(begin: EpisodeBegin, ended: _Ended, messages: list[_Heard]) -> dict[str, int]:
-        """What an episode of so many steps must have, and how much of it has not come."""
+    def _recorded(begin: EpisodeBegin, ended: _Ended, messages: list[_Heard]) -> RecordedStamps:
+        """What has come of an episode."""
         stamps: dict[str, list[int]] = {}
         steps: dict[str, dict[int, int]] = {name: {} for name in _ACTIONS}
         for heard in messages:
@@ -282,7 +283,7 @@ class EpisodeBuffer:
                 camera: stamps.get(topics.camera_image(camera).name, ())
                 for camera in begin.camera_names
             },
-        ).lacking()
+        )
 
     def _stream_is_past(self, end_ns: int) -> bool:
         """A joint state of the end's time or later has come, so none of before is on its way."""

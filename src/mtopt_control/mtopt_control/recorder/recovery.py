@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtopt_control.recorder.bag_writer import free_reserve, mcap_name, write_metadata
+from mtopt_control.recorder.bag_writer import free_reserve, write_metadata
 from mtopt_control.recorder.mcap_file import Contents, McapFile
 from mtopt_control.recorder.mcap_scan import scan
+from mtopt_spec.errors import InputError
 from mtopt_spec.whole_file import PARTIAL, write_aside
 
 CUT = ".cut"
@@ -56,6 +57,7 @@ def recover_bag(bag: Path) -> Found:
     A bag without a whole episode is removed. Doing it again does no harm.
 
     Raises:
+        InputError: It has several files; nothing is changed.
         OSError: No room on the disk; nothing is lost, try again.
     """
     bag = Path(bag)
@@ -107,8 +109,13 @@ def inspect_bag(bag: Path) -> Found:
 
 
 def _mcap_of(bag: Path) -> Path | None:
-    named = bag / mcap_name(bag)
-    return named if named.is_file() else next(iter(sorted(bag.glob("*.mcap"))), None)
+    files = sorted(bag.glob("*.mcap"))
+    if len(files) > 1:
+        raise InputError(
+            "bag to repair", where=bag, got=f"{len(files)} .mcap files", expected="one",
+            todo="put each into a folder of its own, repair that",
+        )  # fmt: skip
+    return files[0] if files else None
 
 
 def _is_locked(file: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,12 +27,13 @@ class BagEpisode:
         begin, end: Its first and last record.
         stamp_ns: (steps + 1,) int64, of the observations.
         images_jpeg: Camera name to one JPEG an observation.
+        picture_age_s: Camera name to (steps + 1,) float64, of those pictures at the observations.
         state: (steps + 1, 7) float32, as `Observation.state()`.
         action: (steps, 8) float32: the displacement that was sent, the flags as commanded.
         commanded: (steps, 8) float32: what was asked for.
         joint_stamp_ns: (n,) int64, of the joint states; empty unless asked for.
-        joint_names: Names of the joints.
-        joint_position: (n, joints) float64, rad; finger m.
+        joint_names: Names of the joints of all of them.
+        joint_position: (n, joints) float64, rad; finger m; NaN where nothing was said of a joint.
         goal_images_jpeg: Camera name to the picture that it was to bring about; none where it
             had no goal.
     """
@@ -40,6 +42,7 @@ class BagEpisode:
     end: EpisodeEnd
     stamp_ns: np.ndarray
     images_jpeg: dict[str, list[bytes]] = field(repr=False)
+    picture_age_s: dict[str, np.ndarray] = field(repr=False)
     state: np.ndarray = field(repr=False)
     action: np.ndarray = field(repr=False)
     commanded: np.ndarray = field(repr=False)
@@ -101,8 +104,20 @@ class CollectedEpisode:
             return f"ends as {end.episode_id}, begun as {self.begin.episode_id}"
         if end.steps < 1:
             return "no step"
-        lacking = self._recorded(end, end_ns).lacking()
-        return ", ".join(f"{n} {what} missing" for what, n in lacking.items()) or None
+        recorded = self._recorded(end, end_ns)
+        return recorded.problem() or self._not_finite(recorded)
+
+    def _not_finite(self, recorded: RecordedStamps) -> str | None:
+        """The first number that is none, in words."""
+        for k, stamp in enumerate(recorded.observations()):
+            tool = self.tools[stamp]
+            numbers = (*tool.position_bin_m, tool.azimuth_rad, tool.gripper_opening_m)
+            if not all(map(math.isfinite, numbers)):
+                return f"tool state {k} not finite"
+        for k in range(recorded.steps):
+            if not all(map(math.isfinite, (*_motion(self.commanded[k]), *_motion(self.sent[k])))):
+                return f"action {k} not finite"
+        return None
 
     def _recorded(self, end: EpisodeEnd, end_ns: int) -> RecordedStamps:
         return RecordedStamps(
@@ -119,6 +134,9 @@ class CollectedEpisode:
         """The arrays of a complete episode."""
         recorded = self._recorded(end, end_ns)
         stamps = recorded.observations()
+        taken = {
+            camera: [recorded.picture(camera, stamp) for stamp in stamps] for camera in self.images
+        }
         state = np.empty((end.steps + 1, STATE_SIZE), np.float32)
         for row, stamp in enumerate(stamps):
             tool = self.tools[stamp]
@@ -136,17 +154,26 @@ class CollectedEpisode:
             end,
             np.array(stamps, np.int64),
             {
-                camera: [pictures[recorded.picture(camera, stamp)] for stamp in stamps]
+                camera: [pictures[stamp] for stamp in taken[camera]]
                 for camera, pictures in self.images.items()
             },
+            {camera: 1e-9 * (np.array(stamps) - own) for camera, own in taken.items()},
             state,
             action,
             commanded,
-            np.array([stamp_ns(m) for m in self.joints], np.int64),
-            tuple(self.joints[0].name) if self.joints else (),
-            np.array([m.position for m in self.joints]) if self.joints else np.empty((0, 0)),
+            *_joint_table(self.joints),
             self.goal_images_jpeg,
         )
+
+
+def _joint_table(messages: list) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
+    """Stamps, names and positions; arm and finger may come in messages of their own."""
+    rows: dict[int, dict[str, float]] = {}
+    for message in messages:
+        rows.setdefault(stamp_ns(message), {}).update(zip(message.name, message.position))
+    names = tuple(dict.fromkeys(name for row in rows.values() for name in row))
+    table = [[row.get(name, np.nan) for name in names] for row in rows.values()]
+    return np.array([*rows], np.int64), names, np.array(table).reshape(len(rows), len(names))
 
 
 def stamp_ns(message) -> int:

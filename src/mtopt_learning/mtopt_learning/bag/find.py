@@ -33,12 +33,6 @@ def find_bags(paths: Iterable[Path]) -> list[Path]:
     return bags
 
 
-def find_partial_bags(paths: Iterable[Path]) -> list[Path]:
-    """All bags at or below the paths that nobody has closed."""
-    found = [bag for path in paths for bag in _folders(Path(path)) if bag.name.endswith(PARTIAL)]
-    return sorted(dict.fromkeys(found))
-
-
 def bag_fingerprint(bag: Path) -> str:
     """A digest that stays the same when the bag is moved: of its metadata, size and summary.
 

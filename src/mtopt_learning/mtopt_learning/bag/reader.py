@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import struct
 from collections import Counter
@@ -10,7 +11,6 @@ from pathlib import Path
 
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
-from rosbags.rosbag2.errors import ReaderError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
@@ -25,6 +25,7 @@ from mtopt_spec.episode import SCHEMA_VERSION, EpisodeBegin, EpisodeEnd
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import EndReason, Fault, TaskLabel
 
+_REPAIR = "`mtopt bags check --repair` "
 _FIXED_TYPES = {
     topic.name: topic.type
     for topic in (
@@ -40,6 +41,10 @@ _FIXED_TYPES = {
 _IMAGE_TYPE = topics.camera_image("shoulder").type
 
 
+class DamagedBag(InputError):
+    """A bag whose bytes or metadata cannot be read: not one that says what it must not."""
+
+
 class BagReader:
     """Reads one bag; use it as a context manager.
 
@@ -53,20 +58,21 @@ class BagReader:
         problems: Why episodes were incomplete, in words.
 
     Raises:
-        InputError: The bag is cut off, empty, of another schema, or a topic has another type.
+        DamagedBag: The bag is cut off, or without metadata.
+        InputError: It is empty, of another schema, or a topic has another type.
     """
 
     def __init__(self, path: Path, *, joint_states: bool = False):
         self.path = Path(path)
         self.counts: Counter = Counter()
         self.problems: list[str] = []
-        self._with_joints = joint_states
-        self._reader = _open(self.path)
-        try:
-            self._typestore, self._wanted = _check_topics(self.path, self._reader, joint_states)
-        except BaseException:
-            self._reader.close()
-            raise
+        with _parsing(self.path):
+            self._reader = _open(self.path)
+            try:
+                self._typestore, self._wanted = _check_topics(self.path, self._reader, joint_states)
+            except BaseException:
+                self._reader.close()
+                raise
 
     def __enter__(self) -> BagReader:
         return self
@@ -81,42 +87,45 @@ class BagReader:
             void: Yield complete episodes that ended by a fault too.
 
         Raises:
-            InputError: The bag holds no episode, one of another schema, or damaged bytes.
+            DamagedBag: The bag holds damaged bytes.
+            InputError: It holds no episode, one of another schema, or a message that says what
+                the contract does not know.
         """
         self.counts.clear()
         self.problems.clear()
         collected: dict[str, CollectedEpisode] = {}
-        try:
+        with _parsing(self.path):
             for connection, _, raw in self._reader.messages(self._wanted):
                 robot, _, name = connection.topic.strip("/").partition("/")
                 if name.endswith(IMAGE_ENDING):  # most bytes by far: not decoded field by field
                     if robot in collected:
-                        collected[robot].add_picture(name, *_stamp_and_picture(raw))
+                        where = self.path, connection.topic
+                        collected[robot].add_picture(name, *_stamp_and_picture(raw, where))
                     continue
                 message = self._typestore.deserialize_cdr(raw, connection.msgtype)
-                if name == topics.EPISODE_BEGIN.name:
-                    self._cut_short(collected.pop(robot, None))
-                    collected[robot] = CollectedEpisode(_begin(self.path, message))
-                elif robot not in collected:
-                    self.counts["stray_messages"] += 1
-                elif name == topics.EPISODE_END.name:
-                    episode = self._finish(collected.pop(robot), _end(message), stamp_ns(message))
-                    if episode is not None and (void or not episode.void):
-                        yield episode
-                else:
-                    collected[robot].add(name, message)
-        except (ReaderError, struct.error, ValueError, IndexError, KeyError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise _damaged(self.path, error) from error
-        except AttributeError as error:
-            raise InputError(
-                "message definition", where=self.path, got=f"{error}", expected="see docs/bags.md"
-            ) from error
+                with _contract(self.path, connection.topic):
+                    episode = self._take(collected, robot, name, message)
+                if episode is not None and (void or not episode.void):
+                    yield episode
         for unfinished in collected.values():
             self._cut_short(unfinished)
         if not any(self.counts[key] for key in ("episodes", "void", "incomplete")):
             raise InputError("bag", where=self.path, got="no episode", expected="episodes")
+
+    def _take(
+        self, collected: dict[str, CollectedEpisode], robot: str, name: str, message
+    ) -> BagEpisode | None:
+        """Takes a message that is no picture; gives the complete episode that it ends."""
+        if name == topics.EPISODE_BEGIN.name:
+            self._cut_short(collected.pop(robot, None))
+            collected[robot] = CollectedEpisode(_begin(self.path, message))
+        elif robot not in collected:
+            self.counts["stray_messages"] += 1
+        elif name == topics.EPISODE_END.name:
+            return self._finish(collected.pop(robot), _end(message), stamp_ns(message))
+        else:
+            collected[robot].add(name, message)
+        return None
 
     def _finish(
         self, collected: CollectedEpisode, end: EpisodeEnd, end_ns: int
@@ -140,29 +149,46 @@ class BagReader:
 
 def _open(path: Path) -> Reader:
     if not (path / "metadata.yaml").is_file():
-        raise InputError(
+        raise DamagedBag(
             "bag",
             where=path,
             got="no metadata.yaml",
             expected="a closed rosbag2 folder",
-            todo="`mtopt bags check --repair` closes bags that a crash left open",
+            todo=_REPAIR + "closes bags that a crash left open",
         )
     reader = Reader(path)
-    try:
-        reader.open()
-    except (ReaderError, struct.error, OSError, ValueError, TypeError, KeyError) as error:
-        raise _damaged(path, error) from error
+    reader.open()
     return reader
 
 
-def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(
-        "bag",
-        where=path,
-        got=f"damaged or cut off ({error})",
-        expected="a whole rosbag2 folder",
-        todo="`mtopt bags check --repair` keeps the episodes that are whole",
-    )
+@contextlib.contextmanager
+def _parsing(path: Path) -> Iterator[None]:
+    """Tells whatever goes wrong with foreign bytes, which can raise anything, as `DamagedBag`."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise DamagedBag(
+            "bag",
+            where=path,
+            got=f"damaged or cut off ({error})",
+            expected="a whole rosbag2 folder",
+            todo=_REPAIR + "keeps the episodes that are whole",
+        ) from error
+
+
+@contextlib.contextmanager
+def _contract(path: Path, topic: str) -> Iterator[None]:
+    """Tells of a message that could be read and is not what the contract says."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (AttributeError, ValueError) as error:
+        raise InputError(
+            f"message on {topic}", where=path, got=error, expected="what docs/bags.md says"
+        ) from error
 
 
 def _check_topics(
@@ -213,11 +239,16 @@ def _typestore(definitions: tuple[tuple[str, str], ...]) -> Typestore:
     return typestore
 
 
-def _stamp_and_picture(cdr: bytes) -> tuple[int, bytes]:
+def _stamp_and_picture(cdr: bytes, where: tuple[Path, str]) -> tuple[int, bytes]:
     """Stamp (ns) and data of a `sensor_msgs/CompressedImage`, little endian CDR.
 
+    Args:
+        cdr: Its bytes.
+        where: Its bag and topic, for errors.
+
     Raises:
-        ValueError: It is none, or no JPEG.
+        ValueError: It is none.
+        InputError: It is no JPEG.
     """
     sec, nanosec, length = struct.unpack_from("<iII", cdr, 4)  # header: stamp, frame's name
     position = 16 + length
@@ -228,8 +259,13 @@ def _stamp_and_picture(cdr: bytes) -> tuple[int, bytes]:
     position += -position % 4
     length = struct.unpack_from("<I", cdr, position)[0]
     picture = cdr[position + 4 : position + 4 + length]
-    if cdr[1] not in (1, 7) or b"jp" not in picture_format.lower() or len(picture) != length:
-        raise ValueError(f"picture: got format {picture_format[:40]!r}, expected a whole jpeg")
+    if cdr[1] not in (1, 7) or len(picture) != length:
+        raise ValueError("a picture that is not whole")
+    if b"jp" not in picture_format.lower():
+        raise InputError(
+            "picture", where=": ".join(map(str, where)),
+            got=f"format {picture_format[:40].decode(errors='replace')!r}", expected="jpeg",
+        )  # fmt: skip
     return sec * 1_000_000_000 + nanosec, picture
 
 
@@ -242,6 +278,11 @@ def _begin(path: Path, message) -> EpisodeBegin:
             expected=f"version {SCHEMA_VERSION}",
             todo="read it with the mtopt release that wrote it",
         )
+    if not message.camera_names:
+        raise InputError(
+            f"camera_names of episode {message.episode_id}", where=path, got="none",
+            expected="one or more: a policy acts by pictures",
+        )  # fmt: skip
     return EpisodeBegin(
         stamp_ns(message) / 1e9,
         message.robot,

@@ -40,8 +40,9 @@ class CloneConfig:
         sharing: Which tasks a success counts for, as of the Q-function.
         balance: `rebalanced` over tasks, or `uniform` over successes.
         goals: Instead of tasks, clone the way to any later picture of the same episode.
-        every_way: Of goals: every sub-sequence counts and is as likely, as published (arXiv
-            1906.05838, 1912.06088); else direct ways alone, most of them to the episode's end.
+        every_way: Of goals: every sub-sequence counts and is as likely, as in arXiv 1906.05838 and
+            1912.06088; else direct ways alone, most of them to the episode's end. Either way it
+            learns to terminate where it is there, and not to at near misses, which is not theirs.
         distortion: Random changes of light, and of where goals are seen from; places stay.
         device: `auto`, `cpu` or `cuda`.
         bf16: Compute in bfloat16 where the device has it.

@@ -16,10 +16,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mtopt_learning.bag.find import bag_fingerprint
+from mtopt_learning.bag.picture_ages import PictureAges
 from mtopt_learning.bag.reader import BagReader
 from mtopt_learning.dataset.decoding import decoded_episodes, picture_decoder
 from mtopt_learning.dataset.files import (
     MANIFEST,
+    OWN_IMAGES,
+    OWN_TABLE,
+    check_folder,
     image_file,
     read_manifest,
     safe_name,
@@ -62,14 +66,17 @@ def build_dataset(
 
     Returns:
         Counts of this call: `bags_added`, `bags_skipped`, `episodes_added`, `void_episodes`,
-        `incomplete_episodes`, `dropped_frames`; and of the cache: `episodes`, `observations`,
-        `fingerprint`.
+        `incomplete_episodes`, `dropped_frames`, `labels_of_other_tasks` (of tasks that are not
+        among these, left out), `picture_age_s` (camera to `mean` and `max`, at an observation); and
+        of the cache: `episodes`, `observations`, `fingerprint`.
 
     Raises:
-        InputError: A bag cannot be read, names an unknown task, its pictures do not fit, or the
-            cache holds episodes of the same ids. Bags before it are in the cache.
+        InputError: The folder holds something else, a bag cannot be read, names an unknown task,
+            its labels contradict themselves, its pictures do not fit, or two episodes have one id.
+            Bags before it are in the cache.
     """
     folder = Path(folder)
+    check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with alone_in(folder, "build"):
         cache = _Cache(folder, tuple(tasks), image_sizes)
@@ -89,6 +96,7 @@ def build_dataset(
                 counts["void_episodes"] += found["void"]
                 counts["incomplete_episodes"] += found["incomplete"]
                 counts["dropped_frames"] += found["dropped_frames"]
+                counts["labels_of_other_tasks"] += found["labels_of_other_tasks"]
                 if progress is not None:
                     progress(Path(bag), found["episodes"])
         if not cache.manifest["episodes"]:
@@ -98,6 +106,8 @@ def build_dataset(
                 got=f"no complete episode in {len(bags)} bags",
                 expected="at least one",
             )
+        for warning in cache.picture_ages.warnings():
+            _LOG.warning(warning)
         keys = (
             "bags_added",
             "bags_skipped",
@@ -105,16 +115,19 @@ def build_dataset(
             "void_episodes",
             "incomplete_episodes",
             "dropped_frames",
+            "labels_of_other_tasks",
         )
         totals = {k: cache.manifest[k] for k in ("episodes", "observations", "fingerprint")}
-        return {**{key: counts[key] for key in keys}, **totals}
+        ages = {"picture_age_s": cache.picture_ages.summary()}
+        return {**{key: counts[key] for key in keys}, **ages, **totals}
 
 
 class _Cache:
-    """A cache that is being written."""
+    """A cache that is being written; `picture_ages`: of the bags that were added."""
 
     def __init__(self, folder: Path, tasks: tuple[str, ...], image_sizes):
         self.folder = folder
+        self.picture_ages = PictureAges()
         if (folder / MANIFEST).exists():
             self.manifest = read_manifest(folder)
             before = tuple(self.manifest["tasks"])
@@ -165,12 +178,12 @@ class _Cache:
             image_file(safe_name(camera)): self.manifest["observations"] * height * width * 3
             for camera, (height, width) in self.manifest["cameras"].items()
         }
-        for path in self.folder.glob(image_file("*")):
-            if path.stat().st_size > sizes.get(path.name, 0):
-                os.truncate(path, sizes.get(path.name, 0))
         named = {name for segment in self.manifest["segments"] for name in segment.values()}
-        for path in self.folder.glob("*.arrow"):
-            if path.name not in named:
+        for path in self.folder.iterdir():
+            size = sizes.get(path.name, 0)
+            if OWN_IMAGES.fullmatch(path.name) and path.stat().st_size > size:
+                os.truncate(path, size)
+            elif OWN_TABLE.fullmatch(path.name) and path.name not in named:
                 path.unlink()
 
     def add(
@@ -186,16 +199,18 @@ class _Cache:
         )
         decode = picture_decoder(bag, self.manifest)
         streams: dict[str, object] = {}
+        ages = PictureAges()
         try:
             with BagReader(bag) as reader:
                 for episode, decoded in decoded_episodes(reader.episodes(), decode, pool):
                     rows.add(episode, where=bag)
+                    ages.add(episode)
                     for camera, pictures in decoded.items():
                         if camera not in streams:
                             path = self.folder / image_file(safe_name(camera))
                             streams[camera] = path.open("ab")
                         streams[camera].write(pictures.data)
-                counts = Counter(reader.counts)
+                counts = Counter(reader.counts, labels_of_other_tasks=rows.labels_of_other_tasks)
                 for problem in reader.problems[:5]:
                     _LOG.warning("%s: left out %s", bag, problem)
             self._refuse_known(bag, rows.ids)
@@ -207,10 +222,17 @@ class _Cache:
                 stream.close()
         self._commit(bag, fingerprint, rows, counts)
         self.bag_of.update(dict.fromkeys(rows.ids, str(bag)))
+        self.picture_ages.merge(ages)
         return counts
 
     def _refuse_known(self, bag: Path, ids: Sequence[str]) -> None:
         """An id is one episode's: whoever labels it must know which."""
+        twice = [name for name, count in Counter(ids).items() if count > 1]
+        if twice:
+            raise InputError(
+                "bag", where=bag, got=f"{len(twice)} ids of several episodes ({twice[0]}, ...)",
+                expected="an id of its own for each episode",
+            )  # fmt: skip
         known = [name for name in ids if name in self.bag_of]
         if known:
             raise InputError(

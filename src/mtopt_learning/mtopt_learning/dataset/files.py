@@ -18,6 +18,14 @@ MANIFEST = "dataset.json"
 """Names what belongs to the cache; what it does not name, an interrupted build left behind."""
 
 
+OWN_TABLE = re.compile(r"(steps|episodes)_\d{6,}\.arrow")
+OWN_IMAGES = re.compile(r"images_\w[\w-]*\.u8")
+_OWN = re.compile(
+    rf"({OWN_TABLE.pattern}|{re.escape(MANIFEST)})(\.partial)?|{OWN_IMAGES.pattern}|"
+    r"labels_\w+\.(npz|npy|json)|\w+\.lock"
+)
+
+
 def image_file(camera: str) -> str:
     """Name of the file of a camera's pictures: (n, h, w, 3) uint8, nothing else in it."""
     return f"images_{camera}.u8"
@@ -51,6 +59,25 @@ def read_manifest(folder: Path) -> dict:
             todo="build it anew: it can always be made from the bags",
         )
     return manifest
+
+
+def check_folder(folder: Path) -> None:
+    """Refuses a folder that holds something else than a cache or what is left of one.
+
+    Raises:
+        InputError: It has no manifest, and files of other names than a cache's; or is a file.
+    """
+    if (folder / MANIFEST).exists() or not folder.exists():
+        return
+    foreign = [folder.name]
+    if folder.is_dir():
+        foreign = sorted(e.name for e in folder.iterdir() if not _OWN.fullmatch(e.name))
+    if foreign:
+        raise InputError(
+            "folder of the data set", where=folder, got=", ".join(foreign[:3]),
+            expected="none, an empty one, or one that `mtopt dataset build` began",
+            todo="name another folder",
+        )  # fmt: skip
 
 
 def write_manifest(folder: Path, manifest: dict) -> None:

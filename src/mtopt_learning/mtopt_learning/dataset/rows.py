@@ -12,6 +12,7 @@ from mtopt_learning.dataset.tables import from_matrix
 from mtopt_spec.action import ACTION_SIZE
 from mtopt_spec.errors import InputError
 from mtopt_spec.goal import REACH_GOAL
+from mtopt_spec.interfaces import TaskLabel
 
 NO_TASK = ""
 """Of an episode that is of no task."""
@@ -67,6 +68,7 @@ class Rows:
         self._columns: dict[str, list] = {name: [] for name, _ in EPISODE_COLUMNS}
         self._labels: dict[str, list[float]] = {}
         self.observations = 0
+        self.labels_of_other_tasks = 0
 
     @property
     def episodes(self) -> int:
@@ -82,7 +84,8 @@ class Rows:
         """Takes an episode; its pictures are not kept.
 
         Raises:
-            InputError: Its task is unknown; none and to reach a goal are known.
+            InputError: Its task is unknown (none and to reach a goal are known), or a label is
+                none.
         """
         begin, end = episode.begin, episode.end
         if not self._any_task and begin.task not in (*self._tasks, REACH_GOAL, NO_TASK):
@@ -104,10 +107,13 @@ class Rows:
         row = self.episodes
         for label in end.labels:
             source = label.source.partition(":")[0]
-            if source in LABEL_SOURCES and label.task in self._tasks:
+            _check_label(label, source, f"{where}, episode {begin.episode_id}")
+            if label.task in self._tasks:
                 column = self._labels.setdefault(f"label/{source}/{label.task}", [])
                 column += [np.nan] * (row + 1 - len(column))
                 column[row] = label.probability
+            elif label.task != REACH_GOAL:
+                self.labels_of_other_tasks += 1
         episode.images_jpeg.clear()
         self._steps.append(episode)
         self.observations += len(episode.state)
@@ -137,3 +143,18 @@ class Rows:
             full = values + [np.nan] * (self.episodes - len(values))
             columns[name] = np.array(full, np.float32)
         return pa.table(columns)
+
+
+def _check_label(label: TaskLabel, source: str, where: str) -> None:
+    """Refuses a label that would teach something else than it says (`InputError`)."""
+    p = label.probability
+    if source not in LABEL_SOURCES:
+        got, expected = f"source {label.source!r}", f"one of {LABEL_SOURCES}"
+    elif not 0 <= p <= 1:
+        got, expected = f"probability {p}", "0 to 1"
+    elif (p < 0.5) if label.success else (p > 0.5):
+        got = f"success {label.success}, probability of success {p}"
+        expected = "a success at 0.5 or more, a failure at 0.5 or less: the probability is learned"
+    else:
+        return
+    raise InputError(f"label of {label.task}", where=where, got=got, expected=expected)

@@ -53,7 +53,7 @@ class GoalSchedule:
     Attributes:
         results: Number of a goal to whether it was reached. One whose episodes are all void, in
             the same scene again and again, was not.
-        failed_by_fault: Numbers of those.
+        failed_by_fault: Numbers of those, and the message of their last fault.
         unprepared: Numbers of goals whose object could not be lifted: they have no result.
     """
 
@@ -69,7 +69,7 @@ class GoalSchedule:
         self._policy, self._prepare_policy = policy, prepare_policy
         self._robots = {name: _Robot(list(jobs[i :: len(robots)])) for i, name in enumerate(robots)}
         self.results: dict[int, bool] = {}
-        self.failed_by_fault: list[int] = []
+        self.failed_by_fault: dict[int, str] = {}
         self.unprepared: list[int] = []
 
     def assign(self, request: TaskRequest) -> Assignment | None:
@@ -100,29 +100,30 @@ class GoalSchedule:
         if report is None or report.void:
             robot.void += 1
             if robot.void > _MOST_VOID:
-                self._finish(robot, running, False)
+                self._finish(robot, running, False, report.message if report else "")
                 self._check_faults(request.robot)
             return False
         if running == "lift" and report.success and request.holding:
             return True
-        self._finish(robot, running, report.success, faulty=False)
+        self._finish(robot, running, report.success)
         return False
 
-    def _finish(self, robot: _Robot, running: str, success: bool, faulty: bool = True) -> None:
+    def _finish(self, robot: _Robot, running: str, success: bool, fault: str | None = None) -> None:
         number = robot.jobs.pop(0).number
         robot.void = 0
         if running == "lift":
             self.unprepared.append(number)
             return
         self.results[number] = success
-        if faulty:
-            self.failed_by_fault.append(number)
+        if fault is not None:
+            self.failed_by_fault[number] = fault
 
     def _check_faults(self, robot: str) -> None:
         faults = len(self.failed_by_fault)
         if faults > _MOST_FAULTS and faults == len(self.results):
+            last = list(self.failed_by_fault.values())[-1]
             raise InputError(
-                "evaluation", where=robot, got=f"{faults} goals with void episodes only",
+                "evaluation", where=robot, got=f"{faults} goals with void episodes only: {last}",
                 expected="episodes that are complete",
             )  # fmt: skip
 

@@ -165,14 +165,14 @@ def seen_elsewhere(
 
     Args:
         images_u8: Camera to (n, 3, h, w).
-        cameras: Whose pictures are changed.
+        cameras: Whose pictures are changed, where there are any.
         config: By how much.
         generator: On the processor, of the draws.
     """
     if not (config.goal_shift or config.goal_turn_rad):
         return images_u8
     changed = {}
-    for camera in cameras:
+    for camera in filter(images_u8.__contains__, cameras):
         image = images_u8[camera]
         spread = torch.rand(len(image), 3, generator=generator) * 2 - 1
         angle = config.goal_turn_rad * spread[:, 0]

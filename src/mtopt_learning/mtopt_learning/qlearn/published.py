@@ -84,6 +84,8 @@ def published_network(
 class PublishedQNetwork(TwoStageQ):
     """An embedding is (batch, 64 h w + 256): the picture's map, then the state's sum of blocks."""
 
+    cuts_pictures = True
+
     def __init__(self, config: PublishedConfig):
         super().__init__()
         self.config = config

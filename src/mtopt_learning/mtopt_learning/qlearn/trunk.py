@@ -39,6 +39,8 @@ class TrunkConfig:
         goal_join: One of `GOAL_JOINS`. With goals there is one condition more than tasks, the
             last: to reach what the goal pictures show, one of each camera. To a task they are
             blank.
+        moving_cameras: Those that move with the gripper, of which there are: in training their goal
+            pictures are seen from elsewhere.
     """
 
     tasks: int
@@ -52,6 +54,7 @@ class TrunkConfig:
     map_closeup: bool = False
     goal_map: bool = False
     goal_join: str = ""
+    moving_cameras: tuple[str, ...] = ("wrist",)
 
     def __post_init__(self):
         if self.goal_join not in GOAL_JOINS:
@@ -83,12 +86,6 @@ class TrunkConfig:
     def goal_cameras(self) -> tuple[str, ...]:
         """Whose pictures a goal is; empty: the network knows no goals."""
         return tuple(tower.camera for tower in self.towers) if self.goal_join else ()
-
-    @property
-    def moving_cameras(self) -> tuple[str, ...]:
-        """Those that a map's camera is not: they move with the gripper."""
-        cameras = tuple(tower.camera for tower in self.towers)
-        return tuple(c for c in cameras if c != self.map_camera) if self.map_camera else ()
 
     @property
     def conditions(self) -> int:

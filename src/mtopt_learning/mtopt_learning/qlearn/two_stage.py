@@ -13,7 +13,11 @@ class TwoStageQ(nn.Module):
 
     Attributes:
         config: The network's settings; `tasks` and `multi_head` are among them.
+        cuts_pictures: Whether pictures larger than `input_px` are cut in the middle; else they must
+            be of that size.
     """
+
+    cuts_pictures = False
 
     @property
     def input_px(self) -> dict[str, tuple[int, int]]:
@@ -50,7 +54,7 @@ class TwoStageQ(nn.Module):
 
         Args:
             images: Camera to (batch, 3, h, w): uint8, or floating in about [-1, 1] where
-                `distortion` prepared them. Larger ones than `input_px` are cut in the middle.
+                `distortion` prepared them.
             state: (batch, 7) float32 proprioception.
             goal: Of `Trunk.prepare_goal`, a row a state, of a network that knows goals.
 

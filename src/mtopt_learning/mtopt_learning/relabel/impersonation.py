@@ -16,7 +16,11 @@ from mtopt_spec.errors import InputError
 from mtopt_spec.task import TaskList
 
 SHARINGS = ("f_orig", "f_all", "f_skill")
-"""Own task only; every task; every task of the same skill (the paper's choice)."""
+"""Own task only; every task; every task of the same skill (the paper's choice).
+
+Episodes of no task count for every task with `f_all`, with `f_skill` for those that a person or an
+import judged.
+"""
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -64,7 +68,10 @@ def shared_with(tasks: TaskList, names: tuple[str, ...], sharing: str) -> np.nda
 
 
 def impersonate(
-    labels: np.ndarray, episode_task: np.ndarray, shared: np.ndarray, of_no_task: bool = False
+    labels: np.ndarray,
+    episode_task: np.ndarray,
+    shared: np.ndarray,
+    of_no_task: bool | np.ndarray = False,
 ) -> np.ndarray:
     """The index by a rule over tasks.
 
@@ -74,7 +81,8 @@ def impersonate(
         labels: (episodes, tasks) probability of success, NaN unknown.
         episode_task: (episodes,) task that each was collected for; -1: none of them.
         shared: (tasks, tasks) of `shared_with`.
-        of_no_task: Episodes that were collected for none of the tasks count for all.
+        of_no_task: Whether episodes that were collected for none of the tasks count; of all, or
+            (episodes, tasks) bool.
 
     Returns:
         (episodes, tasks) float16 success in [0, 1], NaN where it is no data of the task.
@@ -100,7 +108,8 @@ def sharing_index(dataset, tasks: TaskList, labels: np.ndarray, sharing: str) ->
     check_sharing(sharing, "relabelling")
     if sharing in SHARINGS:
         shared = shared_with(tasks, tasks.names, sharing)
-        return impersonate(labels, dataset.episode_task, shared, of_no_task=sharing == "f_all")
+        of_no_task = told(dataset) if sharing == "f_skill" else sharing == "f_all"
+        return impersonate(labels, dataset.episode_task, shared, of_no_task)
     counts = np.asarray(_function(sharing)(dataset, tasks, labels))
     if counts.shape != labels.shape or counts.dtype != bool:
         raise InputError(
@@ -108,6 +117,14 @@ def sharing_index(dataset, tasks: TaskList, labels: np.ndarray, sharing: str) ->
             expected=f"bool of shape {labels.shape}",
         )  # fmt: skip
     return _keep(labels, counts)
+
+
+def told(dataset) -> np.ndarray:
+    """(episodes, tasks) bool: what a person or an import judged, who choose the tasks.
+
+    The simulator and a detector judge every episode for every task.
+    """
+    return ~np.isnan(dataset.labels("person")) | ~np.isnan(dataset.labels("import"))
 
 
 def _function(name: str) -> LearnedSharing:

@@ -197,11 +197,16 @@ class TrainConfig:
                 raise InputError(
                     name, where="train config", got=getattr(self, name), expected="above 0"
                 )
-        if self.distortion.shift_px and not self.batch:
-            raise InputError(
-                "distortion.shift_px", where="train config", got=self.distortion.shift_px,
-                expected="0, where goals alone are learned: their pictures are not shifted",
-            )  # fmt: skip
+        for name, value, only, why in (
+            ("distortion.shift_px", self.distortion.shift_px, 0, "their pictures are not shifted"),
+            ("backup", self.backup, "sarsa", "their targets take Q of the recorded next action"),
+            ("step_cost", self.step_cost, 0, "their steps cost nothing"),
+        ):
+            if value != only and not self.batch:
+                raise InputError(
+                    name, where="train config", got=repr(value),
+                    expected=f"{only!r}, where goals alone are learned: {why}",
+                )  # fmt: skip
         if self.decay_steps < 0:
             raise InputError(
                 "decay_steps", where="train config", got=self.decay_steps, expected="0 or more"

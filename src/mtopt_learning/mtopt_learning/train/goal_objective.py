@@ -32,7 +32,8 @@ def goal_target(
     """The target of Actionable Models, equations 2 and 4.
 
     1 where the next state is the goal; where a chained sub-sequence ends its own Q, so that
-    value comes in from episodes that go on from there; else γ Q of the next state.
+    value comes in from episodes that go on from there; else γ Q of the next state. Q of a state is
+    that of the recorded action there, where the paper takes the policy's expectation.
 
     Args:
         value: (n,) Q of the state and action that `GoalBatch.following` names.
@@ -76,7 +77,7 @@ def goal_losses(
     config: TrainConfig,
     noise: torch.Generator,
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """The loss, and figures without gradients.
+    """The loss, and figures without gradients; one of which a batch has none is left out.
 
     Args:
         online: The network that learns.
@@ -98,11 +99,8 @@ def goal_losses(
     logits = online.logits(steps, task[:n], batch.action[:, None])[..., 0]
     loss = bellman_loss(logits, target, every)
     q = torch.sigmoid(logits.detach()).amin(0)
-    report = {
-        "goal_loss": loss,
-        "q_hindsight": q[~batch.chained].mean(),
-        "q_chained": q[batch.chained].mean(),
-    }
+    parts = {"q_hindsight": q[~batch.chained], "q_chained": q[batch.chained]}
+    report = {"goal_loss": loss, **{name: part.mean() for name, part in parts.items() if len(part)}}
     if m:
         stop = terminate_code((every_state, 1), device)
         end_logits = online.logits(embedding, task, stop)[..., 0]

@@ -59,14 +59,9 @@ class LearningData:
         if tuple(dataset.tasks) != tasks.names:
             raise InputError(
                 "tasks", where="data set", got=list(dataset.tasks), expected=list(tasks.names),
-                todo="build the data set with the cell's task file",
+                todo="name the task file that it was built with (--tasks-file), or build it anew",
             )  # fmt: skip
-        sizes = {camera: tuple(size) for camera, size in dataset.cameras.items()}
-        for camera, size in cameras.items():
-            if sizes.get(camera) != tuple(size):
-                raise InputError(
-                    f"pictures of {camera}", where="data set", got=sizes.get(camera), expected=size
-                )
+        check_cameras(dataset, cameras)
         labels = dataset.labels("best") if labels is None else labels
         index = sharing_index(dataset, tasks, labels, config.sharing)
         wanted = np.array([not config.tasks or name in config.tasks for name in tasks.names])
@@ -91,3 +86,14 @@ class LearningData:
         at = (random.random(len(until)) * (until + 1)).astype(np.int64)
         steps = transitions(self.dataset, draw, self.changes)
         return draw, with_judged(self.dataset, steps, ends, undecided, at)
+
+
+def check_cameras(dataset, cameras: dict[str, tuple[int, int]]) -> None:
+    """Refuses a data set whose pictures of these cameras have other sizes (`InputError`)."""
+    sizes = {camera: tuple(size) for camera, size in dataset.cameras.items()}
+    for camera, size in cameras.items():
+        if sizes.get(camera) != tuple(size):
+            raise InputError(
+                f"pictures of {camera}", where="data set", got=sizes.get(camera), expected=size,
+                todo="build it with such pictures (--resize), or start a new run",
+            )  # fmt: skip

@@ -33,7 +33,8 @@ def make_network(
         network: The network's own, or None for those that `config` names.
 
     Raises:
-        InputError: A task or camera is unknown, or the network's own settings are for others.
+        InputError: A task or camera is unknown, or the network's own settings are for others or
+            for pictures of another size.
     """
     for name in config.tasks:
         tasks.index_of(name)
@@ -62,7 +63,27 @@ def make_network(
             "cameras", where="train config", got=config.cameras,
             expected=f"the network's own, {sorted(made.input_px)}",
         )  # fmt: skip
+    check_pictures(made, cameras)
     return made
+
+
+def check_pictures(network: TwoStageQ, cameras: dict[str, tuple[int, int]]) -> None:
+    """Refuses pictures that this network cannot look at (`InputError`).
+
+    Args:
+        network: Any.
+        cameras: Camera name to (height, width) of its picture, px.
+    """
+    for camera, wanted in network.input_px.items():
+        size = tuple(cameras.get(camera, ()))
+        larger = size and network.cuts_pictures and size[0] >= wanted[0] and size[1] >= wanted[1]
+        if size != wanted and not larger:
+            raise InputError(
+                f"pictures of {camera}", where="network",
+                got=f"{size[0]}x{size[1]}" if size else f"pictures of {sorted(cameras)} alone",
+                expected=f"{wanted[0]}x{wanted[1]}{' or more' if network.cuts_pictures else ''}",
+                todo="build the data set with such pictures, or train from scratch",
+            )  # fmt: skip
 
 
 def check_network(network: TwoStageQ, config: TrainConfig) -> None:

@@ -19,7 +19,7 @@ from mtopt_learning.checkpoint.q_function import (
     save_q_function,
 )
 from mtopt_learning.train.config import TrainConfig
-from mtopt_learning.train.trainer import Trainer
+from mtopt_learning.train.trainer import Trainer, not_finite
 from mtopt_spec.errors import InputError
 from mtopt_spec.task import TaskList
 from mtopt_spec.whole_file import write_aside
@@ -36,14 +36,20 @@ def save_run(folder: Path, trainer: Trainer, metrics: dict | None = None) -> str
 
     Returns:
         The checkpoint's fingerprint.
+
+    Raises:
+        InputError: A weight is not finite; nothing is written.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {}
     for name, network in _networks(trainer).items():
         tensors.update({f"{name}/{k}": v for k, v in network.state_dict().items()})
     for i, state in trainer.optimizer.state_dict()["state"].items():
         tensors.update({f"adam/{i}/{key}": value for key, value in state.items()})
+    for name, value in tensors.items():
+        if not value.isfinite().all():
+            raise not_finite(name, trainer.step)
+    folder.mkdir(parents=True, exist_ok=True)
     about = {
         "step": trainer.step,
         "seconds": trainer.seconds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +18,8 @@ from mtopt_spec.interfaces import EndReason
 from mtopt_spec.observation import TOOL_XY
 
 _STEPS = 2000
+_PORTION_PX = 1 << 20
+"""Pixels of pictures that are looked at together: 2000 of 640x480 would take 10 GB."""
 _CHANGED = 30
 """Sum over the colours by which a pixel has moved, not only flickered."""
 _LEAST_EXPLAINED = 0.3
@@ -70,19 +73,32 @@ def place_of_pixels(
     episode = random.choice(drawable, _STEPS)
     step = (random.random(_STEPS) * dataset.episode_steps[episode]).astype(np.int64)
     row = dataset.episode_start[episode] + step
-    before, after = (store.take(r)[camera].to(torch.int16) for r in (row, row + 1))
-    moved = (before - after).abs().sum(1).cpu().numpy().astype(np.float32)
-    moved[moved < _CHANGED] = 0
-    moves = moved.sum((1, 2)) > 0
+    portions = np.array_split(row, -(-_STEPS * math.prod(store.input_px[camera]) // _PORTION_PX))
+    found = [_middles_of_motion(store, camera, portion) for portion in portions]
+    moves, u, v = (np.concatenate(parts) for parts in zip(*found, strict=True))
     if not moves.any():
         return np.zeros((3, 2), np.float32), 0.0
-    moved = moved[moves] / moved[moves].sum((1, 2), keepdims=True)
-    height, width = moved.shape[1:]
-    u = moved.sum(1) @ np.linspace(1 / width - 1, 1 - 1 / width, width, dtype=np.float32)
-    v = moved.sum(2) @ np.linspace(1 / height - 1, 1 - 1 / height, height, dtype=np.float32)
     tool = proprioception(dataset, row[moves])[:, TOOL_XY].numpy()
     terms = np.stack([np.ones_like(u), u, v], -1)
     fitted, *_ = np.linalg.lstsq(terms, tool, rcond=None)
     spread = ((tool - tool.mean(0)) ** 2).sum()
     explained = 1 - ((terms @ fitted - tool) ** 2).sum() / max(spread, 1e-9)
     return fitted.astype(np.float32), float(np.clip(explained, 0, 1))
+
+
+def _middles_of_motion(
+    store: PictureStore, camera: str, row: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What moves between pictures and the next ones: (n,) whether anything does; u, v where so."""
+    before, after = (
+        store.take_one(camera, r).cpu().numpy().astype(np.int16) for r in (row, row + 1)
+    )
+    red, green, blue = np.moveaxis(abs(before - after), 1, 0)
+    moved = (red + green + blue).astype(np.float32)
+    moved[moved < _CHANGED] = 0
+    moves = moved.sum((1, 2)) > 0
+    moved = moved[moves] / moved[moves].sum((1, 2), keepdims=True)
+    height, width = moved.shape[1:]
+    u = moved.sum(1) @ np.linspace(1 / width - 1, 1 - 1 / width, width, dtype=np.float32)
+    v = moved.sum(2) @ np.linspace(1 / height - 1, 1 - 1 / height, height, dtype=np.float32)
+    return moves, u, v

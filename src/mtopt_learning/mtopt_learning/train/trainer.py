@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -19,7 +20,7 @@ from mtopt_learning.train.goal_batches import GoalBatches
 from mtopt_learning.train.goal_objective import goal_losses, goal_targets
 from mtopt_learning.train.labelled_batches import LabelledBatches, ReadyBatch
 from mtopt_learning.train.labelling import noise_of
-from mtopt_learning.train.learning_data import LearningData
+from mtopt_learning.train.learning_data import LearningData, check_cameras
 from mtopt_learning.train.learning_rate import decayed
 from mtopt_learning.train.objective import cloning_loss, losses, map_loss
 from mtopt_learning.train.own_network import check_network, make_network, with_proposers
@@ -28,6 +29,16 @@ from mtopt_learning.train.self_calibration import calibrate_map
 from mtopt_learning.train.target_copies import TargetCopies
 from mtopt_spec.errors import InputError
 from mtopt_spec.task import TaskList
+
+
+def not_finite(what: str, step: int) -> InputError:
+    """What to tell of weights that are lost."""
+    return InputError(
+        what, where=f"training, by step {step}", got="not a number, or infinity",
+        expected="finite numbers", todo="nothing is saved: --resume goes on from the last "
+        "checkpoint; build the data set anew, or lower --learning-rate",
+    )  # fmt: skip
+
 
 Writer = Callable[[dict], None]
 """Takes one record of metrics."""
@@ -126,6 +137,8 @@ class Trainer:
         self.data = self.batches = self.goal_batches = None
         if config.batch:
             self.data = LearningData.of(dataset, labels, self.tasks, self.cameras, config)
+        else:
+            check_cameras(dataset, self.cameras)
         self.store = PictureStore(dataset.images, self.online.input_px, self.device)
         calibrate_map(self._all_copies, dataset, self.store, config.seed)
         if config.batch:
@@ -184,6 +197,9 @@ class Trainer:
 
         Returns:
             The last record.
+
+        Raises:
+            InputError: No data, or a loss that is not finite.
         """
         if self.dataset is None:
             raise InputError("data", where="trainer", got="none", expected="set_data first")
@@ -276,10 +292,13 @@ class Trainer:
 
     def _record(self, reports: list[dict], seconds: float) -> dict:
         record = {"step": self.step, "seconds": round(seconds, 2)}
-        for key in reports[0]:
-            values = [report[key] for report in reports]
+        for key in dict.fromkeys(key for report in reports for key in report):
+            values = [report[key] for report in reports if key in report]
             on_device = isinstance(values[0], torch.Tensor)
             record[key] = float(torch.stack(values).mean() if on_device else np.mean(values))
+        for key in {"loss", "goal_loss"} & record.keys():
+            if not math.isfinite(record[key]):
+                raise not_finite(key, self.step)
         if self.batches is not None:
             record.update(self.batches.about(self.tasks.names))
             record["closing_auc"] = self.closing_auc()

@@ -9,6 +9,7 @@ import pytest
 import torch
 from reach_world import CAMERAS, TASKS
 
+from mtopt_bringup.policies import learned_policy
 from mtopt_learning.checkpoint.configuration import from_plain, to_plain
 from mtopt_learning.checkpoint.folder import save_folder
 from mtopt_learning.checkpoint.q_function import QFunction, load_q_function, save_q_function
@@ -54,6 +55,15 @@ def test_comes_back_as_it_was(folder):
     assert config["data_fingerprint"] == "data1"
     assert from_plain(TrainConfig, config["settings"]["training"], "test") == TrainConfig()
     assert sorted(os.listdir(folder.parent)) == ["checkpoint"]  # nothing left aside
+
+
+def test_in_the_simulator_a_policy_of_other_cameras_is_refused_before_it_acts(tmp_path):
+    tower = TowerConfig("hand_eye", 16, 16, (8, 16), (4, 3), (2, 2), 16)
+    network = QNetwork(replace(SMALL, towers=(tower,)))
+    of_others = QFunction(network, TASKS.names, {"hand_eye": (16, 16)})
+    save_q_function(tmp_path / "checkpoint", of_others, to_plain(TrainConfig()), "data1")
+    with pytest.raises(InputError, match="got .'hand_eye'., expected those of the simulator's"):
+        learned_policy(tmp_path / "checkpoint", TASKS)
 
 
 def test_saving_over_an_older_one_changes_the_fingerprint(folder):

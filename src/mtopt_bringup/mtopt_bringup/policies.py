@@ -40,13 +40,19 @@ def learned_policy(checkpoint: Path, tasks: TaskList, epsilon: float = 0.0) -> P
     """The Q-function of a checkpoint behind its name.
 
     Raises:
-        InputError: It is missing, damaged or of other tasks.
+        InputError: It is missing, damaged, of other tasks, or of cameras that no station has.
     """
     from mtopt_learning.policy.policy_mux import PolicyMux
     from mtopt_learning.policy.q_policy import ActConfig, QFunctionPolicy
 
     policy = QFunctionPolicy(tasks=tasks.names, config=ActConfig(epsilon=epsilon))
     policy.load(checkpoint)
+    if set(policy.cameras) - set(DEFAULT_IMAGE_SIZES):
+        raise InputError(
+            "cameras", where=checkpoint, got=list(policy.cameras),
+            expected=f"those of the simulator's stations, {list(DEFAULT_IMAGE_SIZES)}",
+            todo="serve it to the robots that have them: docs/hardware.md",
+        )  # fmt: skip
     return PolicyMux({QFUNCTION: policy})
 
 

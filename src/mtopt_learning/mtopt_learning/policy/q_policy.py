@@ -91,6 +91,11 @@ class QFunctionPolicy:
         self._path, self._stamp = path, stamp
         return self.fingerprint
 
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Whose pictures it acts by; none before a checkpoint is loaded."""
+        return () if self._q_function is None else tuple(self._q_function.cameras)
+
     def _serve(self, q_function: QFunction | None) -> None:
         self._q_function = q_function
         if q_function is not None:

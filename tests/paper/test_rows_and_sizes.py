@@ -188,7 +188,6 @@ def test_the_command_line_changes_sizes_rows_and_seeds():
         (["--set", "steps=many"], "steps in --set: got 'many'"),
         (["--set", "steps=0"], "steps in experiment: got 0"),
         (["--set", "steps=[1"], "steps in --set.*YAML"),
-        (["--seeds", "0"], "seeds in experiment: got 0"),
     ],
 )
 def test_what_the_command_line_cannot_mean_is_named(options, says):

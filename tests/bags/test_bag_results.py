@@ -1,8 +1,10 @@
 """What a run is told to have recorded, counted from its bags."""
 
 import logging
+import math
 
-from mtopt_bringup.bag_results import closed_bags, count_run
+from mtopt_bringup.bag_results import BagResults, closed_bags, count_run
+from mtopt_bringup.ros_cell import CellRun
 from mtopt_spec.interfaces import EndReason, Fault
 
 
@@ -31,3 +33,9 @@ def test_only_a_runs_own_bags_are_read_and_a_damaged_one_costs_itself_alone(
 def test_a_run_without_a_bag_has_no_episode(tmp_path):
     assert closed_bags(tmp_path) == frozenset()
     assert count_run(tmp_path, "test").episodes == 0
+
+
+def test_a_run_that_took_no_step_has_no_rate():
+    result = CellRun(counted=BagResults(complete={"a-robot_1-000000"})).result()
+    assert result["episodes"] == 1
+    assert math.isnan(result["episodes_per_s"]) and math.isnan(result["control_steps_per_s"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections.abc import Callable
@@ -56,8 +57,8 @@ class CellRun:
         return self.steady_simulator.get("control_steps", 0.0)
 
     def result(self) -> dict:
-        """The object that `mtopt cell --json` prints."""
-        wall_s = max(self.wall_s, 1e-9)
+        """The object that `mtopt cell --json` prints; a rate is NaN before the first step."""
+        wall_s = self.wall_s or math.nan
         result = {
             "episodes": self.counted.episodes,
             "void_episodes": self.void_episodes,

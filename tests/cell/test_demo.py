@@ -27,6 +27,7 @@ def test_the_whole_way_and_again(tmp_path):
         assert row["attempts"] == 4 and 0 <= row["low"] <= row["high"] <= 1
     assert Path(result["report"]).stat().st_size > 50_000
     assert (tmp_path / "cell.mp4").stat().st_size > 10_000
+    assert "that training left out" in Path(result["report"]).read_text(), "of the detector"
 
     written_ns = {path: path.stat().st_mtime_ns for path in tmp_path.glob("stages/*.json")}
     again = demo(tmp_path)

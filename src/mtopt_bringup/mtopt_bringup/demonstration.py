@@ -29,9 +29,10 @@ from mtopt_learning.dataset.build import build_dataset
 from mtopt_learning.dataset.cache import Dataset
 from mtopt_learning.evaluate.scores import score_tasks
 from mtopt_learning.report.page import ReportInputs, build_report
-from mtopt_learning.success.detector import SuccessDetector, save_detector
+from mtopt_learning.success.detector import SuccessDetector
 from mtopt_learning.success.labelling import label_episodes
-from mtopt_learning.success.training import SuccessTrainConfig, train_detector
+from mtopt_learning.success.teaching import teach
+from mtopt_learning.success.training import SuccessTrainConfig
 from mtopt_learning.train.config import TrainConfig
 from mtopt_learning.train.learning_rate import FINAL_SHARE
 from mtopt_learning.train.run_folder import CHECKPOINT
@@ -202,13 +203,11 @@ class Demonstration:
     def _train_detector(self) -> dict:
         """From the simulator's labels, a person's stand-in; then it judges every episode."""
         dataset = Dataset.open(self.data)
-        settings = SuccessTrainConfig(seed=self.config.seed)
-        trained = train_detector(dataset, dataset.labels("simulator"), settings)
-        save_detector(
-            self.detector, trained, dataset.tasks, dataset.cameras, settings, dataset.fingerprint
-        )
+        # one thread: of so small a network two wait for each other where other work goes on
+        settings = SuccessTrainConfig(seed=self.config.seed, threads=1)
+        taught = teach(dataset, self.detector, settings, sources=("simulator",))
         label_episodes(dataset, SuccessDetector.load(self.detector, dataset.tasks, dataset.cameras))
-        return {"tasks": {name: trained.metrics.get(name) for name in self.config.tasks}}
+        return {"tasks": {name: taught["tasks"].get(name) for name in self.config.tasks}}
 
     def _train_first(self, reserve_s: float) -> dict:
         config = self.config

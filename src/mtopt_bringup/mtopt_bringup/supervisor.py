@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import enum
 import logging
 import os
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from mtopt_bringup.interrupts import ctrl_c_noted
 
 MAX_RESTARTS = 5
 """Of one process; what ends once more ends the cell."""
@@ -185,7 +185,7 @@ class Supervisor:
                 once. Everything is ended all the same.
         """
         orders = sorted({r.spec.stop_order for r in self._running.values()})
-        with _interrupts_noted() as noted:
+        with ctrl_c_noted(every=True) as noted:
             for order in orders:
                 self._stop_group(
                     [
@@ -195,6 +195,8 @@ class Supervisor:
                     ],
                     noted,
                 )
+        if noted:
+            raise KeyboardInterrupt
 
     def _stop_group(self, group: Sequence[_Running], noted: Sequence[int]) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
@@ -215,26 +217,6 @@ class Supervisor:
                 return True
             time.sleep(0.02)
         return False
-
-
-@contextlib.contextmanager
-def _interrupts_noted() -> Iterator[list[int]]:
-    """Ctrl-C adds to a list, wherever it comes, and raises `KeyboardInterrupt` only at the end.
-
-    Where it would not raise one at once (in another thread, or handled otherwise) nothing changes.
-    """
-    noted: list[int] = []
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield noted
-        return
-    signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
-    try:
-        yield noted
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if noted:
-        raise KeyboardInterrupt
 
 
 def _die_with_parent() -> None:

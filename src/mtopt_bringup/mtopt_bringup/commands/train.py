@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 
+from mtopt_bringup.interrupts import ctrl_c_noted
 from mtopt_bringup.number_types import nonnegative_int, positive_float, positive_int, share
 
 SUMMARY = (
@@ -196,7 +194,7 @@ def _train(
     from tqdm import tqdm
 
     last = None if steps is None else trainer.step + steps
-    with tqdm(total=steps, desc="train", unit="step") as bar, _ctrl_c_noted() as noted:
+    with tqdm(total=steps, desc="train", unit="step") as bar, ctrl_c_noted() as noted:
 
         def stepped(_: int) -> None:
             bar.update()
@@ -215,25 +213,6 @@ def _train(
                 trainer.seconds = time.monotonic() - begun_s
                 return False
             save()
-
-
-@contextmanager
-def _ctrl_c_noted() -> Iterator[list[int]]:
-    """The first Ctrl-C adds to the list: it cuts no step and no file in two. A second one does."""
-    noted: list[int] = []
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield noted  # it is ignored, or somebody else's
-        return
-
-    def note(number: int, _) -> None:
-        noted.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield noted
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _settings(arguments: argparse.Namespace, config):

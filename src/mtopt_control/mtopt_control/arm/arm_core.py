@@ -307,7 +307,7 @@ class ArmCore:
 
     def _hold(self, motion: Motion, now_s: float) -> tuple[SentAction, Trajectory]:
         """What is refused is a hold of the fingers too; at rest it holds by itself."""
-        if not self._time_waits and not np.any(motion.end != self._commanded):
+        if not self._time_waits and np.array_equal(motion.end, self._commanded):
             rest = np.append(self._commanded, self._finger)
             return self._nothing(motion.error, motion.error_msg, rest)
         return self._send(HOLD, motion, now_s, self._finger)

@@ -11,7 +11,7 @@ _MOST_PERIODS = 0.5
 """Of mean age; older ones show the step before, as where stamps are late by a little."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Ages:
     """Of one camera's pictures."""
 
@@ -19,6 +19,12 @@ class _Ages:
     sum_s: float = 0.0
     largest_s: float = 0.0
     sum_periods: float = 0.0
+
+    def __add__(self, more: _Ages) -> _Ages:
+        return _Ages(
+            self.count + more.count, self.sum_s + more.sum_s,
+            max(self.largest_s, more.largest_s), self.sum_periods + more.sum_periods,
+        )  # fmt: skip
 
 
 class PictureAges:
@@ -29,21 +35,18 @@ class PictureAges:
 
     def add(self, episode: BagEpisode) -> None:
         """Counts those of an episode."""
+        period_s = episode.begin.control_period_s
         for camera, age_s in episode.picture_age_s.items():
-            ages = self._of.setdefault(camera, _Ages())
-            ages.count += len(age_s)
-            ages.sum_s += age_s.sum()
-            ages.largest_s = max(ages.largest_s, age_s.max())
-            ages.sum_periods += age_s.sum() / episode.begin.control_period_s
+            sum_s = age_s.sum()
+            self._count(camera, _Ages(len(age_s), sum_s, age_s.max(), sum_s / period_s))
 
     def merge(self, other: PictureAges) -> None:
         """Adds those that another one counted."""
         for camera, more in other._of.items():
-            ages = self._of.setdefault(camera, _Ages())
-            ages.count += more.count
-            ages.sum_s += more.sum_s
-            ages.largest_s = max(ages.largest_s, more.largest_s)
-            ages.sum_periods += more.sum_periods
+            self._count(camera, more)
+
+    def _count(self, camera: str, more: _Ages) -> None:
+        self._of[camera] = self._of.get(camera, _Ages()) + more
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Camera to `mean` and `max`, s."""

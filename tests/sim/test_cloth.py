@@ -64,6 +64,9 @@ def test_two_fingers_pinch_it_from_above(cloth_station, tasks):
         arm.go([x, y, 0.022])
         arm.go(finger=0.0)
         arm.go()
+        contact = cloth_station.data.contact
+        of_cloth = contact.friction[(contact.flex >= 0).any(1), 0]
+        assert of_cloth == pytest.approx(cloth_station.model.flex_friction[0, 0]), "not a pad's"
         arm.go([x, y, 0.15])
         found = good(cloth_station, tasks)
         if "lift-cloth" in found:

@@ -87,6 +87,7 @@ def add_sheet(
     flex.contype, flex.conaffinity = bits
     flex.condim = 3
     flex.friction = [sheet.friction, 0.005, 0.0001]
+    flex.priority = 1  # a cloth slips on rubber as it does on wood: by its own friction
     flex.selfcollide = mujoco.mjtFlexSelf.mjFLEXSELF_NONE
     flex.rgba = sheet.rgba
     flex.edgedamping = sheet.edge_damping

@@ -36,7 +36,8 @@ class Task:
         difficulty: Lower ones are collected first.
         description: For people.
         least_opening_m: Where it starts with an object held: closed fingers that are closer than
-            this hold nothing. 0: what it starts with is too thin for them to tell.
+            this hold nothing. 0: what it starts with is too thin for them to tell; who judges
+            says whether the lift of it still holds.
     """
 
     name: str

@@ -93,7 +93,7 @@ def run_episode(
     progress = _Progress()
     try:
         task = _task_of(config, assignment, tasks)
-        observation = yield from _prepare(config, task, assignment, holding, progress)
+        observation = yield from _prepare(config, tasks, task, assignment, holding, progress)
         reason, last = yield from _steps(config, task, assignment, number, observation, progress)
         outcome = yield from _close(config, task, assignment, reason, last, progress)
     except CellFault as fault:
@@ -124,7 +124,12 @@ def _task_of(config: LifeConfig, assignment: Assignment, tasks: TaskList) -> Tas
 
 
 def _prepare(
-    config: LifeConfig, task: Task, assignment: Assignment, holding: bool, progress: _Progress
+    config: LifeConfig,
+    tasks: TaskList,
+    task: Task,
+    assignment: Assignment,
+    holding: bool,
+    progress: _Progress,
 ):
     """Brings the scene and the arm to where the task starts; returns the observation there.
 
@@ -144,10 +149,26 @@ def _prepare(
         yield ResetBin(assignment.seed)
     observation = yield from go_home(offset, opened=not keep_closed)
     needed = task.requires == "holding" and (keep_closed or assignment.goal is None)
-    if needed and not holds(observation, task.least_opening_m):
+    if needed and not (yield from _is_held(config, tasks, task, observation)):
         lost = "what was lifted is lost" if keep_closed else "nothing was lifted before"
         raise CellFault(Fault.EMPTY_GRIPPER, f"{task.name} starts with an object held: {lost}")
     return observation
+
+
+def _is_held(config: LifeConfig, tasks: TaskList, task: Task, observation: Observation):
+    """Whether the gripper holds what the task starts with.
+
+    By the fingers' opening; where that cannot tell, who judges says whether the thing is lifted.
+    """
+    if not holds(observation, task.least_opening_m):
+        return False
+    if task.least_opening_m or task.holds is None or config.judge == "none":
+        return True
+    lift = tasks.lift_of(task.holds, task.name)
+    labels = yield (
+        Judge(observation, "") if config.judge == "detector" else LabelByTruth(observation)
+    )
+    return all(label.success for label in labels if label.task == lift.name)
 
 
 def holds(observation: Observation, least_opening_m: float) -> bool:

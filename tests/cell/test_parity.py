@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 
 RUN = ("--robots", 2, "--episodes", 10, "--seed", 1)
+CLOTH = ("--tasks-file", "params/tasks_cloth.yaml", "--world", "worlds/cloth_cell.sdf",
+         "--tasks", "lift-cloth", "cover-object")  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def both(tmp_path_factory, mtopt, episodes):
+@pytest.fixture(scope="module", params=[(), CLOTH], ids=["bin", "cloth"])
+def both(request, tmp_path_factory, mtopt, episodes):
+    run = (*RUN, *request.param)
     cell, collect = tmp_path_factory.mktemp("cell"), tmp_path_factory.mktemp("collect")
-    by_messages = mtopt("cell", *RUN, "--out", cell)
-    by_calls = mtopt("collect", *RUN, "--out", collect, "--processes", 2)
+    by_messages = mtopt("cell", *run, "--out", cell)
+    by_calls = mtopt("collect", *run, "--out", collect, "--processes", 2)
     return (by_messages, episodes(cell)), (by_calls, episodes(collect))
 
 
@@ -26,6 +29,8 @@ def test_the_results_agree(both):
     assert by_messages["episodes"] == by_calls["episodes"] == 10
     for key in ("tasks", "void_episodes", "dropped_frames"):
         assert by_messages[key] == by_calls[key]
+    assert {"lift-any", "lift-cloth"} & by_messages["tasks"].keys()
+    assert {"place-any", "cover-object"} & by_messages["tasks"].keys(), "something was held"
     assert by_messages["dropped_frames"] == 0, "lockstep drops nothing"
 
 

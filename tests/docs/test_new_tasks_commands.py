@@ -20,6 +20,7 @@ SMALLER = {
     "benchmark": ["--minutes", "0.00001"],
     "eval": ["--episodes", "1", "--robots", "2", "--processes", "1"],
     "collect": ["--episodes", "4", "--robots", "2", "--processes", "1"],
+    "cell": ["--episodes", "2", "--robots", "1"],
     "dataset": [],
     "train": ["--steps", "1", "--batch", "8", "--threads", "1"],
 }
@@ -60,10 +61,11 @@ def test_the_commands_of_the_page_run_in_its_order(folder, monkeypatch, capsys):
     names = [command[:2] for command in commands()]
     assert names == [
         ["benchmark", "new-task"], ["eval", "--policy"], ["collect", "--episodes"],
-        ["benchmark", "new-task"], ["dataset", "build"], ["train", "data"],
+        ["cell", "--episodes"], ["benchmark", "new-task"], ["dataset", "build"], ["train", "data"],
     ]  # fmt: skip
-    first, measured, collected, _, built, trained = results
+    first, measured, collected, in_ros, _, built, trained = results
     assert not first["finished"] and Path(first["page"]).is_file()
     assert set(measured["tasks"]) == {"lift-cloth", "cover-object"}
+    assert in_ros["episodes"] == 2
     assert collected["episodes"] == built["episodes"] == 4 and trained["steps"] == 1
     assert (folder / "mine" / "runs" / "start" / "checkpoint").is_dir()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mtopt_bringup.commands.collect import add_run_arguments, check_run_arguments
 from mtopt_bringup.number_types import nonnegative_float
 
@@ -39,27 +41,35 @@ def run(arguments) -> dict:
     from mtopt_sim.cell import cell_tasks
 
     check_run_arguments(arguments)
+    tasks = cell_tasks(arguments.tasks_file)
     if arguments.checkpoint is not None:
-        policy_fingerprint(arguments.checkpoint, cell_tasks())
+        policy_fingerprint(arguments.checkpoint, tasks)
     if arguments.detector is not None:
-        success_judge(arguments.detector, cell_tasks())
+        success_judge(arguments.detector, tasks)
     start = start_run(arguments.out, arguments.seed)
     options = CellOptions(
         robots=arguments.robots,
         episodes=arguments.episodes,
-        out=str(arguments.out.resolve()),
+        out=_text(arguments.out),
         seed=start.seed,
         tasks=tuple(arguments.tasks),
         policy=arguments.policy,
-        checkpoint=str(arguments.checkpoint.resolve()) if arguments.checkpoint else "",
-        detector=str(arguments.detector.resolve()) if arguments.detector else "",
+        checkpoint=_text(arguments.checkpoint),
+        detector=_text(arguments.detector),
         epsilon=arguments.epsilon,
         lockstep=not arguments.real_time_factor,
         real_time_factor=arguments.real_time_factor or 1.0,
         lockstep_timeout_s=arguments.lockstep_timeout,
-        video=str(arguments.video.resolve()) if arguments.video else "",
+        video=_text(arguments.video),
+        world=_text(arguments.world),
+        tasks_file=_text(arguments.tasks_file),
         run=start.run,
         autostart=not arguments.on_request,
     )
     with episode_bar(arguments.episodes) as bar:
         return run_cell(options, lambda episode_id: bar.update()).result()
+
+
+def _text(path: Path | None) -> str:
+    """A path as an option of the cell: processes have folders of their own."""
+    return "" if path is None else str(path.resolve())

@@ -14,7 +14,6 @@ EXAMPLE = "mtopt collect --robots 7 --episodes 1000 --out bags/ --seed 1 --tasks
 def add_arguments(parser) -> None:
     """What to collect; shared with `mtopt cell` where both have it."""
     add_run_arguments(parser)
-    add_cell_arguments(parser)
     parser.add_argument(
         "--max-steps", type=positive_int, default=MAX_STEPS, metavar="N",
         help=f"control steps of an episode; then it is truncated (default {MAX_STEPS})",
@@ -61,6 +60,7 @@ def add_run_arguments(parser) -> None:
         "--epsilon", type=share, default=0.0, help="share of random actions of the Q-function"
     )
     parser.add_argument("--video", type=Path, help="MP4 file of the cell to write")
+    add_cell_arguments(parser)
 
 
 def check_run_arguments(arguments) -> None:
@@ -68,9 +68,8 @@ def check_run_arguments(arguments) -> None:
     from mtopt_bringup.policies import check_policy
     from mtopt_sim.cell import CellConfig, cell_robots, cell_tasks
 
-    world = getattr(arguments, "world", None)
-    cell_robots(CellConfig(robots=arguments.robots, world=world))
-    cell_tasks(getattr(arguments, "tasks_file", None)).subset(arguments.tasks)
+    cell_robots(CellConfig(robots=arguments.robots, world=arguments.world))
+    cell_tasks(arguments.tasks_file).subset(arguments.tasks)
     check_policy(arguments.policy, arguments.checkpoint)
 
 

@@ -22,7 +22,7 @@ from mtopt_learning.qlearn.affordance import AffordanceScores
 from mtopt_learning.qlearn.affordance_losses import affordance_loss, carried_loss, place_loss
 from mtopt_learning.qlearn.behaviour import STOP, ProposalConfig, command_class
 from mtopt_learning.qlearn.cem import CemConfig, draw_noise, maximise
-from mtopt_learning.qlearn.distortion import DistortionConfig
+from mtopt_learning.qlearn.distortion import DistortionConfig, draw_light
 from mtopt_learning.qlearn.losses import conservative_loss
 from mtopt_learning.qlearn.network import QNetwork
 from mtopt_learning.qlearn.pictures import to_unit
@@ -32,7 +32,7 @@ from mtopt_learning.relabel.near_misses import NearMisses
 from mtopt_learning.relabel.neighbours import neighbouring_episodes
 from mtopt_learning.train.config import GoalConfig, TrainConfig
 from mtopt_learning.train.goal_batches import GoalBatches
-from mtopt_learning.train.goal_objective import goal_map_loss, goal_target
+from mtopt_learning.train.goal_objective import goal_losses, goal_map_loss, goal_target
 from mtopt_learning.train.picture_store import PictureStore
 from mtopt_learning.train.run_folder import CHECKPOINT, load_run, save_run
 from mtopt_learning.train.trainer import Trainer
@@ -85,13 +85,18 @@ def test_maps_of_goals_are_told_by_first_pictures_and_later_ones_are_to_tell_the
     )
     carried = carried_loss(later.first(20), first, which[:20], batch.untouched[:20])
     shown = place_loss(later, which + 1, batch.goal_m, torch.ones(len(which), 1))
-    loss = goal_map_loss(later, first, batch, goal, batch.goal_m, known)
+    every = torch.ones(len(which), dtype=torch.bool)
+    loss = goal_map_loss(later, first, batch, goal, batch.goal_m, every, known)
+    torch.testing.assert_close(loss, told + carried + shown)
+    some = torch.arange(len(which)) % 2 == 0
+    shown = place_loss(later, which + 1, batch.goal_m, some[:, None].float())
+    loss = goal_map_loss(later, first, batch, goal, batch.goal_m, some, known)
     torch.testing.assert_close(loss, told + carried + shown)
     blind = (
         AffordanceScores(s.score[:, : goal + 1], s.place_m, s.axis) for s in (later, first)
     )  # fmt: skip
     torch.testing.assert_close(
-        goal_map_loss(*blind, batch, goal, batch.goal_m, known), told + carried
+        goal_map_loss(*blind, batch, goal, batch.goal_m, every, known), told + carried
     )
 
 
@@ -464,6 +469,26 @@ def test_goals_of_cameras_that_move_are_seen_from_elsewhere_with_a_map_and_witho
     trainer.close()
     changed = {c for c in CAMERAS if not torch.equal(shown[-1][c], to_unit(batch.goal[c]))}
     assert changed == set(moving) & set(CAMERAS)
+
+
+@pytest.mark.parametrize("blank_share", [0.0, 1.0])
+def test_of_blank_goals_nothing_is_seen(toy, blank_share):
+    network = dataclasses.replace(GOALS, map_camera="shoulder", goal_map=True, behaviour=True)
+    goals = GoalConfig(batch=8, reached_states=0, blank_share=blank_share)
+    config = dataclasses.replace(ONLY_GOALS, goals=goals, device="cpu")
+    trainer = Trainer(TASKS, CAMERAS, config, network)
+    trainer.set_data(toy)
+    batch = trainer.goal_batches.take(0)
+    trainer.close()
+    light = draw_light(8, config.distortion, torch.Generator().manual_seed(0))
+    found = []
+    for pictures in ((batch.goal, batch.end), (batch.end, batch.goal)):
+        other = {name: torch.flip(x, [0]) for name, x in pictures[0].items()}
+        asked = dataclasses.replace(batch, goal=other, end=pictures[1])
+        noise = torch.Generator().manual_seed(0)
+        loss, report = goal_losses(trainer.online, asked, torch.ones(8), light, config, noise)
+        found.append([loss.item(), report["behaviour_loss"].item()])
+    assert (found[0] == found[1]) is bool(blank_share)
 
 
 def test_figures_that_a_batch_does_not_have_are_left_out(toy):

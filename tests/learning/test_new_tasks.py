@@ -97,6 +97,10 @@ def test_tasks_of_a_network_of_goals_begin_as_the_goal():
         if "task_gate" in name or "task_shift" in name:
             assert not torch.equal(ours, theirs)
             theirs = theirs[:, -1:].expand_as(theirs)
+        if "map.score" in name:  # behind the goal's is that of its picture
+            assert not torch.equal(ours, theirs)
+            theirs = torch.cat([theirs[len(OLD) : -1].expand(len(OLD), *theirs.shape[1:]),
+                                theirs[len(OLD) :]])  # fmt: skip
         torch.testing.assert_close(ours, theirs)
     with pytest.raises(InputError, match="one without goals"):
         tasks_as_goal(trained().online, OLD.included())

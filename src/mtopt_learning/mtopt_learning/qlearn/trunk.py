@@ -248,10 +248,14 @@ class Trunk(nn.Module):
 
     @torch.no_grad()
     def begin_tasks_as_goal(self) -> None:
-        """Every task's own weights become the goal's, but for its map's."""
+        """Every task's own weights become the goal's."""
+        tasks = self.config.tasks
         if self._task_input:
             for layer in (self.task_gate, self.task_shift):
-                layer.weight[:, : self.config.tasks] = layer.weight[:, self.config.tasks :]
+                layer.weight[:, :tasks] = layer.weight[:, tasks:]
+        if self.config.map_camera:
+            score = self.map.score
+            score.weight[:tasks], score.bias[:tasks] = score.weight[tasks], score.bias[tasks]
 
     def _to_goal(self, task: torch.Tensor) -> torch.Tensor:
         """(batch, 1) bool, whether a row is to reach its goal."""

@@ -45,7 +45,8 @@ class NearMisses:
         near = np.concatenate([self._neighbours[episode], episode[:, None]], 1)
         step = np.arange(self._steps.max() + 1)
         there = (near >= 0)[..., None] & (step <= self._steps[near][..., None])
-        row = np.where(there, self._start[near][..., None] + step, 0).reshape(len(near), -1)
+        row = np.where(there, self._start[near][..., None] + step, 0)
+        row = row.reshape(len(near), near.shape[1] * len(step))
         state, goal = self._state[row], self._state[goal_row][:, None]
         another = there.reshape(row.shape)
         another &= (state[..., GRIPPER_CLOSED] > 0.5) & (goal[..., GRIPPER_CLOSED] > 0.5)

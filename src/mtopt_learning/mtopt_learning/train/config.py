@@ -70,6 +70,8 @@ class GoalConfig:
         behaviour_weight: Of the loss of a cloned policy to hindsight goals, which proposes the
             actions that Q chooses among; 0: a new network has none, and CEM searches all actions.
             It needs goals that join at the input: with `late` there is none.
+        blank_share: Of the steps, whose goal is not shown: what is done to any, which a task
+            begins with, whose goal pictures are blank.
     """
 
     batch: int = 0
@@ -82,6 +84,7 @@ class GoalConfig:
     reached_states: int = 16
     lower_bound: bool = True
     behaviour_weight: float = 1.0
+    blank_share: float = 0.0
 
     def __post_init__(self):
         for name, least in (
@@ -92,6 +95,10 @@ class GoalConfig:
                 raise InputError(
                     name, where="goals", got=getattr(self, name), expected=f"at least {least}"
                 )
+        if not 0 <= self.blank_share <= 1:
+            raise InputError(
+                "blank_share", where="goals", got=self.blank_share, expected="in [0, 1]"
+            )
         if self.join not in ("input", "late"):
             raise InputError("join", where="goals", got=repr(self.join), expected="input or late")
 

@@ -92,7 +92,11 @@ def goal_losses(
     m = (every_state - n) // 2
     pictures = {camera: lit(image, light) for camera, image in batch.pictures.items()}
     view = online.config.moving_cameras, light, config.distortion, noise
-    goal = online.prepare_goal(goal_in_light(batch.goal, *view))
+    blank = torch.zeros(every_state, dtype=torch.bool)
+    if goals.blank_share:
+        blank[:n] = torch.rand(n, generator=noise) < goals.blank_share
+    shown = (~blank).to(device)
+    goal = _blanked(online.prepare_goal(goal_in_light(batch.goal, *view)), shown)
     embedding, scores = online.embed_and_map(pictures, batch.state, goal)
     task = torch.full((every_state,), online.goal_task, device=device)
     steps, every = embedding[:n], torch.ones(n, device=device)
@@ -113,13 +117,13 @@ def goal_losses(
         loss = loss + TERMINATE_WEIGHT * end_loss
         report["goal_terminate_loss"] = end_loss
     if online.proposes and goals.behaviour_weight:
-        ends = online.prepare_goal(goal_in_light(batch.end, *view))
+        ends = _blanked(online.prepare_goal(goal_in_light(batch.end, *view)), shown)
         output, of_ends = online.behaviour(pictures, batch.state, task, ends)
         cloned = clone_loss(output, *batch.to_clone())
         report["behaviour_loss"] = cloned
         if of_ends is not None and config.affordance_weight:
             first = look_at_first(online.behaviour, batch, light, ends)
-            seen = goal_map_loss(of_ends, first, batch, online.goal_task, batch.end_m)
+            seen = goal_map_loss(of_ends, first, batch, online.goal_task, batch.end_m, shown)
             cloned = cloned + config.affordance_weight * seen
             report["behaviour_affordance_loss"] = seen
         loss = loss + goals.behaviour_weight * cloned
@@ -134,10 +138,18 @@ def goal_losses(
     if scores is not None and config.affordance_weight:
         first = look_at_first(online, batch, light, goal)
         known = (~batch.chained).float()
-        seen = goal_map_loss(scores, first, batch, online.goal_task, batch.goal_m, known)
+        seen = goal_map_loss(scores, first, batch, online.goal_task, batch.goal_m, shown, known)
         loss = loss + config.affordance_weight * seen
         report["goal_affordance_loss"] = seen
     return loss, {key: item.detach() for key, item in report.items()}
+
+
+def _blanked(goal: dict[str, torch.Tensor], shown: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Goals, each blank that is not shown: what a task's are."""
+    return {
+        camera: torch.where(shown.view(-1, *[1] * (x.dim() - 1)), x, 0)
+        for camera, x in goal.items()
+    }
 
 
 def look_at_first(
@@ -163,6 +175,7 @@ def goal_map_loss(
     batch: GoalBatch,
     goal: int,
     shown_m: torch.Tensor,
+    shown: torch.Tensor,
     known: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The loss of what maps tell of goals, as `objective.map_loss` of tasks: first pictures learn
@@ -175,6 +188,7 @@ def goal_map_loss(
         batch: Steps with goals.
         goal: Which map is of where the gripper closes; the next one is of the goal's picture.
         shown_m: (m, 2) where it is in the goals' pictures.
+        shown: (m,) bool, the goal is no blank picture.
         known: (n,) 1 where the way to the goal is known, else 0; None: it is of all.
     """
     closes = batch.closes if known is None else batch.closes * known
@@ -184,5 +198,5 @@ def goal_map_loss(
         batch.untouched,
     )  # fmt: skip
     if scores.score.shape[1] > goal + 1:
-        loss = loss + place_loss(scores, which + 1, shown_m, torch.ones_like(shown_m[:, :1]))
+        loss = loss + place_loss(scores, which + 1, shown_m, shown[:, None].float())
     return loss

@@ -175,7 +175,7 @@ def goal_map_loss(
     batch: GoalBatch,
     goal: int,
     shown_m: torch.Tensor,
-    shown: torch.Tensor,
+    shown: torch.Tensor | None = None,
     known: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The loss of what maps tell of goals, as `objective.map_loss` of tasks: first pictures learn
@@ -188,7 +188,7 @@ def goal_map_loss(
         batch: Steps with goals.
         goal: Which map is of where the gripper closes; the next one is of the goal's picture.
         shown_m: (m, 2) where it is in the goals' pictures.
-        shown: (m,) bool, the goal is no blank picture.
+        shown: (m,) bool, the goal is no blank picture; None: none is.
         known: (n,) 1 where the way to the goal is known, else 0; None: it is of all.
     """
     closes = batch.closes if known is None else batch.closes * known
@@ -198,5 +198,6 @@ def goal_map_loss(
         batch.untouched,
     )  # fmt: skip
     if scores.score.shape[1] > goal + 1:
-        loss = loss + place_loss(scores, which + 1, shown_m, shown[:, None].float())
+        counts = torch.ones_like(shown_m[:, :1]) if shown is None else shown[:, None].float()
+        loss = loss + place_loss(scores, which + 1, shown_m, counts)
     return loss

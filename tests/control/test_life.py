@@ -173,6 +173,18 @@ def test_a_place_task_does_not_begin_where_what_was_lifted_is_lost_on_the_way_ho
     assert ("Recover" in world.log) is lost
 
 
+@pytest.mark.parametrize("opening_m", [0.0, 0.0006])
+def test_a_cloth_is_too_thin_for_closed_fingers_to_tell(opening_m):
+    tasks = load_tasks(ROOT / "params/tasks_cloth.yaml")
+    cover = Assignment("cover-object", "scripted_cover", False, False, 8)
+    world = World(lift(task="lift-cloth"), cover)
+    world.tasks, world.opening_m = tasks, opening_m
+    world.live(run_robot(CONFIG, tasks))
+    world.closed = True
+    world.live(run_single(CONFIG, tasks, SingleEpisode("cover-object", "", 3, False, 2)))
+    assert [begin.task for begin in world.begins] == ["lift-cloth", "cover-object", "cover-object"]
+
+
 @pytest.mark.parametrize("judge", ["simulator", "detector", "none"])
 @pytest.mark.parametrize("held", [False, True])
 def test_where_fingers_cannot_tell_whether_they_hold_a_cloth_who_judges_says(judge, held):

@@ -10,8 +10,9 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from mtopt_control.episode.arm_requests import recover
+from mtopt_control.episode.holding import holds
 from mtopt_control.episode.life_config import LifeConfig
-from mtopt_control.episode.one_episode import Outcome, holds, run_episode
+from mtopt_control.episode.one_episode import Outcome, run_episode
 from mtopt_control.episode.requests import AskTask, CellFault, Look, Request
 from mtopt_spec.goal import Goal
 from mtopt_spec.interfaces import Assignment, EpisodeReport, TaskRequest

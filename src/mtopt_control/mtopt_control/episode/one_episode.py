@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mtopt_control.episode.arm_requests import check_arm, go_home, recover
+from mtopt_control.episode.holding import is_held
 from mtopt_control.episode.life_config import LifeConfig
 from mtopt_control.episode.requests import (
     Act,
@@ -149,31 +150,10 @@ def _prepare(
         yield ResetBin(assignment.seed)
     observation = yield from go_home(offset, opened=not keep_closed)
     needed = task.requires == "holding" and (keep_closed or assignment.goal is None)
-    if needed and not (yield from _is_held(config, tasks, task, observation)):
+    if needed and not (yield from is_held(config, tasks, task, observation)):
         lost = "what was lifted is lost" if keep_closed else "nothing was lifted before"
         raise CellFault(Fault.EMPTY_GRIPPER, f"{task.name} starts with an object held: {lost}")
     return observation
-
-
-def _is_held(config: LifeConfig, tasks: TaskList, task: Task, observation: Observation):
-    """Whether the gripper holds what the task starts with.
-
-    By the fingers' opening; where that cannot tell, who judges says whether the thing is lifted.
-    """
-    if not holds(observation, task.least_opening_m):
-        return False
-    if task.least_opening_m or task.holds is None or config.judge == "none":
-        return True
-    lift = tasks.lift_of(task.holds, task.name)
-    labels = yield (
-        Judge(observation, "") if config.judge == "detector" else LabelByTruth(observation)
-    )
-    return all(label.success for label in labels if label.task == lift.name)
-
-
-def holds(observation: Observation, least_opening_m: float) -> bool:
-    """Whether closed fingers are as far apart as what they may hold is thick at least."""
-    return observation.gripper_closed and observation.gripper_opening_m >= least_opening_m
 
 
 def _steps(

@@ -92,10 +92,11 @@ def goal_losses(
     m = (every_state - n) // 2
     pictures = {camera: lit(image, light) for camera, image in batch.pictures.items()}
     view = online.config.moving_cameras, light, config.distortion, noise
-    blank = torch.zeros(every_state, dtype=torch.bool)
+    shown = None
     if goals.blank_share:
-        blank[:n] = torch.rand(n, generator=noise) < goals.blank_share
-    shown = (~blank).to(device)
+        shown = torch.ones(every_state, dtype=torch.bool)
+        shown[:n] = torch.rand(n, generator=noise) >= goals.blank_share
+        shown = shown.to(device)
     goal = _blanked(online.prepare_goal(goal_in_light(batch.goal, *view)), shown)
     embedding, scores = online.embed_and_map(pictures, batch.state, goal)
     task = torch.full((every_state,), online.goal_task, device=device)
@@ -144,8 +145,10 @@ def goal_losses(
     return loss, {key: item.detach() for key, item in report.items()}
 
 
-def _blanked(goal: dict[str, torch.Tensor], shown: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Goals, each blank that is not shown: what a task's are."""
+def _blanked(goal: dict[str, torch.Tensor], shown: torch.Tensor | None) -> dict[str, torch.Tensor]:
+    """Goals, each blank that is not shown: what a task's are. None: all are shown."""
+    if shown is None:
+        return goal
     return {
         camera: torch.where(shown.view(-1, *[1] * (x.dim() - 1)), x, 0)
         for camera, x in goal.items()
@@ -188,7 +191,7 @@ def goal_map_loss(
         batch: Steps with goals.
         goal: Which map is of where the gripper closes; the next one is of the goal's picture.
         shown_m: (m, 2) where it is in the goals' pictures.
-        shown: (m,) bool, the goal is no blank picture; None: none is.
+        shown: (m,) bool, the goal is no blank picture; None: all are shown.
         known: (n,) 1 where the way to the goal is known, else 0; None: it is of all.
     """
     closes = batch.closes if known is None else batch.closes * known

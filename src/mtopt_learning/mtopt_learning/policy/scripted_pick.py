@@ -34,9 +34,11 @@ class PickConfig:
         turn_noise_rad: Standard deviation of the aimed azimuth, one a level.
         step_noise_m: Standard deviation of each step's translation, one a level.
         p_stop: Chance a step to end the episode there: what *terminate* is worth half-way.
-        p_retry: Chance to try again after the fingers closed on nothing.
+        p_retry: Chance to try again after a try that failed.
         retry_before_step: From this step on there is no time for another try.
-        empty_opening_m: Closed fingers that are closer than this hold nothing.
+        empty_opening_m: Closed fingers that are closer than this hold nothing: the try failed.
+        lying_share: Or None; else fingers cannot tell, and the try failed if a patch is seen
+            from `hover_m` on of at least this share of the pixels of the one that it was for.
         hover_m: Height of the tool at which it waits for the aim to be reached.
         grasp_m: Lowest and highest aimed height of a grasp.
         arrived_m: Distance from the aim, in the plane, at which the tool goes down.
@@ -52,6 +54,7 @@ class PickConfig:
     p_retry: float = 0.5
     retry_before_step: int = 11
     empty_opening_m: float = 0.01
+    lying_share: float | None = None
     hover_m: float = 0.09
     grasp_m: tuple[float, float] = (0.018, 0.035)
     arrived_m: float = 0.03
@@ -74,9 +77,13 @@ CAREFUL = PickConfig(
 """Mostly lifts: for data in which something comes after the lift."""
 
 
-CLOTH = replace(CAREFUL, p_retry=0.0, grasp_m=(0.008, 0.02), largest=True)
-"""Pinches a cloth, which is larger than all else that lies there. Fingers that hold it are as close
-as those that hold nothing, so it does not try again."""
+CLOTH = replace(
+    CAREFUL, p_stop=0.0, retry_before_step=12, lying_share=0.45, grasp_m=(0.008, 0.02),
+    lift_m=0.16, largest=True,
+)  # fmt: skip
+"""Pinches a cloth, which is larger than all else that lies there, and lifts it so high that its
+middle is off the floor. Fingers that hold it are as close as those that hold nothing, but what
+hangs from them shows less of itself than what lies flat."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,7 @@ class _Plan:
     grasp_m: float
     azimuth_rad: float
     retries: bool
+    pixels: int = 0
     phase: str = "approach"
     waited: int = 0
 
@@ -125,6 +133,7 @@ class ScriptedPick:
             float(random.uniform(*config.grasp_m)),
             float(azimuth + noise[2] * config.turn_noise_rad[level]),
             bool(random.random() < config.p_retry),
+            blob.pixels if blobs else 0,
         )
 
     def _step(self, plan: _Plan, request: PolicyRequest) -> tuple[_Plan, Action]:
@@ -171,9 +180,15 @@ class ScriptedPick:
         )
 
     def _tries_again(self, plan: _Plan, request: PolicyRequest) -> bool:
-        return (
-            plan.retries
-            and request.step_index < self._config.retry_before_step
-            and request.observation.gripper_closed
-            and not self.holds(request)
-        )
+        time_left = request.step_index < self._config.retry_before_step
+        if not (plan.retries and time_left and request.observation.gripper_closed):
+            return False
+        if self._config.lying_share is None:
+            return not self.holds(request)
+        return self._still_lies(plan, request)
+
+    def _still_lies(self, plan: _Plan, request: PolicyRequest) -> bool:
+        if request.observation.tool_pose_bin[2] < self._config.hover_m:
+            return False  # not to be told yet
+        seen = max((blob.pixels for blob in self._blobs.look(request)), default=0)
+        return seen >= self._config.lying_share * plan.pixels

@@ -9,7 +9,7 @@ from mtopt_bringup.evaluation import EvaluationConfig, evaluate, has_object
 from mtopt_learning.evaluate.schedule import EvaluationSchedule, Job
 from mtopt_sim.cell import CellConfig, cell_tasks, make_station, new_scene, scene_objects
 from mtopt_spec.errors import InputError
-from mtopt_spec.interfaces import EpisodeReport, TaskRequest
+from mtopt_spec.interfaces import EpisodeReport, Fault, TaskRequest
 from mtopt_spec.resources import share_dir
 
 
@@ -22,15 +22,15 @@ def test_a_place_is_given_an_object_first_and_lifts_do_not_count():
     schedule = EvaluationSchedule([job], ["robot_1"], cell_tasks(), "qfunction", seed=1)
     first = ask(schedule)
     assert (first.task, first.policy, first.new_scene) == ("lift-any", "scripted_pick", True)
-    failed = EpisodeReport("lift-any", "scripted_pick", False, False)
+    failed = EpisodeReport("lift-any", "scripted_pick", False)
     second = ask(schedule, report=failed)
     assert second.task == "lift-any" and second.seed != first.seed, "another scene"
-    lifted = EpisodeReport("lift-any", "scripted_pick", True, False)
+    lifted = EpisodeReport("lift-any", "scripted_pick", True)
     third = ask(schedule, holding=True, report=lifted)
     assert (third.task, third.policy) == ("place-any", "qfunction")
     assert not third.new_scene and not third.reset_bin
     assert schedule.results == {}
-    assert ask(schedule, report=EpisodeReport("place-any", "qfunction", True, False)) is None
+    assert ask(schedule, report=EpisodeReport("place-any", "qfunction", True)) is None
     assert schedule.results == {job: True}
 
 
@@ -39,17 +39,34 @@ def test_covering_is_measured_with_the_cloth_in_the_gripper():
     job = Job("cover-object", 0)
     schedule = EvaluationSchedule([job], ["robot_1"], tasks, "qfunction", seed=1)
     assert ask(schedule).task == "lift-cloth"
-    another = EpisodeReport("lift-cloth", "scripted_pick", False, False)
+    another = EpisodeReport("lift-cloth", "scripted_pick", False)
     assert ask(schedule, holding=True, report=another).task == "lift-cloth", "it holds another"
-    lifted = EpisodeReport("lift-cloth", "scripted_pick", True, False)
+    lifted = EpisodeReport("lift-cloth", "scripted_pick", True)
     assert ask(schedule, holding=True, report=lifted).task == "cover-object"
+
+
+def test_what_is_lost_before_the_episode_begins_is_no_failure_of_the_policy():
+    jobs = [Job("place-any", 0), Job("place-any", 1)]
+    schedule = EvaluationSchedule(jobs, ["robot_1"], cell_tasks(), "qfunction", seed=1)
+    given = [ask(schedule)]
+    lifted = EpisodeReport("lift-any", "scripted_pick", True)
+    lost = EpisodeReport("place-any", "qfunction", False, Fault.EMPTY_GRIPPER, "lost")
+    for _ in range(5):
+        assert ask(schedule, holding=True, report=lifted).task == "place-any"
+        given.append(ask(schedule, report=lost))
+    assert [one.task for one in given] == 6 * ["lift-any"]
+    assert len({one.seed for one in given}) == 6, "another scene each"
+    assert schedule.results == {} and schedule.failed_by_fault == []
+    ask(schedule, holding=True, report=lifted)
+    assert ask(schedule, report=EpisodeReport("place-any", "qfunction", True)).task == "lift-any"
+    assert schedule.results == {jobs[0]: True}
 
 
 def test_a_place_does_not_go_on_from_what_is_measured():
     jobs = [Job("lift-any", 0), Job("place-any", 0)]
     schedule = EvaluationSchedule(jobs, ["robot_1"], cell_tasks(), "qfunction", seed=1)
     ask(schedule)
-    lifted = EpisodeReport("lift-any", "qfunction", True, False)
+    lifted = EpisodeReport("lift-any", "qfunction", True)
     next_one = ask(schedule, holding=True, report=lifted)
     assert (next_one.task, next_one.policy, next_one.new_scene) == (
         "lift-any", "scripted_pick", True,
@@ -59,14 +76,14 @@ def test_a_place_does_not_go_on_from_what_is_measured():
 def test_a_void_episode_is_run_again_in_the_same_scene():
     schedule = EvaluationSchedule([Job("lift-any", 0)], ["robot_1"], cell_tasks(), "random", seed=1)
     first = ask(schedule)
-    again = ask(schedule, report=EpisodeReport("lift-any", "random", False, True))
+    again = ask(schedule, report=EpisodeReport("lift-any", "random", False, Fault.ARM))
     assert again == first and schedule.results == {}
 
 
 def test_a_job_that_is_void_each_time_is_a_failure_unless_all_are():
     jobs = [Job("lift-any", i) for i in range(9)]
-    void = EpisodeReport("lift-any", "random", False, True)
-    done = EpisodeReport("lift-any", "random", True, False)
+    void = EpisodeReport("lift-any", "random", False, Fault.ARM)
+    done = EpisodeReport("lift-any", "random", True)
     schedule = EvaluationSchedule(jobs, ["robot_1"], cell_tasks(), "random", seed=1)
     ask(schedule)
     for report in (done, void, void, void, done):
@@ -86,7 +103,7 @@ def test_scenes_depend_on_seed_and_job_alone():
     jobs = [Job("lift-any", i) for i in range(4)]
     one = EvaluationSchedule(jobs, ["robot_1"], cell_tasks(), "random", seed=1)
     many = EvaluationSchedule(jobs, ["robot_1", "robot_2"], cell_tasks(), "qfunction", seed=1)
-    done = EpisodeReport("lift-any", "random", True, False)
+    done = EpisodeReport("lift-any", "random", True)
     alone = [ask(one).seed, *(ask(one, report=done).seed for _ in range(3))]
     shared = [ask(many, robot="robot_1").seed, ask(many, robot="robot_2").seed]
     assert shared == alone[:2] and len(set(alone)) == 4
@@ -94,7 +111,7 @@ def test_scenes_depend_on_seed_and_job_alone():
 
 def test_the_object_that_a_task_names_is_in_its_scene():
     tasks, jobs = cell_tasks(), [Job("lift-banana", i) for i in range(12)]
-    done = EpisodeReport("lift-banana", "random", False, False)
+    done = EpisodeReport("lift-banana", "random", False)
 
     def scenes(suits):
         schedule = EvaluationSchedule(jobs, ["robot_1"], tasks, "random", 1, suits)

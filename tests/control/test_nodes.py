@@ -42,6 +42,7 @@ from mtopt_spec.action import Action, Kind
 from mtopt_spec.errors import InputError
 from mtopt_spec.goal import Goal, GoalTruth
 from mtopt_spec.image_codec import decode_jpeg
+from mtopt_spec.interfaces import Fault
 from mtopt_spec.task import load_tasks
 
 CAMERAS = ("camera", "wrist_camera")
@@ -561,12 +562,13 @@ def test_a_refused_or_unacknowledged_episode_and_a_failing_policy_are_void(spinn
     cell.recorded = False
     start(spinner, cell, robot)
     spinner.until(lambda: len(cell.asked) >= 2)
-    assert cell.asked[1].last_void and not cell.asked[1].holding
+    assert cell.asked[1].last_fault == Fault.RECORDER and not cell.asked[1].holding
     cell.policy_error = 4
     spinner.until(lambda: len(cell.asked) >= 4, 40.0)
-    assert cell.asked[-1].last_void
+    assert cell.asked[-1].last_fault == Fault.POLICY
+    assert "error 4" in cell.asked[-1].last_error_msg
     cell.policy_error, cell.recorded = 0, True
-    spinner.until(lambda: not cell.asked[-1].last_void, 40.0)
+    spinner.until(lambda: not cell.asked[-1].last_fault, 40.0)
 
 
 def test_an_answer_that_is_lost_is_asked_for_again(spinner, robot_file):
@@ -575,7 +577,7 @@ def test_an_answer_that_is_lost_is_asked_for_again(spinner, robot_file):
     robot = whole_robot(spinner, robot_file, ask_again_s=0.2)
     start(spinner, cell, robot)
     spinner.until(robot.finished, 60.0)
-    assert not any(asked.last_void for asked in cell.asked)
+    assert not any(asked.last_fault for asked in cell.asked)
     assert len(cell.choices) == 6 + 2 and [end.steps for end in cell.ends] == [3, 3]
 
 

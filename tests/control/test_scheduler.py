@@ -10,7 +10,7 @@ from cell_robot import ROOT
 
 from mtopt_control.schedule.scheduler import ScheduleConfig, TaskScheduler
 from mtopt_spec.errors import InputError
-from mtopt_spec.interfaces import EpisodeReport, TaskRequest
+from mtopt_spec.interfaces import EpisodeReport, Fault, TaskRequest
 from mtopt_spec.task import TaskList, load_tasks
 
 TASKS = load_tasks(ROOT / "params/tasks.yaml")
@@ -31,7 +31,9 @@ def run(scheduler, robots, outcome, order=lambda asks: asks, most=4000):
             given[name].append(assignment)
             success, void = outcome(name, number, assignment)
             holding = success and TASKS.named(assignment.task).skill == "lift"
-            report = EpisodeReport(assignment.task, assignment.policy, success, void)
+            report = EpisodeReport(
+                assignment.task, assignment.policy, success, Fault.ARM if void else Fault.NONE
+            )
             state[name] = (number + 1, holding and not void, report)
         if not state:
             return given
@@ -76,7 +78,7 @@ def test_a_task_about_an_object_is_offered_where_that_is_known_to_be_in_the_bin(
         for number in range(100):
             request = TaskRequest(float(number), "robot_1", number, False, report, known)
             given = scheduler.assign(request)
-            report = EpisodeReport(given.task, given.policy, False, False)
+            report = EpisodeReport(given.task, given.policy, False)
             tasks.append((given.task, given.new_scene))
         return tasks
 
@@ -163,7 +165,7 @@ def test_a_share_of_the_episodes_stays_with_the_script():
 def test_an_episode_of_a_killed_robot_is_void_and_its_share_is_finished_after_the_restart():
     scheduler = TaskScheduler(ScheduleConfig(("robot_1",), 2, seed=1), TASKS)
     lost = scheduler.assign(TaskRequest(0.0, "robot_1", 0, False, None))
-    report = EpisodeReport(lost.task, lost.policy, True, False)
+    report = EpisodeReport(lost.task, lost.policy, True)
     second = scheduler.assign(TaskRequest(1.0, "robot_1", 1, True, report))
     again = scheduler.assign(TaskRequest(2.0, "robot_1", 0, False, None))
     assert again is not None and again.seed not in (lost.seed, second.seed) and again.reset_bin
@@ -225,7 +227,7 @@ def cloth_run(config, outcome):
             return given
         success, holding = outcome(assignment)
         given.append((assignment.task, success))
-        report = EpisodeReport(assignment.task, assignment.policy, success, False)
+        report = EpisodeReport(assignment.task, assignment.policy, success)
     raise AssertionError("the run never ended")
 
 
@@ -263,7 +265,7 @@ def test_reports_of_before_time_went_back_count_and_silence_is_of_the_new_time()
     scheduler = TaskScheduler(config, TASKS)
     for name in THREE:
         first = scheduler.assign(TaskRequest(1000.0, name, 0, False, None))
-        report = EpisodeReport(first.task, first.policy, True, False)
+        report = EpisodeReport(first.task, first.policy, True)
         scheduler.assign(TaskRequest(1010.0, name, 1, True, report))
     assert sum(record.attempts for record in scheduler.records.values()) == 0, "of this tick"
     scheduler.assign(TaskRequest(0.2, "robot_1", 2, False, None))

@@ -6,7 +6,7 @@ from mtopt_learning.evaluate.goal_schedule import AnsweredOnce, GoalJob, GoalSch
 from mtopt_sim.cell import cell_tasks
 from mtopt_spec.errors import InputError
 from mtopt_spec.goal import REACH_GOAL, Goal, GoalTruth
-from mtopt_spec.interfaces import EpisodeReport, TaskRequest
+from mtopt_spec.interfaces import EpisodeReport, Fault, TaskRequest
 
 GRASP = Goal({"shoulder": b"g"}, truth=GoalTruth("grasp", "can", (0.0, 0.0, 0.1)))
 PLACE = Goal(
@@ -19,10 +19,10 @@ def schedule(*goals, robots=("robot_1",)):
     return GoalSchedule(jobs, robots, cell_tasks(), "mine", "script")
 
 
-def ask(schedule, holding=False, success=None, void=False, robot="robot_1"):
+def ask(schedule, holding=False, success=None, fault=Fault.NONE, robot="robot_1"):
     report = None
     if success is not None:
-        report = EpisodeReport("any", "any", success, void, "no answer" if void else "")
+        report = EpisodeReport("any", "any", success, fault, "no answer" if fault else "")
     return schedule.assign(TaskRequest(0.0, robot, 0, holding, report))
 
 
@@ -60,13 +60,24 @@ def test_a_goal_that_cannot_be_prepared_has_no_result():
 def test_a_void_episode_is_run_again_with_all_that_goes_before_it():
     plan = schedule(PLACE)
     lift = ask(plan)
-    assert ask(plan, success=False, void=True) == lift
+    assert ask(plan, success=False, fault=Fault.POLICY) == lift
     ask(plan, holding=True, success=True)
-    assert ask(plan, success=False, void=True) == lift
+    assert ask(plan, success=False, fault=Fault.POLICY) == lift
     reach = ask(plan, holding=True, success=True)
     assert reach.goal == PLACE and plan.results == {}
-    assert ask(plan, success=False, void=True) is None
+    assert ask(plan, success=False, fault=Fault.POLICY) is None
     assert plan.results == {0: False} and plan.failed_by_fault == {0: "no answer"}
+
+
+def test_a_goal_whose_object_is_lost_each_time_before_the_episode_begins_has_no_result():
+    plan = schedule(PLACE, GRASP)
+    lift = ask(plan)
+    for _ in range(2):
+        ask(plan, holding=True, success=True)
+        assert ask(plan, success=False, fault=Fault.EMPTY_GRIPPER) == lift
+    ask(plan, holding=True, success=True)
+    assert ask(plan, success=False, fault=Fault.EMPTY_GRIPPER).goal == GRASP
+    assert plan.unprepared == [0] and plan.results == {} and plan.failed_by_fault == {}
 
 
 def test_nothing_but_void_episodes_ends_it():
@@ -74,7 +85,7 @@ def test_nothing_but_void_episodes_ends_it():
     ask(plan)
     with pytest.raises(InputError, match="void episodes only: no answer"):
         for _ in range(3 * 9):
-            ask(plan, success=False, void=True)
+            ask(plan, success=False, fault=Fault.POLICY)
 
 
 def test_goals_are_shared_among_robots():
@@ -88,9 +99,9 @@ def test_a_question_that_comes_again_is_answered_as_before_and_counts_once():
     once = AnsweredOnce(plan)
     first = TaskRequest(0.0, "robot_1", 0, False, None)
     assert once.assign(first) == once.assign(first) and once.assign(first).seed == 100
-    done = TaskRequest(1.0, "robot_1", 1, False, EpisodeReport("any", "any", True, False))
+    done = TaskRequest(1.0, "robot_1", 1, False, EpisodeReport("any", "any", True))
     assert once.assign(done).seed == once.assign(done).seed == 101
     assert plan.results == {0: True}
-    last = TaskRequest(2.0, "robot_1", 2, False, EpisodeReport("any", "any", False, False))
+    last = TaskRequest(2.0, "robot_1", 2, False, EpisodeReport("any", "any", False))
     assert once.assign(last) is once.assign(last) is None
     assert plan.results == {0: True, 1: False}

@@ -90,7 +90,14 @@ LABELS = (TaskLabel("lift-any", True, 0.75, "simulator"), TaskLabel("place-any",
             ros.from_choose_request,
         ),
         (
-            TaskRequest(1234.2, "robot_2", 8, True, EpisodeReport("lift-any", "p", True, False)),
+            TaskRequest(1234.2, "robot_2", 8, True, EpisodeReport("lift-any", "p", True)),
+            ros.to_assign_request,
+            ros.from_assign_request,
+        ),
+        (
+            TaskRequest(
+                1.0, "robot_2", 8, False, EpisodeReport("t", "p", False, Fault.ARM, "it hit a wall")
+            ),
             ros.to_assign_request,
             ros.from_assign_request,
         ),

@@ -16,6 +16,27 @@ from mtopt_spec.goal import Goal
 from mtopt_spec.observation import Observation
 
 
+class EndReason(enum.IntEnum):
+    """Equal to `mtopt_msgs/EpisodeEnd.REASON_*`."""
+
+    TERMINATE = 0
+    LIMIT = 1
+    FAULT = 2
+
+
+class Fault(enum.IntEnum):
+    """Equal to `mtopt_msgs/EpisodeEnd.FAULT_*`."""
+
+    NONE = 0
+    STALE_OBSERVATION = 1
+    ARM = 2
+    POLICY = 3
+    JUDGE = 4
+    RECORDER = 5
+    INTERRUPTED = 6
+    EMPTY_GRIPPER = 7
+
+
 @dataclass(frozen=True)
 class PolicyRequest:
     """What to do in this state? (`mtopt_msgs/ChooseAction`)"""
@@ -67,13 +88,18 @@ class SuccessJudge(Protocol):
 
 @dataclass(frozen=True)
 class EpisodeReport:
-    """How the last episode went, as told to the scheduler; `message`: of a fault, where known."""
+    """How the last episode went, as told to the scheduler; `message` is of a fault."""
 
     task: str
     policy: str
     success: bool
-    void: bool
+    fault: Fault = Fault.NONE
     message: str = ""
+
+    @property
+    def void(self) -> bool:
+        """Whether it does not count: a fault ended it, or kept it from its beginning."""
+        return self.fault != Fault.NONE
 
 
 @dataclass(frozen=True)
@@ -105,24 +131,3 @@ class Scheduler(Protocol):
 
     def assign(self, request: TaskRequest) -> Assignment | None:
         """The next assignment; None when the run has its episodes."""
-
-
-class EndReason(enum.IntEnum):
-    """Equal to `mtopt_msgs/EpisodeEnd.REASON_*`."""
-
-    TERMINATE = 0
-    LIMIT = 1
-    FAULT = 2
-
-
-class Fault(enum.IntEnum):
-    """Equal to `mtopt_msgs/EpisodeEnd.FAULT_*`."""
-
-    NONE = 0
-    STALE_OBSERVATION = 1
-    ARM = 2
-    POLICY = 3
-    JUDGE = 4
-    RECORDER = 5
-    INTERRUPTED = 6
-    EMPTY_GRIPPER = 7

@@ -440,15 +440,17 @@ def to_assign_request(request: TaskRequest) -> AssignTask.Request:
         last_task=report.task if report else "",
         last_policy=report.policy if report else "",
         last_success=bool(report and report.success),
-        last_void=bool(report and report.void),
+        last_fault=report.fault if report else Fault.NONE,
+        last_error_msg=report.message if report else "",
     )
 
 
 def from_assign_request(request: AssignTask.Request) -> TaskRequest:
     """The last episode's report and the wish for the next."""
     report = EpisodeReport(
-        request.last_task, request.last_policy, request.last_success, request.last_void
-    )
+        request.last_task, request.last_policy, request.last_success,
+        Fault(request.last_fault), request.last_error_msg,
+    )  # fmt: skip
     return TaskRequest(
         from_time(request.header.stamp),
         request.robot,

@@ -87,7 +87,5 @@ def run_single(
             if assignment is None:
                 return None
     except CellFault as fault:
-        return Outcome(
-            single.task, single.policy, False, True, False, None, fault.fault, fault.message
-        )
+        return Outcome(single.task, single.policy, False, False, None, fault.fault, fault.message)
     return (yield from run_episode(config, tasks, assignment, single.number, holding))

@@ -50,16 +50,20 @@ class Outcome:
     task: str
     policy: str
     success: bool
-    void: bool
     holding: bool
     end: EpisodeEnd | None = None
     fault: Fault = Fault.NONE
     message: str = ""
     objects: tuple[str, ...] | None = None
 
+    @property
+    def void(self) -> bool:
+        """Whether a fault ended it, or kept it from its beginning."""
+        return self.fault != Fault.NONE
+
     def report(self) -> EpisodeReport:
         """What the scheduler is told."""
-        return EpisodeReport(self.task, self.policy, self.success, self.void, self.message)
+        return EpisodeReport(self.task, self.policy, self.success, self.fault, self.message)
 
 
 @dataclass
@@ -249,14 +253,13 @@ def _close(
             task.name,
             assignment.policy,
             False,
-            True,
             False,
             end,
             Fault.RECORDER,
             "the recorder refused the episode",
         )
     holding = end.success and task.skill == "lift"
-    return Outcome(task.name, assignment.policy, end.success, False, holding, end)
+    return Outcome(task.name, assignment.policy, end.success, holding, end)
 
 
 def _give_up(assignment: Assignment, fault: CellFault, progress: _Progress):
@@ -282,5 +285,5 @@ def _give_up(assignment: Assignment, fault: CellFault, progress: _Progress):
             fault = CellFault(fault.fault, f"{fault.message}; then {second}")
     yield from recover(fault)
     return Outcome(
-        assignment.task, assignment.policy, False, True, False, end, fault.fault, fault.message
+        assignment.task, assignment.policy, False, False, end, fault.fault, fault.message
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from mtopt_spec import seeds
 from mtopt_spec.errors import InputError
-from mtopt_spec.interfaces import Assignment, EpisodeReport, TaskRequest
+from mtopt_spec.interfaces import Assignment, EpisodeReport, Fault, TaskRequest
 from mtopt_spec.task import Task, TaskList
 
 RECENT = 50
@@ -235,7 +235,9 @@ class TaskScheduler:
         robot.outstanding = None
         report = request.report
         if report is None or report.task != assignment.task:
-            report = EpisodeReport(assignment.task, assignment.policy, False, True)
+            report = EpisodeReport(
+                assignment.task, assignment.policy, False, Fault.INTERRUPTED, "no report came"
+            )
         self._waiting.append((request.stamp_s, request.robot, report))
         if report.void:
             robot.reset_due = True

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mtopt_learning.evaluate.schedule import PREPARE_TASK
 from mtopt_spec.errors import InputError
 from mtopt_spec.goal import REACH_GOAL, Goal
-from mtopt_spec.interfaces import Assignment, Scheduler, TaskRequest
+from mtopt_spec.interfaces import Assignment, Fault, Scheduler, TaskRequest
 from mtopt_spec.task import TaskList
 
 _MOST_VOID = 2
@@ -54,7 +54,8 @@ class GoalSchedule:
         results: Number of a goal to whether it was reached. One whose episodes are all void, in
             the same scene again and again, was not.
         failed_by_fault: Numbers of those, and the message of their last fault.
-        unprepared: Numbers of goals whose object could not be lifted: they have no result.
+        unprepared: Numbers of goals whose object could not be lifted, or was lost before the
+            episode began: they have no result.
     """
 
     def __init__(
@@ -97,6 +98,8 @@ class GoalSchedule:
         if not running:
             return False
         report = request.report
+        if report is not None and report.fault == Fault.EMPTY_GRIPPER:
+            running = "lift"  # what was lifted is lost: it did not begin
         if report is None or report.void:
             robot.void += 1
             if robot.void > _MOST_VOID:

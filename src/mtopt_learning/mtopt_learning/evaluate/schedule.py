@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mtopt_spec import seeds
 from mtopt_spec.errors import InputError
-from mtopt_spec.interfaces import Assignment, TaskRequest
+from mtopt_spec.interfaces import Assignment, Fault, TaskRequest
 from mtopt_spec.task import Task, TaskList
 
 PREPARE_TASK = "lift-any"
@@ -146,6 +146,8 @@ class EvaluationSchedule:
         )  # fmt: skip
 
     def _finish(self, robot: _Robot, request: TaskRequest) -> None:
+        if request.report is not None and request.report.fault == Fault.EMPTY_GRIPPER:
+            return  # lost on the way home: it did not begin, and is prepared again
         if request.report is None or request.report.void:
             robot.void += 1
             if robot.void <= _MOST_VOID:

@@ -36,8 +36,9 @@ class NewTaskConfig:
         evaluation_episodes: A task and policy.
         share: New episodes, as a share of the old ones, at most; the paper's 14,000 of 800,000.
         recent_share: Of the drawn episodes, this share comes from the new ones.
-        episodes_per_scene: New objects after so many episodes. What is to be covered is put on
-            the plate by a new scene alone: a bin that tips throws it back.
+        episodes_per_scene: New objects after so many episodes, once what is lifted was put to
+            use. What is to be covered is put on the plate by a new scene alone: a bin that tips
+            throws it back; and a cloth may still hang from the open fingers after a failed try.
         evaluation_seed: Of the scenes: all policies meet the same ones.
         epsilon, noise: Exploration of the policies that collect; see `ActConfig`.
         robots: Stations of each cell.
@@ -51,7 +52,7 @@ class NewTaskConfig:
     learning_rate: float = 1.6e-3
     share: float = 0.0175
     recent_share: float = 0.6
-    episodes_per_scene: int = 2
+    episodes_per_scene: int = 1
     evaluation_seed: int = 2000
     epsilon: float = 0.02
     noise: float = 0.05

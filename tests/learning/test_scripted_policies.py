@@ -117,6 +117,8 @@ def test_the_cloths_script_takes_the_largest_patch_and_tries_again_where_it_stil
                 closed, openings = False, openings + 1
                 assert pose[2] > 0.08
             pose = pose + [*action.translation_m, action.azimuth_rad]
+        else:
+            pytest.fail("the script went on")
         assert (closings, openings) == ((1, 0) if hangs else (2, 1))
         assert pose[2] > 0.14, "too low for a cloth's middle"
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from cell_robot import ROOT
 
-from mtopt_control.schedule.scheduler import ScheduleConfig, TaskScheduler
+from mtopt_control.schedule.schedule_config import ScheduleConfig
+from mtopt_control.schedule.scheduler import TaskScheduler
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import EpisodeReport, Fault, TaskRequest
 from mtopt_spec.task import TaskList, load_tasks

@@ -22,7 +22,7 @@ from mtopt_bringup.rounds import (
 )
 from mtopt_bringup.run_folder import start_run
 from mtopt_bringup.stages import Stages, write_json
-from mtopt_control.schedule.scheduler import BOOTSTRAP
+from mtopt_control.schedule.schedule_config import BOOTSTRAP
 from mtopt_learning.bag.find import find_bags
 from mtopt_learning.checkpoint.q_function import load_q_function
 from mtopt_learning.dataset.build import build_dataset

@@ -19,7 +19,8 @@ from mtopt_bringup.robot_group import Exchange, Group, GroupConfig, SinkMaker, m
 from mtopt_control.episode import requests as ask
 from mtopt_control.episode.life_config import LifeConfig
 from mtopt_control.episode.requests import CellFault
-from mtopt_control.schedule.scheduler import ScheduleConfig, TaskScheduler
+from mtopt_control.schedule.schedule_config import ScheduleConfig
+from mtopt_control.schedule.scheduler import TaskScheduler
 from mtopt_sim.cell import CellConfig, cell_robots, cell_tasks
 from mtopt_spec.action import MAX_STEPS
 from mtopt_spec.episode import EpisodeBegin, EpisodeEnd

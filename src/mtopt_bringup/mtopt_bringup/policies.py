@@ -64,7 +64,7 @@ def check_policy(name: str, checkpoint: Path | None, *, of_tasks: bool = True) -
         checkpoint: That it is to have.
         of_tasks: Whether it may be each task's own.
     """
-    from mtopt_control.schedule.scheduler import BOOTSTRAP
+    from mtopt_control.schedule.schedule_config import BOOTSTRAP
 
     known = (QFUNCTION, *SCRIPTS, *((BOOTSTRAP,) if of_tasks else ()))
     if name not in known:

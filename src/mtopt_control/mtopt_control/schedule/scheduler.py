@@ -8,110 +8,15 @@ episode).
 from __future__ import annotations
 
 import copy
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from mtopt_control.schedule.schedule_config import BOOTSTRAP, ScheduleConfig
+from mtopt_control.schedule.task_record import TaskRecord
 from mtopt_spec import seeds
 from mtopt_spec.errors import InputError
 from mtopt_spec.interfaces import Assignment, EpisodeReport, Fault, TaskRequest
 from mtopt_spec.task import Task, TaskList
-
-RECENT = 50
-BOOTSTRAP = "bootstrap"
-MODES = ("need", "fixed")
-
-
-@dataclass(frozen=True)
-class ScheduleConfig:
-    """How tasks are given out.
-
-    Attributes:
-        robots: Names of the cell's robots.
-        episodes: Complete episodes in all, shared equally; 0: no end.
-        tasks: Names of the tasks that are collected; empty: all.
-        mode: `need` (by gates and weights), or `fixed` (the tasks in turn: an evaluation).
-        policy: `bootstrap` (each task's own), or one policy for every task: `qfunction`, `random`.
-        bootstrap_fraction: Share of episodes by the bootstrap policy all the same, in [0, 1].
-        seed: Of the run.
-        min_successes: A task opens when every easier one of its skill has this many.
-        weight_floor: Smallest weight of a task, beside its failure rate.
-        simulated: New scenes can be asked for.
-        episodes_per_scene: New objects after so many complete episodes; 0: never after the first.
-        reset_new_scene: Tip the bin at the start of a new scene, too.
-        failed_lifts_before_reset: Tip the bin after so many failed lifts in a row.
-        prepare_task: Lift that brings an object into the gripper where only place tasks are asked
-            for; its episodes do not count. A task that starts with one certain object is prepared
-            by the lift of that one.
-        robot_timeout_s: A robot that was not heard of for so long leaves its share to the others.
-        max_void_in_row: So many void episodes in a row, over all robots, end the run.
-    """
-
-    robots: tuple[str, ...]
-    episodes: int = 0
-    tasks: tuple[str, ...] = ()
-    mode: str = "need"
-    policy: str = BOOTSTRAP
-    bootstrap_fraction: float = 0.0
-    seed: int = 0
-    min_successes: int = 5
-    weight_floor: float = 0.1
-    simulated: bool = True
-    episodes_per_scene: int = 10
-    reset_new_scene: bool = False
-    failed_lifts_before_reset: int = 5
-    prepare_task: str = "lift-any"
-    robot_timeout_s: float = 120.0
-    max_void_in_row: int = 30
-
-    def __post_init__(self):
-        wrong = [
-            name
-            for name, right in (
-                ("robots", self.robots and len(set(self.robots)) == len(self.robots)),
-                ("episodes", self.episodes >= 0),
-                ("mode", self.mode in MODES),
-                ("bootstrap_fraction", 0.0 <= self.bootstrap_fraction <= 1.0),
-                ("seed", self.seed >= 0),
-                ("min_successes", self.min_successes >= 0),
-                ("weight_floor", self.weight_floor > 0.0),
-                ("episodes_per_scene", self.episodes_per_scene >= 0),
-                ("failed_lifts_before_reset", self.failed_lifts_before_reset >= 1),
-                ("max_void_in_row", self.max_void_in_row >= 1),
-            )
-            if not right
-        ]
-        if wrong:
-            raise InputError(
-                "schedule",
-                where="scheduler parameters",
-                got={name: getattr(self, name) for name in wrong},
-                expected="values as documented",
-            )
-
-
-@dataclass
-class TaskRecord:
-    """What is known of a task (`mtopt_msgs/TaskStatistic`)."""
-
-    attempts: int = 0
-    successes: int = 0
-    void_episodes: int = 0
-    recent: deque = field(default_factory=lambda: deque(maxlen=RECENT))
-
-    @property
-    def recent_success_rate(self) -> float:
-        """Over the last `RECENT` attempts; NaN before the first."""
-        return sum(self.recent) / len(self.recent) if self.recent else float("nan")
-
-    def add(self, report: EpisodeReport) -> None:
-        """Counts an episode."""
-        if report.void:
-            self.void_episodes += 1
-            return
-        self.attempts += 1
-        self.successes += report.success
-        self.recent.append(report.success)
 
 
 @dataclass

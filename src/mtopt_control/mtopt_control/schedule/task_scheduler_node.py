@@ -9,7 +9,8 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from mtopt_control.arm.cell_stop_node import CellStopNode
-from mtopt_control.schedule.scheduler import ScheduleConfig, TaskScheduler
+from mtopt_control.schedule.schedule_config import ScheduleConfig
+from mtopt_control.schedule.scheduler import TaskScheduler
 from mtopt_msgs.msg import TaskStatistic, TaskStatistics
 from mtopt_msgs.srv import AssignTask
 from mtopt_spec import ros_messages
